@@ -1,0 +1,34 @@
+# lenscnn: every figure and table of two papers on strong lenses and CNNs, rebuilt from config.
+#
+#   config -> population -> images -> weights -> predictions -> metrics -> figures and tables
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/specs.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/scutt.smk"
+
+
+localrules:
+    all,
+    scutt,
+
+
+rule all:
+    default_target: True
+    input:
+        SCUTT_TARGETS,
+
+
+rule scutt:
+    input:
+        SCUTT_TARGETS,

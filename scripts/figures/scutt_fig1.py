@@ -1,0 +1,11 @@
+"""Scutt, Figure 1: parameters of the lenses of a training set."""
+
+from lenscnn.figures.geometry import geometry_figure
+from lenscnn.figures.style import save
+from lenscnn.storage import read_h5
+
+job = snakemake  # noqa: F821 (given by Snakemake)
+
+population, _ = read_h5(job.input.population)
+figure = geometry_figure(population, job.params.parents, job.params.note)
+save(figure, job.output.pdf, job.output.png)

@@ -1,0 +1,10 @@
+"""Scutt, Figure 2: masses of subhaloes."""
+
+from lenscnn.figures.style import save
+from lenscnn.figures.substructure import mass_figure
+from lenscnn.storage import read_h5
+
+job = snakemake  # noqa: F821 (given by Snakemake)
+
+sample, _ = read_h5(job.input.sample)
+save(mass_figure(sample, job.params.note), job.output.pdf, job.output.png)

@@ -1,0 +1,47 @@
+"""Apply one trained network to the test images: weights and shards in, predictions out."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from lenscnn import prediction, provenance, storage, training
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", type=Path, required=True, help="trained network")
+    parser.add_argument("--shards", nargs="+", required=True, help="test images, in order")
+    parser.add_argument(
+        "--n-from", required=True, help="truth, none, or a file of predictions of N"
+    )
+    parser.add_argument(
+        "--spec", type=json.loads, required=True, help="training spec the weights must have, JSON"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="file to write, HDF5")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(arguments.threads)
+    inputs = [arguments.weights, *arguments.shards]
+    if arguments.n_from not in ("truth", "none"):
+        inputs.append(arguments.n_from)
+    try:
+        device = training.resolve_device(arguments.device)
+        network, meta = prediction.load_network(arguments.weights, arguments.spec)
+        arrays = prediction.predict_shards(
+            network, meta, arguments.shards, arguments.n_from, device
+        )
+        spec = {"training": arguments.spec, "n_from": Path(arguments.n_from).name}
+        origin = provenance.collect(spec, inputs, training.device_name(device))
+        target = {"target": arguments.spec["target"], "unit": "dimensionless"}
+        storage.write_h5(arguments.out, arrays, target | origin)
+    except (storage.DataFileError, ValueError) as error:
+        sys.exit(f"{arguments.out}: {error}")
+
+
+if __name__ == "__main__":
+    main()

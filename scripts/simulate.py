@@ -1,0 +1,46 @@
+"""Simulate the images of some rows of a catalogue into one shard."""
+
+import argparse
+import json
+import time
+
+import torch
+
+from lenscnn import provenance, storage
+from lenscnn.devices import device_name, resolve_device
+from lenscnn.simulation import simulate
+
+CHUNK = 512  # images at once: bounds the memory, changes no image
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--catalogue", required=True)
+parser.add_argument("--spec", type=json.loads, required=True, help="the view, JSON")
+parser.add_argument("--rows", type=int, nargs=2, required=True, metavar=("FIRST", "END"))
+parser.add_argument("--out", required=True)
+parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+parser.add_argument("--threads", type=int, default=1)
+args = parser.parse_args()
+
+torch.set_num_threads(args.threads)
+device = resolve_device(args.device)
+lenses, attrs = storage.read_h5(args.catalogue)
+population = json.loads(attrs["spec"])
+first, end = args.rows
+lenses = {name: values[first:end] for name, values in lenses.items()}
+
+attrs = provenance.collect(
+    {"population": population, "view": args.spec}, [args.catalogue], device_name(device)
+)
+attrs |= {"unit": "source's peak surface brightness", "first_row": first}
+n, n_pix = end - first, args.spec["n_pix"]
+begun = time.perf_counter()
+with storage.ImageWriter(args.out, n, (1, n_pix, n_pix), attrs) as shard:
+    shard.labels(lenses)
+    for start in range(0, n, CHUNK):
+        chunk = {name: values[start : start + CHUNK] for name, values in lenses.items()}
+        shard.write(simulate(population, args.spec, chunk, device).cpu().numpy())
+        if (start // CHUNK) % 20 == 0 or start + CHUNK >= n:
+            done = min(start + CHUNK, n)
+            rate = done / (time.perf_counter() - begun)
+            print(f"{done}/{n} images, {rate:,.0f} a second, "
+                  f"{(n - done) / rate:.0f} s to go", flush=True)  # fmt: skip

@@ -1,0 +1,56 @@
+"""Train one network: shards of images in, weights and history out."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from lenscnn import provenance, storage, training
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spec", type=json.loads, required=True, help="training spec, JSON text")
+    parser.add_argument("--shards", nargs="+", required=True, help="training images, in order")
+    parser.add_argument("--weights", type=Path, required=True, help="file to write")
+    parser.add_argument("--history", type=Path, required=True, help="file to write, JSON lines")
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, help="kept while training, to resume from"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(arguments.threads)
+    spec = arguments.spec
+    try:
+        training.check_spec(spec)
+        device = training.resolve_device(arguments.device)
+        images, labels = training.load_normalised(arguments.shards)
+        columns = {
+            name: training.label(labels, name, arguments.shards[0])
+            for name in (spec["target"], *spec["scalars"])
+        }
+        trained = training.train(
+            spec,
+            images,
+            columns[spec["target"]],
+            np.column_stack([columns[s] for s in spec["scalars"]]) if spec["scalars"] else None,
+            device=device,
+            checkpoint=arguments.checkpoint,
+            history=arguments.history,
+            log=lambda line: tqdm.write(line, file=sys.stderr),
+        )
+        origin = provenance.collect(spec, arguments.shards, training.device_name(device))
+        training.save_network(arguments.weights, trained, spec, images.shape[1:], origin)
+    except (storage.DataFileError, ValueError, FloatingPointError) as error:
+        sys.exit(f"{arguments.weights}: {error}")
+    arguments.checkpoint.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The papers' figures: functions from small tables to Matplotlib figures."""

@@ -1,0 +1,1 @@
+"""Gravitational lensing in batched torch: deflections, light, point-spread function, rendering."""

@@ -1,0 +1,125 @@
+"""Images of lensed sources: ray shooting, pixel integration, point-spread function."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lenscnn.conventions import pixel_centers
+from lenscnn.lensing.deflection import sie_deflection
+from lenscnn.lensing.light import gaussian
+from lenscnn.lensing.psf import convolve_gaussian
+from lenscnn.lensing.subhaloes import subhalo_deflection
+
+LENS_KEYS = ("theta_E", "q", "phi", "center_x", "center_y")
+SOURCE_KEYS = ("sigma", "center_x", "center_y")
+
+# Sub-pixels handled at once: few enough for the temporaries to stay in a CPU's cache, and enough
+# to fill a GPU. No result depends on it.
+_CHUNK_CPU = 2**16
+_CHUNK_GPU = 2**24
+
+
+def render(
+    lens: Mapping[str, Tensor],
+    subhaloes: tuple[Tensor, Tensor, Tensor, Tensor],
+    source: Mapping[str, Tensor],
+    n_pix: int,
+    pixel_scale: float,
+    supersampling: int,
+    psf_sigma: float,
+) -> Tensor:
+    """Noise-free images of Gaussian sources behind isothermal ellipsoids with subhaloes.
+
+    The surface brightness is averaged over `supersampling` x `supersampling` sub-pixels, then
+    convolved with the point-spread function on the grid of whole pixels. On the CPU an image
+    does not depend on the others in its batch, to the last bit.
+
+    Parameters
+    ----------
+    lens : mapping of Tensors, shape (B,)
+        `theta_E` (arcsec), `q` (0 < q <= 1), `phi` (rad), `center_x`, `center_y` (arcsec) of the
+        main lens.
+    subhaloes
+        `offsets`, `center_x`, `center_y`, `theta_E` as in :func:`subhalo_deflection`; positions
+        are on the sky, not relative to the main lens.
+    source : mapping of Tensors, shape (B,)
+        `sigma`, `center_x`, `center_y` of the source, arcsec, in the source plane.
+    n_pix
+        Pixels along each axis.
+    pixel_scale
+        Size of a pixel, arcsec.
+    supersampling
+        Sub-pixels along each axis of a pixel.
+    psf_sigma
+        Standard deviation of the Gaussian PSF, arcsec; 0 for none.
+
+    Returns
+    -------
+    Tensor, shape (B, 1, n_pix, n_pix)
+        In units of the source's peak surface brightness; axes are (image, band, y, x).
+
+    Raises
+    ------
+    ValueError
+        If a parameter is missing, unknown or of another shape, q lies outside (0, 1], or
+        `offsets` does not bound the subhaloes of B images.
+    """
+    n_images = len(subhaloes[0]) - 1
+    _check(lens, LENS_KEYS, "lens", n_images)
+    _check(source, SOURCE_KEYS, "source", n_images)
+    if n_images == 0:
+        return lens["q"].new_zeros((0, 1, n_pix, n_pix))
+    if not bool(((lens["q"] > 0) & (lens["q"] <= 1)).all()):
+        raise ValueError("lens q must lie in (0, 1]: it is the minor over the major axis")
+
+    q = lens["q"]
+    coordinates = torch.as_tensor(
+        pixel_centers(n_pix * supersampling, pixel_scale / supersampling),
+        dtype=q.dtype,
+        device=q.device,
+    )
+    offsets, *halo_tensors = subhaloes
+    chunk_sub_pixels = _CHUNK_CPU if q.device.type == "cpu" else _CHUNK_GPU
+    chunk = max(1, chunk_sub_pixels // len(coordinates) ** 2)
+    parts = []
+    for first in range(0, n_images, chunk):
+        part = slice(first, first + chunk)
+        brightness = _lensed_source(
+            coordinates,
+            {key: values[part] for key, values in lens.items()},
+            (offsets[first : first + chunk + 1], *halo_tensors),
+            {key: values[part] for key, values in source.items()},
+        )
+        pixels = F.avg_pool2d(brightness[:, None], supersampling)
+        parts.append(convolve_gaussian(pixels, psf_sigma / pixel_scale))
+    return torch.cat(parts)
+
+
+def _check(parameters: Mapping[str, Tensor], keys: tuple[str, ...], name: str, n: int) -> None:
+    if set(parameters) != set(keys):
+        raise ValueError(f"{name} must have the keys {sorted(keys)}; it has {sorted(parameters)}")
+    for key, values in parameters.items():
+        if values.shape != (n,):
+            raise ValueError(
+                f"{name} {key} has shape {tuple(values.shape)}; offsets bound the subhaloes of "
+                f"{n} images, so it must be ({n},)"
+            )
+
+
+def _lensed_source(
+    coordinates: Tensor,
+    lens: Mapping[str, Tensor],
+    subhaloes: tuple[Tensor, ...],
+    source: Mapping[str, Tensor],
+) -> Tensor:
+    """Surface brightness at each point of the square grid `coordinates` x `coordinates`."""
+    x, y = coordinates[None, None, :], coordinates[None, :, None]
+    main_x, main_y = sie_deflection(x, y, **{k: v[:, None, None] for k, v in lens.items()})
+    sub_x, sub_y = subhalo_deflection(coordinates, coordinates, *subhaloes)
+    return gaussian(
+        x - main_x - sub_x,
+        y - main_y - sub_y,
+        **{k: v[:, None, None] for k, v in source.items()},
+    )

@@ -1,0 +1,1 @@
+"""Who lenses whom: the populations of lenses, sources and subhaloes of each paper."""

@@ -1,0 +1,71 @@
+"""What a product was made from: spec, inputs, code, libraries, device.
+
+No timestamps: files made twice from the same things are the same.
+"""
+
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import lenscnn
+
+_LIBRARIES = ("numpy", "scipy", "numba", "torch", "h5py", "pandas", "matplotlib", "snakemake")
+
+
+def canonical(spec) -> str:
+    """`spec` as JSON with sorted keys: equal specs give equal text."""
+    return json.dumps(spec, sort_keys=True)
+
+
+def file_digest(path) -> str:
+    """SHA-256 of a file's content, first 16 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def code_version() -> str:
+    """Package version, a digest of the library's source, and the git commit where there is one."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    version = f"{lenscnn.__version__}+src.{digest.hexdigest()[:12]}"
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=root, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return version
+    return f"{version}.git.{described.stdout.strip()}"
+
+
+def collect(spec: dict, inputs: list, device: str = "cpu") -> dict[str, str]:
+    """Provenance of a product, as text to be stored with it.
+
+    Parameters
+    ----------
+    spec
+        Everything the step was told.
+    inputs
+        Paths of the files it read.
+    device
+        Where it computed, e.g. "cpu" or "cuda (NVIDIA H200)".
+
+    Returns
+    -------
+    dict of str
+        Keys ``spec``, ``inputs``, ``code``, ``libraries``, ``python``, ``device``.
+    """
+    loaded = {name: sys.modules[name] for name in _LIBRARIES if name in sys.modules}
+    return {
+        "spec": canonical(spec),
+        "inputs": canonical({Path(path).name: file_digest(path) for path in inputs}),
+        "code": code_version(),
+        "libraries": canonical({name: module.__version__ for name, module in loaded.items()}),
+        "python": platform.python_version(),
+        "device": device,
+    }

@@ -1,0 +1,247 @@
+"""Files of arrays: HDF5, written under a temporary name and renamed, checked when read.
+
+A file under its final name is complete; what a killed or failed writer leaves behind has another
+name and is removed by the next writer of the same file.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+FORMAT = "lenscnn/1"
+"""Mark of our files, in the attribute ``format``."""
+
+
+_CANNOT_WRITE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO
+}  # fmt: skip
+
+
+class DataFileError(Exception):
+    """A data file is missing, damaged, foreign, or cannot be written; the message names it."""
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Give a temporary path beside `path`; rename it to `path` if the block succeeds.
+
+    Parameters
+    ----------
+    path
+        The file to write. Its folder is made if need be.
+
+    Yields
+    ------
+    Path
+        Where to write. Removed if the block fails.
+
+    Raises
+    ------
+    DataFileError
+        If the system refuses to write (disk full, quota, no permission).
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        leftover.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        raise DataFileError(
+            f"cannot write {path}: {error}. Nothing was kept of it; "
+            "free space or choose another folder, then run again"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _encode(values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values)
+    return values.astype("S") if values.dtype.kind in "UO" else values
+
+
+def _decode(dataset: h5py.Dataset) -> np.ndarray:
+    values = dataset[()]
+    return values.astype(str) if values.dtype.kind == "S" else values
+
+
+def write_h5(path, arrays: dict[str, np.ndarray], attrs: dict) -> None:
+    """Write arrays and attributes, compressed, in one go.
+
+    Parameters
+    ----------
+    path
+        Appears only when complete.
+    arrays
+        Data sets by name; text is allowed.
+    attrs
+        Attributes of the file: units, provenance.
+
+    Raises
+    ------
+    DataFileError
+        If it cannot be written.
+    """
+    # Made in memory: HDF5 that cannot flush to a full disk brings the process down on exit.
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", track_order=True) as file:
+        file.attrs.update({"format": FORMAT, **attrs})
+        for name, values in arrays.items():
+            values = _encode(values)
+            options = {"compression": "gzip", "shuffle": True} if values.ndim else {}
+            file.create_dataset(name, data=values, track_times=False, **options)
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+@contextlib.contextmanager
+def _open_h5(path):
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError as error:
+        raise DataFileError(f"{path} does not exist") from error
+    except OSError as error:
+        raise DataFileError(
+            f"{path} is damaged or not HDF5 ({error}): delete it and run again"
+        ) from error
+    with file:
+        if file.attrs.get("format") != FORMAT:
+            raise DataFileError(
+                f"{path} was not written by this pipeline (attribute 'format' is "
+                f"{file.attrs.get('format')!r}, expected {FORMAT!r}): move it away and run again"
+            )
+        yield file
+
+
+def read_h5(path) -> tuple[dict[str, np.ndarray], dict]:
+    """Arrays and attributes of a file made by `write_h5`.
+
+    Raises
+    ------
+    DataFileError
+        If the file is missing, truncated or foreign.
+    """
+    with _open_h5(path) as file:
+        try:
+            arrays = {name: _decode(dataset) for name, dataset in file.items()}
+        except OSError as error:
+            raise DataFileError(f"{path} is damaged ({error}): delete it and run again") from error
+        return arrays, dict(file.attrs)
+
+
+class ImageWriter:
+    """A shard of images, written in chunks; a context manager.
+
+    Parameters
+    ----------
+    path
+        Appears when the block has succeeded and every image was written.
+    n
+        Images in the shard.
+    shape
+        (C, H, W) of one image.
+    attrs
+        Attributes of the file.
+    """
+
+    def __init__(self, path, n: int, shape: tuple[int, int, int], attrs: dict):
+        self.path, self.n, self.shape, self.attrs = Path(path), n, tuple(shape), attrs
+
+    def __enter__(self):
+        needed = self.n * int(np.prod(self.shape)) * 4
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.path.parent).free
+        if free < 1.01 * needed + 2**20:
+            raise DataFileError(
+                f"cannot write {self.path}: it needs {needed / 1e6:,.0f} MB and the disk has "
+                f"{free / 1e6:,.0f} MB left; free space or move the results folder"
+            )
+        self._stack = contextlib.ExitStack()
+        temporary = self._stack.enter_context(replacing(self.path))
+        self._file = self._stack.enter_context(h5py.File(temporary, "w", track_order=True))
+        self._file.attrs.update({"format": FORMAT, **self.attrs})
+        self._images = self._file.create_dataset(
+            "images", (self.n, *self.shape), np.float32, track_times=False
+        )
+        self._written = 0
+        return self
+
+    def write(self, images: np.ndarray) -> None:
+        """Append images, (b, C, H, W) float32."""
+        self._images[self._written : self._written + len(images)] = images
+        self._written += len(images)
+
+    def labels(self, columns: dict[str, np.ndarray]) -> None:
+        """Store labels, one value an image, by name."""
+        for name, values in columns.items():
+            if len(values) != self.n:
+                raise ValueError(f"label {name!r} has {len(values)} rows for {self.n} images")
+            self._file.create_dataset(f"labels/{name}", data=_encode(values), track_times=False)
+
+    def __exit__(self, *failure):
+        if failure[0] is None and self._written != self.n:
+            error = ValueError(f"{self.path}: {self._written} of {self.n} images were written")
+            self._stack.__exit__(ValueError, error, None)
+            raise error
+        return self._stack.__exit__(*failure)
+
+
+def load_images(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray], dict]:
+    """Images and labels of a data set, read into one array.
+
+    Parameters
+    ----------
+    shards
+        Files made by `ImageWriter`, in order.
+
+    Returns
+    -------
+    images : ndarray of float32, shape (n, C, H, W)
+    labels : dict of ndarray, shape (n,)
+    attrs : dict
+        Attributes of the first shard.
+
+    Raises
+    ------
+    DataFileError
+        If a shard is missing, truncated, foreign, or does not fit the others.
+    """
+    counts, shapes = [], []
+    for path in shards:
+        with _open_h5(path) as file:
+            if "images" not in file or "labels" not in file:
+                raise DataFileError(f"{path} holds no images with labels: is it a shard?")
+            counts.append(len(file["images"]))
+            shapes.append(file["images"].shape[1:])
+    for path, shape in zip(shards, shapes, strict=True):
+        if shape != shapes[0]:
+            raise DataFileError(f"{path} has images of {shape}, {shards[0]} of {shapes[0]}")
+    images = np.empty((sum(counts), *shapes[0]), np.float32)
+    parts, attrs, start = [], None, 0
+    for path, count in zip(shards, counts, strict=True):
+        with _open_h5(path) as file:
+            try:
+                file["images"].read_direct(images, dest_sel=np.s_[start : start + count])
+                parts.append({name: _decode(data) for name, data in file["labels"].items()})
+            except OSError as error:
+                raise DataFileError(
+                    f"{path} is damaged ({error}): delete it and run again"
+                ) from error
+            attrs = attrs or dict(file.attrs)
+        start += count
+    if any(part.keys() != parts[0].keys() for part in parts):
+        raise DataFileError(f"{shards[0]} and its companions have different labels")
+    labels = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return images, labels, attrs

@@ -1,0 +1,283 @@
+"""The tables of Scutt, and one of skill: data frames in, data frames and LaTeX out."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import isotonic_regression
+
+from lenscnn.metrics import VARIED, fixed_alpha, summarise
+
+_PRINTED = ("gradient", "sigma", "rmse")
+_SKILL_COLUMNS = [
+    *("view", "target", "estimator", "gradient", "rmse", "rmse_err"),
+    *("bias", "sigma", "skill", "skill_err"),
+]
+
+VIEWS = {
+    "fixed": r"$60 \times 60$ pixels of 0.1 arcsec, fixed lens geometry",
+    "lowres": r"$30 \times 30$ pixels of 0.2 arcsec, fixed lens geometry",
+    "varied": r"$60 \times 60$ pixels of 0.1 arcsec, varied lens geometry",
+}
+"""What each view is, in LaTeX."""
+
+ESTIMATORS = {
+    "n_cnn": r"$N$-CNN",
+    "alpha_cnn": r"$\alpha$-CNN",
+    "alpha_cnn_true_n": r"$\alpha$-CNN, true $N$",
+    "alpha_cnn_without_n": r"$\alpha$-CNN without $N$",
+    "constant": "constant",
+    "alpha_from_n_cnn": r"$\mathrm{E}[\alpha \mid N]$ at the $N$-CNN's $N$",
+    "alpha_from_true_n": r"$\mathrm{E}[\alpha \mid N]$ at the true $N$",
+}
+"""Networks and trivial baselines, in LaTeX."""
+
+_TARGETS = {"N": "$N$", "alpha": r"$\alpha$"}
+_DECIMALS = {"N": 1, "alpha": 3}
+
+
+def average_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Mean over training seeds of each statistic, with its two uncertainties.
+
+    Parameters
+    ----------
+    metrics
+        Rows of `metrics.evaluate`, one a view, estimate, seed and subset.
+
+    Returns
+    -------
+    DataFrame
+        One row a view, estimate and subset. For each statistic the mean over seeds, ``*_err``
+        (mean bootstrap error: seeds share the test set, so it does not shrink with their number)
+        and ``*_scatter`` (standard deviation over seeds, nan for one seed).
+    """
+    keys = ["view", "estimate", "target", "subset"]
+    names = [name.removesuffix("_err") for name in metrics.columns if name.endswith("_err")]
+    groups = metrics.groupby(keys, sort=False)
+    mean = groups[[column for name in names for column in (name, f"{name}_err")]].mean()
+    scatter = groups[names].std(ddof=1).add_suffix("_scatter")
+    columns = [f"{name}{suffix}" for name in names for suffix in ("", "_err", "_scatter")]
+    return mean.join(scatter)[columns].reset_index()
+
+
+def performance_table(metrics: pd.DataFrame, view: str, estimates: list[str]) -> pd.DataFrame:
+    """Gradient, sigma and RMSE at each alpha, the estimates side by side (Scutt, Tables 1-4).
+
+    Parameters
+    ----------
+    metrics
+        Rows of `metrics.evaluate`.
+    view
+        The view to take.
+    estimates
+        Names of the estimates, left to right.
+
+    Returns
+    -------
+    DataFrame
+        Column `alpha` ("-1.6" ... "-2.4", then "varied") and, for each estimate and statistic,
+        ``<estimate>_<statistic>`` with ``_err`` and ``_scatter`` as in `average_seeds`.
+
+    Raises
+    ------
+    ValueError
+        If the metrics have no such view or estimate.
+    """
+    parts = []
+    averaged = average_seeds(metrics[metrics["view"] == view])
+    for estimate in estimates:
+        part = averaged[averaged["estimate"] == estimate].set_index("subset")
+        if part.empty:
+            raise ValueError(
+                f"the metrics hold no estimate {estimate!r} of view {view!r}; "
+                f"they hold {sorted(set(averaged['estimate']))}"
+            )
+        columns = [f"{name}{end}" for name in _PRINTED for end in ("", "_err", "_scatter")]
+        parts.append(part[columns].add_prefix(f"{estimate}_"))
+    table = pd.concat(parts, axis=1)
+    fixed = sorted(
+        (subset for subset in table.index if subset != VARIED), key=fixed_alpha, reverse=True
+    )
+    table = table.loc[[*fixed, VARIED]]
+    table.insert(0, "alpha", [f"{fixed_alpha(subset):.1f}" for subset in fixed] + [VARIED])
+    return table.reset_index(drop=True)
+
+
+def conditional_mean(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """E[y | x] learned from a sample, as a table to interpolate; it never rises with x.
+
+    Isotonic least squares has nothing to tune. For y = alpha and x = N falling is what a fixed
+    total mass means: the steeper the mass function, the more subhaloes it takes.
+
+    Parameters
+    ----------
+    x, y
+        The sample, shape (n,).
+
+    Returns
+    -------
+    knots : ndarray, shape (k,)
+        The distinct x, increasing.
+    values : ndarray, shape (k,)
+        E[y | x] there; ``np.interp(x, knots, values)`` reads it elsewhere.
+    """
+    knots, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
+    means = np.bincount(inverse, weights=np.asarray(y, float)) / counts
+    return knots, isotonic_regression(means, weights=counts.astype(float), increasing=False).x
+
+
+def skill_table(
+    metrics: pd.DataFrame,
+    view: str,
+    training: dict[str, np.ndarray],
+    n_predictions: list[dict[str, np.ndarray]],
+    alpha_constant: float,
+    resamples: int,
+) -> pd.DataFrame:
+    """Networks of a view beside estimators that see no image, on the `varied` subset.
+
+    Parameters
+    ----------
+    metrics
+        Rows of `metrics.evaluate`.
+    view
+        The view to take.
+    training
+        Columns `N` and `alpha` of the training population.
+    n_predictions
+        For each training seed, the N-CNN's `predicted` with the true `N`, `alpha` and `subset`.
+    alpha_constant
+        What the constant estimator of alpha answers: the mean of its prior.
+    resamples
+        Bootstrap resamples for the baselines.
+
+    Returns
+    -------
+    DataFrame
+        Columns view, target, estimator, gradient, rmse, rmse_err, bias, sigma, skill, skill_err.
+        Means over training seeds; an error joins the bootstrap and the scatter over seeds.
+    """
+    knots, values = conditional_mean(training["N"], training["alpha"])
+    frames = [metrics[(metrics["view"] == view) & (metrics["subset"] == VARIED)]]
+    for seed, predictions in enumerate(n_predictions):
+        chosen = predictions["subset"] == VARIED
+        n, alpha, n_cnn = (predictions[name][chosen] for name in ("N", "alpha", "predicted"))
+        baselines = [("alpha", "alpha_from_n_cnn", alpha, np.interp(n_cnn, knots, values))]
+        if seed == 0:  # the others do not depend on a network
+            baselines += [
+                ("N", "constant", n, np.full(len(n), np.mean(training["N"]))),
+                ("alpha", "constant", alpha, np.full(len(n), alpha_constant)),
+                ("alpha", "alpha_from_true_n", alpha, np.interp(n, knots, values)),
+            ]
+        for target, name, true, predicted in baselines:
+            frame = summarise(true, predicted, np.full(len(n), VARIED), resamples)
+            frames.append(frame.assign(view=view, estimate=name, target=target, seed=seed))
+    table = average_seeds(pd.concat(frames, ignore_index=True))
+    for name in ("rmse", "skill"):
+        table[f"{name}_err"] = _total_error(table, name)
+    order = [(target, name) for target in _TARGETS for name in ESTIMATORS]
+    table = table.set_index(["target", "estimate"])
+    table = table.loc[[key for key in order if key in table.index]].reset_index()
+    return table.rename(columns={"estimate": "estimator"})[_SKILL_COLUMNS]
+
+
+def _total_error(table: pd.DataFrame, name: str) -> pd.Series:
+    return np.hypot(table[f"{name}_err"], table[f"{name}_scatter"].fillna(0))
+
+
+def value_with_error(value: float, error: float) -> str:
+    """A value with its error in brackets, to two digits of the error: 0.658(12), 48.8(1.3).
+
+    The error counts in the last digits of the value, or reads as it stands if it is 1 or more.
+    A dash where the value is nan; three decimals and no error where there is none.
+    """
+    if math.isnan(value):
+        return "--"
+    if math.isnan(error) or error == 0:
+        return f"${value:.3f}$"
+    error = float(f"{error:.1e}")  # rounding first: 0.0996 has its digits where 0.10 has them
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    if error >= 1:
+        return f"${value:.{decimals}f}({error:.{decimals}f})$"
+    return f"${value:.{decimals}f}({error * 10**decimals:.0f})$"
+
+
+def performance_latex(
+    table: pd.DataFrame, view: str, estimates: list[str], reading: str, scale: str
+) -> str:
+    """LaTeX of a `performance_table`, in the layout of Scutt's Tables 1-4 (needs booktabs)."""
+    columns = [(estimate, name) for estimate in estimates for name in _PRINTED]
+    errors = {column: _total_error(table, "_".join(column)) for column in columns}
+    heading = [
+        _row(["", *(rf"\multicolumn{{3}}{{c}}{{{ESTIMATORS[name]}}}" for name in estimates)]),
+        *(rf"\cmidrule(lr){{{3 * i + 2}-{3 * i + 4}}}" for i in range(len(estimates))),
+        _row([r"$\alpha$", *["Gradient", r"$\sigma$", "RMSE"] * len(estimates)]),
+    ]
+    body = []
+    for i, row in table.iterrows():
+        label = "Varied" if row["alpha"] == VARIED else f"${row['alpha']}$"
+        cells = [value_with_error(row["_".join(c)], errors[c][i]) for c in columns]
+        body.append(_row([label, *cells]))
+    caption = (
+        r"Gradient of the prediction scatter, with $\sigma$ (half the width of the central "
+        rf"68.27\,\% of predicted minus true) and RMSE. {VIEWS[view]}. "
+        r"In brackets the error: bootstrap over the test images, joined with the scatter over "
+        r"training seeds where there are several."
+    )
+    return _latex(caption, reading, scale, "l" + "ccc" * len(estimates), heading, body)
+
+
+def skill_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
+    """LaTeX of stacked `skill_table`s (needs booktabs)."""
+    body = []
+    for view, rows in table.groupby("view", sort=False):
+        body += [r"\midrule"] if body else []
+        view_label = rf"\texttt{{{view}}}"
+        for target, group in rows.groupby("target", sort=False):
+            target_label = _TARGETS[target]
+            for _, row in group.iterrows():
+                cells = [
+                    _rounded(row["gradient"], 3),
+                    value_with_error(row["rmse"], row["rmse_err"]),
+                    *(_rounded(row[name], _DECIMALS[target]) for name in ("bias", "sigma")),
+                    value_with_error(row["skill"], row["skill_err"]),
+                ]
+                body.append(_row([view_label, target_label, ESTIMATORS[row["estimator"]], *cells]))
+                view_label = target_label = ""  # said once, in the first row of a group
+    caption = (
+        r"Skill, $1 - \mathrm{MSE} / \mathrm{Var}(\mathrm{true})$, of the networks beside "
+        r"estimators that see no image, on the test images with varied $\alpha$. "
+        r"``Constant'' answers the mean of the prior ($\alpha$) or of the training set ($N$); "
+        r"$\mathrm{E}[\alpha \mid N]$ is learned from the training catalogue alone. "
+        r"Errors as in the other tables."
+    )
+    heading = _row(["View", "", "Estimator", "Gradient", "RMSE", "Bias", r"$\sigma$", "Skill"])
+    return _latex(caption, reading, scale, "lllccccc", [heading], body)
+
+
+def _rounded(value: float, decimals: int) -> str:
+    return f"${round(value, decimals) + 0.0:.{decimals}f}$"  # adding 0.0 turns -0.0 into 0.0
+
+
+def _row(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _latex(
+    caption: str, reading: str, scale: str, columns: str, heading: list[str], body: list[str]
+) -> str:
+    reading, scale = (text.replace("_", r"\_") for text in (reading, scale))
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{caption} Reading: \texttt{{{reading}}}; scale: \texttt{{{scale}}}.}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        *heading,
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"

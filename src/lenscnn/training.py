@@ -1,0 +1,541 @@
+"""Training: one loop for every network, resumable, the same on CPU and GPU.
+
+A training is a function of its spec and its data. The spec is a dict with the keys
+
+``network``
+    Architecture, see `lenscnn.networks.build`.
+``target``
+    Label to estimate, "alpha" or "N".
+``scalars``
+    Labels that enter beside the image, e.g. ["N"] or [].
+``optimizer``
+    "adam" or "nadam".
+``learning_rate``, ``batch_size``, ``epochs``
+    As they say; the learning rate is constant.
+``validation_fraction``
+    The last rows of the training set, this fraction of it, are not trained on but choose the epoch.
+``seed``
+    Of the initial weights, the order of the images and dropout.
+``autocast``
+    "float32", or "bfloat16" for mixed precision on a GPU (without effect on a CPU, where it would
+    be many times slower).
+
+The loss is the mean squared error. Target and scalars are scaled to [0, 1] by their extremes over
+the rows trained on. Weights are those of the epoch with the smallest validation loss.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from lenscnn import networks, observation, provenance, seeds, storage
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "nadam": torch.optim.NAdam}
+EPSILON = 1e-7
+"""Keras' value (torch has 1e-8); neither paper states another."""
+
+CHECKPOINT_SECONDS = 20.0
+"""Shortest time between checkpoints, so about what a killed training of short epochs loses."""
+
+NORMALISE_ROWS = 4096
+
+_KEYS = {
+    "network", "target", "scalars", "optimizer", "learning_rate", "batch_size", "epochs",
+    "validation_fraction", "seed", "autocast",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gives.
+
+    Attributes
+    ----------
+    state_dict
+        Weights of the best epoch, on the CPU.
+    best_epoch
+        Counted from 1: the one with the smallest validation loss.
+    scaling
+        (minimum, maximum) of the target and of each scalar over the rows trained on.
+    history
+        One dict an epoch, as in the history file.
+    """
+
+    state_dict: dict[str, torch.Tensor]
+    best_epoch: int
+    scaling: dict[str, tuple[float, float]]
+    history: list[dict]
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device that the config key ``device`` asks for.
+
+    Parameters
+    ----------
+    name
+        "cpu", "cuda", or "auto" for a GPU where torch sees one.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or "cuda" is asked for and not there.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"config key `device` is {name!r}; it can be auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"config key `device` is 'cuda', but torch {torch.__version__} sees no CUDA device: "
+            "run on a machine with an NVIDIA GPU and driver, with a torch built for CUDA "
+            "installed, or set `device: cpu` (or `auto`)"
+        )
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """The device in words, for provenance: "cpu", or "cuda" with the model."""
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return device.type
+
+
+def load_normalised(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Images as a network sees them (`observation.normalise`), and their labels.
+
+    Parameters
+    ----------
+    shards
+        Files of images, in order.
+
+    Returns
+    -------
+    images : ndarray of float32, shape (n, C, H, W)
+        Each scaled to [0, 1].
+    labels : dict of ndarray, shape (n,)
+
+    Raises
+    ------
+    DataFileError
+        If a shard is missing or damaged, or an image holds a number that is not finite.
+    """
+    images, labels, _ = storage.load_images(shards)
+    for start in range(0, len(images), NORMALISE_ROWS):  # in place: the set is held once
+        chunk = torch.from_numpy(images[start : start + NORMALISE_ROWS])
+        chunk.copy_(observation.normalise(chunk))
+        finite = torch.isfinite(chunk).flatten(1).all(1)
+        if not finite.all():
+            row = start + int(torch.nonzero(~finite)[0])
+            for path in shards:
+                count = len(storage.load_images([path])[0])
+                if row < count:
+                    raise storage.DataFileError(
+                        f"{path}: image {row} holds a number that is not finite "
+                        f"({int((~finite).sum())} such images from there on): "
+                        "delete the file and simulate it again"
+                    )
+                row -= count
+    return images, labels
+
+
+def label(labels: dict[str, np.ndarray], name: str, path) -> np.ndarray:
+    """One label of a data set as float64, shape (n,).
+
+    Raises
+    ------
+    DataFileError
+        If the file (`path`, for the message) has no such label or it is not finite throughout.
+    """
+    if name not in labels:
+        raise storage.DataFileError(f"{path} has no label {name!r}; it has {sorted(labels)}")
+    values = np.asarray(labels[name], dtype=np.float64)
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise storage.DataFileError(f"{path}: label {name!r} is not finite in row {row}")
+    return values
+
+
+def extremes(values: np.ndarray, name: str) -> tuple[float, float]:
+    """Smallest and largest value of a label.
+
+    Raises
+    ------
+    ValueError
+        If they are the same: there is nothing to scale by, and nothing to learn.
+    """
+    low, high = float(np.min(values)), float(np.max(values))
+    if low == high:
+        raise ValueError(f"{name} is {low} in all {len(values)} rows to be trained on")
+    return low, high
+
+
+def scale(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Map [low, high] to [0, 1]."""
+    low, high = limits
+    return (values - low) / (high - low)
+
+
+def unscale(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Map [0, 1] to [low, high]."""
+    low, high = limits
+    return low + values * (high - low)
+
+
+def train(
+    spec: dict,
+    images: np.ndarray,
+    targets: np.ndarray,
+    scalars: np.ndarray | None,
+    *,
+    device: torch.device,
+    checkpoint: Path,
+    history: Path,
+    log: Callable[[str], None] = print,
+) -> Trained:
+    """Train a network.
+
+    After an epoch (not oftener than every `CHECKPOINT_SECONDS`, and after the last) everything the
+    rest of the training depends on is written to `checkpoint`; a later call with the same spec,
+    data and kind of device goes on from there, and on a CPU with the same number of threads ends
+    with the same bits as if it had never stopped. Any other checkpoint is ignored, with a line in
+    the log. The caller removes it once the result is safe.
+
+    On a GPU the data stay on the device and whole steps are replayed from a CUDA graph, so that
+    small batches are not limited by launching kernels; an epoch's last, smaller batch is stepped
+    without the graph. Same computation, not the same bits.
+
+    Parameters
+    ----------
+    spec
+        See this module.
+    images : ndarray of float32, shape (n, C, H, W)
+        As the network sees them (`load_normalised`).
+    targets : ndarray, shape (n,)
+        In physical units.
+    scalars : ndarray, shape (n, n_scalars), or None
+        In physical units, columns as in ``spec["scalars"]``; None if that is empty.
+    device
+        Where to compute.
+    checkpoint
+        File for the checkpoint; need not exist.
+    history
+        File to write: one JSON object a line and epoch, with ``epoch``, ``train_loss`` and
+        ``validation_loss`` (scaled units), ``validation_rmse`` (physical units),
+        ``learning_rate``, ``seconds`` (of the epoch) and ``images_per_second`` (of its training).
+    log
+        Called with each line for the reader.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    ValueError
+        If the spec or the data do not make a training.
+    FloatingPointError
+        If the loss stops being finite.
+    """
+    check_spec(spec)
+    n_train = _training_rows(spec, len(images))
+    batch_size = min(spec["batch_size"], n_train)
+    names = [spec["target"], *spec["scalars"]]
+    columns = np.column_stack([targets] if scalars is None else [targets, scalars])
+    if columns.shape != (len(images), len(names)):
+        raise ValueError(
+            f"{len(images)} images need {len(images)} rows of {names}, not {columns.shape}"
+        )
+    scaling = {n: extremes(columns[:n_train, k], n) for k, n in enumerate(names)}
+    scaled = np.column_stack([scale(columns[:, k], scaling[n]) for k, n in enumerate(names)])
+
+    # Everything on the device at once: images stay float32 (1.4 GB for 100,000 of 60x60), which
+    # is exact and small beside the memory of any GPU that one would train on.
+    pixels = torch.from_numpy(images).to(device)
+    labels = torch.from_numpy(scaled.astype(np.float32)).to(device)
+    goals, extras = labels[:, :1], labels[:, 1:] if spec["scalars"] else None
+
+    torch.manual_seed(seeds.stream_key(spec["seed"], "training", "", "weights"))
+    network = networks.build(spec, images.shape[1:]).to(device)
+    on_gpu = device.type == "cuda"
+    optimizer = OPTIMIZERS[spec["optimizer"]](
+        network.parameters(),
+        lr=spec["learning_rate"],
+        eps=EPSILON,
+        **({"fused": True} if spec["optimizer"] == "adam" else {}),
+        **({"capturable": True} if on_gpu else {}),
+    )
+    loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+
+    def step(rows: torch.Tensor) -> None:
+        """One batch: forward, backward, optimizer. Reads nothing back, so nothing waits."""
+        optimizer.zero_grad(set_to_none=True)
+        with _autocast(spec, device):
+            outputs = network(
+                pixels.index_select(0, rows),
+                None if extras is None else extras.index_select(0, rows),
+            )
+        loss = nn.functional.mse_loss(outputs, goals.index_select(0, rows))
+        loss.backward()
+        optimizer.step()
+        loss_sum.add_(loss.detach() * len(rows))
+
+    if on_gpu:
+        torch.backends.cudnn.benchmark = True  # shapes never change: let it choose by timing
+        _warm_up(step, network, optimizer, batch_size, device)
+    identity = {
+        "spec": provenance.canonical(spec),
+        "data": _digest(images, columns),
+        "device": device.type,
+        "code": _code_digest(),
+    }
+    records, best = [], {"epoch": 0, "loss": math.inf, "state_dict": None}
+    if (state := _read_checkpoint(checkpoint, identity, log)) is not None:
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        records, best = state["history"], state["best"]
+        log(f"goes on after epoch {len(records)} from {checkpoint}")
+    _write_history(history, records)
+    if on_gpu:
+        # After the checkpoint is loaded: a graph is bound to the tensors it was captured with.
+        step = _capture(step, network, batch_size, device)
+
+    bar = tqdm(
+        total=spec["epochs"] * n_train,
+        initial=len(records) * n_train,
+        unit="img",
+        unit_scale=True,
+        desc=f"training for {spec['target']}",
+        disable=not sys.stderr.isatty(),
+    )
+    saved = began = time.monotonic()
+    resumed_after = len(records)
+    for epoch in range(resumed_after + 1, spec["epochs"] + 1):
+        started = time.monotonic()
+        network.train()
+        loss_sum.zero_()
+        # Order and dropout depend on seed and epoch only, so a resumed training repeats neither.
+        order = torch.Generator().manual_seed(
+            seeds.stream_key(spec["seed"], "training", str(epoch), "order")
+        )
+        torch.manual_seed(seeds.stream_key(spec["seed"], "training", str(epoch), "dropout"))
+        for rows in torch.randperm(n_train, generator=order).to(device).split(batch_size):
+            step(rows)
+            bar.update(len(rows))
+        train_loss = loss_sum.item() / n_train  # the one place that waits for a GPU
+        trained = time.monotonic()
+        extra = None if extras is None else extras[n_train:]
+        outputs = networks.evaluate(network, pixels[n_train:], extra, device)
+        validation_loss = float(np.mean((outputs[:, 0] - scaled[n_train:, 0]) ** 2))
+        if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
+            raise FloatingPointError(
+                f"the loss is not finite in epoch {epoch} (training {train_loss}, validation "
+                f"{validation_loss}): lower `learning_rate` (it is {spec['learning_rate']})"
+                + (", or set `autocast: float32`" if spec["autocast"] != "float32" else "")
+            )
+        low, high = scaling[spec["target"]]
+        finished = time.monotonic()
+        records.append(
+            {
+                "epoch": epoch,
+                "train_loss": train_loss,
+                "validation_loss": validation_loss,
+                "validation_rmse": math.sqrt(validation_loss) * (high - low),
+                "learning_rate": spec["learning_rate"],
+                "seconds": round(finished - started, 3),
+                "images_per_second": round(n_train / (trained - started), 1),
+            }
+        )
+        if validation_loss < best["loss"]:
+            best = {
+                "epoch": epoch,
+                "loss": validation_loss,
+                "state_dict": {
+                    key: tensor.detach().to("cpu", copy=True)
+                    for key, tensor in network.state_dict().items()
+                },
+            }
+        if epoch == spec["epochs"] or finished - saved >= CHECKPOINT_SECONDS:
+            state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+            networks.save(checkpoint, identity | state | {"history": records, "best": best})
+            saved = time.monotonic()
+        _write_history(history, records)
+        per_epoch = (finished - began) / (epoch - resumed_after)
+        if bar.disable:
+            log(_line(records[-1], spec, per_epoch))
+        bar.set_postfix(RMSE=f"{records[-1]['validation_rmse']:.4g}", best=best["epoch"])
+    bar.close()
+    return Trained(best["state_dict"], best["epoch"], scaling, records)
+
+
+def save_network(
+    path, trained: Trained, spec: dict, image_shape: tuple[int, int, int], origin: dict[str, str]
+) -> None:
+    """Write the weights of a training with all that using them takes.
+
+    Parameters
+    ----------
+    path
+        File to write; appears only when complete. `prediction.load_network` reads it.
+    trained
+        From `train`.
+    spec
+        What it was trained with.
+    image_shape
+        (C, H, W).
+    origin
+        From `provenance.collect`.
+
+    Raises
+    ------
+    DataFileError
+        If it cannot be written.
+    """
+    contents = {
+        "state_dict": trained.state_dict,
+        "spec": spec,
+        "image_shape": tuple(image_shape),
+        "scaling": trained.scaling,
+        "best_epoch": trained.best_epoch,
+        "provenance": origin,
+    }
+    networks.save(path, contents)
+
+
+def check_spec(spec: dict) -> None:
+    """Raise ValueError, naming the key, if a training spec is incomplete or impossible."""
+    if missing := sorted(_KEYS - spec.keys()):
+        raise ValueError(f"training spec: {', '.join(missing)} missing")
+    if unknown := sorted(spec.keys() - _KEYS):
+        raise ValueError(f"training spec: unknown key {', '.join(unknown)}; known: {sorted(_KEYS)}")
+    if spec["optimizer"] not in OPTIMIZERS:
+        raise ValueError(
+            f"training spec: `optimizer` is {spec['optimizer']!r}; it can be {sorted(OPTIMIZERS)}"
+        )
+    if spec["autocast"] not in ("float32", "bfloat16"):
+        raise ValueError(
+            f"training spec: `autocast` is {spec['autocast']!r}; it can be float32 or bfloat16"
+        )
+    for key in ("learning_rate", "batch_size", "epochs"):
+        if not spec[key] > 0:
+            raise ValueError(f"training spec: `{key}` must be positive, not {spec[key]}")
+
+
+def _training_rows(spec: dict, n: int) -> int:
+    n_train = n - round(spec["validation_fraction"] * n)
+    if not 0 < n_train < n:
+        raise ValueError(
+            f"training spec: `validation_fraction` {spec['validation_fraction']} of {n} images "
+            f"leaves {n_train} to train on and {n - n_train} to validate on; both need some"
+        )
+    return n_train
+
+
+def _autocast(spec: dict, device: torch.device):
+    if device.type == "cuda" and spec["autocast"] == "bfloat16":
+        # No cache of cast weights: captured in a graph it would outlive the weights' updates.
+        return torch.autocast("cuda", dtype=torch.bfloat16, cache_enabled=False)
+    return contextlib.nullcontext()
+
+
+def _digest(images: np.ndarray, columns: np.ndarray) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(images))
+    digest.update(np.ascontiguousarray(columns))
+    return digest.hexdigest()
+
+
+def _code_digest() -> str:
+    sources = (Path(module).read_bytes() for module in (__file__, networks.__file__))
+    return hashlib.sha256(b"".join(sources)).hexdigest()
+
+
+def _read_checkpoint(path: Path, identity: dict, log: Callable[[str], None]) -> dict | None:
+    if not Path(path).exists():
+        return None
+    try:
+        state = networks.load(path)
+    except storage.DataFileError as error:
+        log(f"starts afresh: the checkpoint cannot be read ({error})")
+        return None
+    if other := [key for key, value in identity.items() if state.get(key) != value]:
+        log(f"starts afresh: the checkpoint {path} was made with another {' and '.join(other)}")
+        return None
+    return state
+
+
+def _write_history(path: Path, records: list[dict]) -> None:
+    with storage.replacing(path) as temporary:
+        temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def _line(record: dict, spec: dict, seconds_per_epoch: float) -> str:
+    left = round((spec["epochs"] - record["epoch"]) * seconds_per_epoch)
+    return (
+        f"epoch {record['epoch']}/{spec['epochs']}: loss {record['train_loss']:.3e}, "
+        f"validation {record['validation_loss']:.3e} "
+        f"(RMSE of {spec['target']} {record['validation_rmse']:.4g}), "
+        f"{record['images_per_second']:.0f} images/s, "
+        f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d} left"
+    )
+
+
+def _rewind(optimizer: torch.optim.Optimizer) -> None:
+    """Set an optimizer's state to that before the first step, in place.
+
+    In place, because a state that is empty when a graph is captured would be created inside the
+    graph, that is anew at every replay.
+    """
+    for state in optimizer.state.values():
+        for name, value in state.items():
+            value.fill_(1.0 if name == "mu_product" else 0.0)  # a product (NAdam) starts at 1
+
+
+def _warm_up(step, network, optimizer, batch_size: int, device: torch.device) -> None:
+    """Run a few steps, as capturing a CUDA graph requires, and undo all they did.
+
+    They run on a side stream; they choose cuDNN's algorithms and create the optimizer's state.
+    The random generators need no undoing: every epoch seeds them.
+    """
+    fresh = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    network.train()
+    side = torch.cuda.Stream(device)
+    side.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(side), warnings.catch_warnings():
+        # Capturable optimizers warn when they step outside a capture, which is what this is for.
+        warnings.filterwarnings("ignore", message=".*capturable=True.*")
+        for _ in range(3):
+            step(torch.arange(batch_size, device=device))
+    torch.cuda.current_stream(device).wait_stream(side)
+    network.load_state_dict(fresh)  # copies in place
+    _rewind(optimizer)
+
+
+def _capture(step, network, batch_size: int, device: torch.device):
+    """`step` with full batches replayed from a CUDA graph; smaller ones run as they are.
+
+    Capturing records kernels without running them, so it changes no weights. `network`, whose mode
+    the graph keeps, is captured in training mode.
+    """
+    network.train()
+    rows = torch.zeros(batch_size, dtype=torch.int64, device=device)  # the graph reads it
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step(rows)
+
+    def replay(batch: torch.Tensor) -> None:
+        if len(batch) == batch_size:
+            rows.copy_(batch)
+            graph.replay()
+        else:
+            step(batch)
+
+    return replay

@@ -1,0 +1,56 @@
+"""What every test shares: one thread, the config's specs, a skip for GPU tests without a GPU."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+import yaml  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+
+
+def pytest_collection_modifyitems(items):
+    import torch
+
+    torch.set_num_threads(1)
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture(scope="session")
+def config():
+    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+@pytest.fixture
+def population(config):
+    """Function: the population spec of a law and a draw, as the workflow puts it together."""
+
+    def spec(law="powerlaw", draw="fixed", **changes):
+        scutt = config["scutt"]
+        parts = {
+            "seed": 3,
+            "draw": draw,
+            "geometry": scutt["draws"][draw],
+            "mass_function": scutt["mass_functions"][law],
+        }
+        return parts | scutt["population"] | changes
+
+    return spec
+
+
+@pytest.fixture
+def view(config):
+    """Function: the spec of a view."""
+
+    def spec(name="fixed", **changes):
+        camera = dict(config["scutt"]["views"][name])
+        del camera["draw"]
+        return camera | config["scutt"]["scene"] | changes
+
+    return spec

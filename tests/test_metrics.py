@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from lenscnn import metrics, storage
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(1)
+
+
+def test_gradient_is_the_slope_of_scipy_linregress(rng):
+    true = rng.uniform(-2.5, -1.5, 500)
+    predicted = 0.3 * true - 1 + rng.normal(0, 0.2, 500)
+    assert metrics.gradient(true, predicted) == pytest.approx(
+        stats.linregress(true, predicted).slope, rel=1e-10
+    )
+
+
+def test_gradient_and_skill_are_nan_for_a_constant_truth(rng):
+    true = np.full(999, np.float32(-2.2), dtype=float)  # its mean does not round to itself
+    predicted = rng.normal(-2.2, 0.1, 999)
+    assert np.isnan(metrics.gradient(true, predicted))
+    assert np.isnan(metrics.skill(true, predicted))
+    assert metrics.rmse(true, predicted) == pytest.approx(0.1, rel=0.1)
+
+
+def test_normal_errors(rng):
+    true = rng.uniform(0, 1, 200_000)
+    predicted = true + rng.normal(0.05, 0.2, true.size)
+    assert metrics.sigma68(true, predicted) == pytest.approx(0.2, rel=0.01)
+    assert metrics.bias(true, predicted) == pytest.approx(0.05, abs=0.002)
+    assert metrics.rmse(true, predicted) == pytest.approx(np.hypot(0.2, 0.05), rel=0.01)
+    # Var of a uniform of width 1 is 1/12.
+    assert metrics.skill(true, predicted) == pytest.approx(1 - 12 * (0.2**2 + 0.05**2), abs=0.01)
+
+
+def test_sigma_ignores_outliers_and_takes_the_printed_interval():
+    predicted = np.linspace(-1, 1, 10_001)  # uniform errors: the central 68.27 % reach 0.6827
+    assert metrics.sigma68(np.zeros(10_001), predicted) == pytest.approx(0.6827, abs=1e-6)
+    predicted[:100] = -1e6
+    assert metrics.sigma68(np.zeros(10_001), predicted) == pytest.approx(0.6827, abs=1e-6)
+
+
+def test_constant_answers(rng):
+    true = rng.uniform(-2.5, -1.5, 1000)
+    at_mean = np.full(1000, true.mean())
+    assert metrics.skill(true, at_mean) == pytest.approx(0, abs=1e-12)
+    assert metrics.gradient(true, at_mean) == pytest.approx(0, abs=1e-12)
+    assert metrics.skill(true, true) == 1
+
+
+def test_statistics_reduce_the_last_axis(rng):
+    true, predicted = rng.normal(size=(2, 5, 40))
+    stacked = metrics.statistics(true, predicted)
+    for name in metrics.STATISTICS:
+        rows = [metrics.statistics(t, p)[name] for t, p in zip(true, predicted, strict=True)]
+        np.testing.assert_allclose(stacked[name], rows)
+
+
+def test_bootstrap_errors_against_closed_forms(rng):
+    n, sd = 4000, 0.3
+    true = rng.uniform(0, 10, n)
+    predicted = true + rng.normal(0, sd, n)
+    errors = metrics.bootstrap(true, predicted, 400)
+    assert errors["bias"] == pytest.approx(sd / np.sqrt(n), rel=0.12)
+    assert errors["rmse"] == pytest.approx(sd / np.sqrt(2 * n), rel=0.12)
+    assert errors["gradient"] == pytest.approx(stats.linregress(true, predicted).stderr, rel=0.12)
+    # A normal quantile at p has variance p (1 - p) / (n f^2); the half width is half the
+    # difference of two, whose covariance is p^2 / (n f^2).
+    p, z = (1 - 0.6827) / 2, stats.norm.ppf((1 - 0.6827) / 2)
+    closed = sd / stats.norm.pdf(z) * np.sqrt((p * (1 - p) - p**2) / (2 * n))
+    # Wider: the resamples know the density at the quantiles only as well as the data do.
+    assert errors["sigma"] == pytest.approx(closed, rel=0.3)
+
+
+def test_bootstrap_depends_on_nothing_but_the_data(rng, monkeypatch):
+    true, predicted = rng.normal(size=(2, 300))
+    whole = metrics.bootstrap(true, predicted, 50)
+    monkeypatch.setattr(metrics, "_CHUNK", 7 * 300)
+    assert metrics.bootstrap(true, predicted, 50) == whole
+
+
+def test_bootstrap_needs_two_resamples():
+    with pytest.raises(ValueError, match="at least 2 resamples"):
+        metrics.bootstrap(np.arange(3.0), np.arange(3.0), 1)
+
+
+def test_summarise_gives_one_row_a_subset(rng):
+    subset = np.repeat(["varied", "alpha-1.6"], [300, 100])
+    true = np.where(subset == "varied", rng.uniform(-2.5, -1.5, 400), -1.6)
+    predicted = true + rng.normal(0, 0.1, 400)
+    table = metrics.summarise(true, predicted, subset, 20).set_index("subset")
+    assert dict(table["n"]) == {"alpha-1.6": 100, "varied": 300}
+    assert np.isnan(
+        table.loc["alpha-1.6", ["gradient", "gradient_err", "skill"]].astype(float)
+    ).all()
+    errors = (predicted - true)[subset == "alpha-1.6"]
+    assert table.loc["alpha-1.6", "bias"] == pytest.approx(errors.mean())
+    assert table.loc["varied", "gradient"] == pytest.approx(1, abs=0.1)
+
+
+def test_summarise_keeps_the_gradient_of_n_at_fixed_alpha(rng):
+    n = rng.normal(350, 50, 500)
+    table = metrics.summarise(n, 0.2 * n + 300, np.full(500, "alpha-2.0"), 5)
+    assert table["gradient"].item() == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"predicted": np.array([1.0, np.nan, 2, 3])}, "1 of 4 predicted values are not finite"),
+        ({"predicted": np.ones(3)}, "differ in shape"),
+        ({"subset": np.array(["varied"] * 3 + ["alpha-1.6"])}, "'alpha-1.6' has one row"),
+    ],
+)
+def test_summarise_refuses_bad_input(change, message):
+    given = {"true": np.arange(4.0), "predicted": np.ones(4), "subset": np.full(4, "varied")}
+    with pytest.raises(ValueError, match=message):
+        metrics.summarise(**(given | change), resamples=2)
+
+
+def test_names():
+    assert metrics.estimate_and_seed("a/b/alpha_cnn_true_n_seed12.h5") == ("alpha_cnn_true_n", 12)
+    with pytest.raises(ValueError, match=r"<estimate>_seed<seed>\.h5"):
+        metrics.estimate_and_seed("n_cnn.h5")
+    assert metrics.fixed_alpha("alpha-1.6") == -1.6
+    assert metrics.fixed_alpha("varied") is None
+    with pytest.raises(ValueError, match=r"alpha_1\.6"):
+        metrics.fixed_alpha("alpha_1.6")
+
+
+def write_predictions(path, **attrs):
+    true = np.linspace(-2.5, -1.5, 50)
+    arrays = {"true": true, "predicted": 0.5 * true - 1, "subset": np.full(50, "varied")}
+    storage.write_h5(path, arrays, {"target": "alpha"} | attrs)
+
+
+def test_evaluate_stacks_files(tmp_path):
+    paths = [tmp_path / "alpha_cnn_seed0.h5", tmp_path / "alpha_cnn_seed1.h5"]
+    for path in paths:
+        write_predictions(path)
+    table = metrics.evaluate(paths, "fixed", 10)
+    expected = ["view", "estimate", "target", "seed", "subset", "n"]
+    expected += [f"{name}{end}" for name in metrics.STATISTICS for end in ("", "_err")]
+    assert list(table.columns) == expected
+    assert list(table["seed"]) == [0, 1]
+    assert list(table["view"] + table["estimate"] + table["target"]) == ["fixedalpha_cnnalpha"] * 2
+    np.testing.assert_allclose(table["gradient"], 0.5)
+
+
+def test_evaluate_names_the_bad_file(tmp_path):
+    path = tmp_path / "n_cnn_seed0.h5"
+    storage.write_h5(path, {"true": np.ones(3)}, {"target": "N"})
+    with pytest.raises(storage.DataFileError, match=r"n_cnn_seed0\.h5 lacks predicted, subset"):
+        metrics.evaluate([path], "fixed", 10)
+    bad = {"true": np.ones(3), "predicted": np.full(3, np.nan), "subset": np.full(3, "varied")}
+    storage.write_h5(path, bad, {"target": "N"})
+    with pytest.raises(ValueError, match=r"n_cnn_seed0\.h5: 3 of 3 predicted"):
+        metrics.evaluate([path], "fixed", 10)

@@ -1,0 +1,458 @@
+"""Training, its resumption, and prediction: against closed forms, reruns and killed runs."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lenscnn import networks, prediction, storage, training
+
+ROOT = Path(__file__).parents[1]
+CPU = torch.device("cpu")
+SPEC = {
+    "network": {"filters": [4], "kernels": [3], "pool_after": [1], "dense": 16, "dropout": 0.25},
+    "target": "alpha",
+    "scalars": ["N"],
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "batch_size": 16,
+    "epochs": 3,
+    "validation_fraction": 0.2,
+    "seed": 5,
+    "autocast": "float32",
+}
+N_SPEC = SPEC | {"target": "N", "scalars": []}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def data(n=150, size=8, seed=0):
+    """Images, alpha, N; alpha is a linear function of N and of how steep the image is."""
+    rng = np.random.default_rng(seed)
+    slope = rng.random(n)
+    ramp = np.linspace(0, 1, size)
+    images = slope[:, None, None, None] * ramp + 0.1 * rng.random((n, 1, size, size))
+    images = images.astype(np.float32)
+    n_subhaloes = rng.integers(100, 900, n).astype(float)
+    alpha = -2.0 + 0.5 * (slope - 0.5) + (n_subhaloes - 500) / 1600
+    return images, alpha, n_subhaloes
+
+
+def train(folder, spec=SPEC, sample=None, log=None):
+    images, alpha, n_subhaloes = sample or data()
+    lines = []
+    trained = training.train(
+        spec,
+        images,
+        alpha if spec["target"] == "alpha" else n_subhaloes,
+        n_subhaloes[:, None] if spec["scalars"] else None,
+        device=CPU,
+        checkpoint=folder / "checkpoint",
+        history=folder / "history.jsonl",
+        log=lines.append if log is None else log.append,
+    )
+    return trained
+
+
+def without_timings(history):
+    return [
+        {key: value for key, value in record.items() if key not in ("seconds", "images_per_second")}
+        for record in history
+    ]
+
+
+def read_history(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def same(first, second):
+    assert first.keys() == second.keys()
+    return all(torch.equal(first[key], second[key]) for key in first)
+
+
+def write_shards(folder, subsets=None, n=60, size=12, name="shard"):
+    """Two shards of raw images (not scaled to [0, 1])."""
+    images, alpha, n_subhaloes = data(n, size, seed=1)
+    subset = np.repeat(subsets or ["varied"], n // len(subsets or [1]))
+    paths = [folder / f"{name}_{k}.h5" for k in range(2)]
+    for path, rows in zip(paths, (slice(0, n // 3), slice(n // 3, n)), strict=True):
+        with storage.ImageWriter(path, len(alpha[rows]), (1, size, size), {}) as writer:
+            writer.write(50 * images[rows] - 7)
+            columns = {"alpha": alpha, "N": n_subhaloes, "subset": subset}
+            writer.labels({key: values[rows] for key, values in columns.items()})
+    return paths
+
+
+def environment():
+    return os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+def test_learns_a_linear_problem(tmp_path, optimizer):
+    spec = SPEC | {"optimizer": optimizer, "epochs": 60, "learning_rate": 3e-3}
+    spec["network"] = SPEC["network"] | {"dropout": 0.0}
+    sample = data(600)
+    trained = train(tmp_path, spec, sample)
+    history = trained.history
+    assert history[-1]["train_loss"] < 0.05 * history[0]["train_loss"]
+    # The rows that were not trained on. N or the image alone would leave 0.5 / sqrt(12) = 0.144.
+    assert history[trained.best_epoch - 1]["validation_rmse"] < 0.03
+
+
+def test_the_best_epoch_is_kept(tmp_path):
+    rng = np.random.default_rng(2)
+    images, alpha, n_subhaloes = data()
+    sample = images, rng.normal(size=len(alpha)), n_subhaloes  # nothing to learn: it overfits
+    spec = SPEC | {"epochs": 30, "learning_rate": 1e-2, "batch_size": 4}
+    (tmp_path / "long").mkdir()
+    (tmp_path / "short").mkdir()
+    trained = train(tmp_path / "long", spec, sample)
+    losses = [record["validation_loss"] for record in trained.history]
+    assert trained.best_epoch == 1 + int(np.argmin(losses))
+    assert 1 < trained.best_epoch < 30
+    # Training that ends there has the same weights, and the history before it is the same.
+    short = train(tmp_path / "short", spec | {"epochs": trained.best_epoch}, sample)
+    assert short.best_epoch == trained.best_epoch
+    assert same(short.state_dict, trained.state_dict)
+    written = read_history(tmp_path / "long" / "history.jsonl")
+    assert written == trained.history
+    assert [record["epoch"] for record in written] == list(range(1, 31))
+
+
+def test_validation_is_what_prediction_gives(tmp_path):
+    sample = images, alpha, n_subhaloes = data()
+    trained = train(tmp_path, sample=sample)
+    training.save_network(tmp_path / "w.pt", trained, SPEC, images.shape[1:], {})
+    network, meta = prediction.load_network(tmp_path / "w.pt", SPEC)
+    scalars = n_subhaloes[120:, None]
+    predicted = prediction.predict(network, meta, images[120:], scalars, CPU)
+    best = trained.history[trained.best_epoch - 1]
+    rmse = np.sqrt(np.mean((predicted - alpha[120:]) ** 2))
+    assert rmse == pytest.approx(best["validation_rmse"], rel=1e-5)
+    # The loss is in units of the range of the rows trained on.
+    assert rmse == pytest.approx(
+        math.sqrt(best["validation_loss"]) * np.ptp(alpha[:120]), rel=1e-5
+    )
+    with pytest.raises(ValueError, match="trained on"):
+        prediction.predict(network, meta, images[:, :, :6], scalars, CPU)
+    with pytest.raises(ValueError, match="'N'"):
+        prediction.predict(network, meta, images, None, CPU)
+
+
+def test_scaling_is_from_the_rows_trained_on(tmp_path):
+    images, alpha, n_subhaloes = data()
+    alpha[-1], n_subhaloes[-1] = 99.0, 9999.0  # in the validation part
+    trained = train(tmp_path, SPEC | {"epochs": 1}, (images, alpha, n_subhaloes))
+    assert trained.scaling == {
+        "alpha": (alpha[:120].min(), alpha[:120].max()),
+        "N": (n_subhaloes[:120].min(), n_subhaloes[:120].max()),
+    }
+    scaled = training.scale(alpha, trained.scaling["alpha"])
+    assert scaled[:120].min() == 0
+    assert scaled[:120].max() == 1
+    np.testing.assert_allclose(training.unscale(scaled, trained.scaling["alpha"]), alpha)
+    with pytest.raises(ValueError, match="alpha is -2.0 in all 120"):
+        train(tmp_path, SPEC, (images, np.full(150, -2.0), n_subhaloes))
+
+
+def test_two_runs_are_the_same_and_other_seeds_are_not(tmp_path):
+    runs = {}
+    for name, change in {
+        "a": {}, "b": {}, "seed": {"seed": 6}, "cpu": {"autocast": "bfloat16"},
+    }.items():  # fmt: skip
+        (tmp_path / name).mkdir()
+        runs[name] = train(tmp_path / name, SPEC | change)
+    assert same(runs["a"].state_dict, runs["b"].state_dict)
+    assert without_timings(runs["a"].history) == without_timings(runs["b"].history)
+    assert same(runs["a"].state_dict, runs["cpu"].state_dict)
+    assert not same(runs["a"].state_dict, runs["seed"].state_dict)
+
+
+def test_only_a_checkpoint_of_the_same_training_is_used(tmp_path):
+    checkpoint, sample, log = tmp_path / "checkpoint", data(), []
+    first = train(tmp_path, sample=sample)
+    content = checkpoint.read_bytes()
+
+    again = train(tmp_path, sample=sample, log=log)
+    assert same(again.state_dict, first.state_dict)
+    assert again.history == first.history  # timings too: nothing was trained
+    assert log == [f"goes on after epoch 3 from {checkpoint}"]
+
+    other_seed = SPEC | {"seed": 6}
+    other_images = (sample[0].copy(), *sample[1:])
+    other_images[0][7, 0, 2, 2] += 0.1
+    for damage, spec, used, reason in (
+        (content, other_seed, sample, "another spec"),
+        (content, SPEC, other_images, "another data"),
+        (content[:-1000], SPEC, sample, "cannot be read"),
+        (b"rubbish", SPEC, sample, "cannot be read"),
+    ):
+        checkpoint.write_bytes(damage)
+        log.clear()
+        resumed = train(tmp_path, spec, used, log)
+        assert log[0].startswith("starts afresh")
+        assert reason in log[0]
+        assert "checkpoint" in log[0]
+        assert len(log) == 4  # and all three epochs were trained
+        checkpoint.unlink()
+        fresh = train(tmp_path, spec, used)
+        assert same(resumed.state_dict, fresh.state_dict)
+
+
+def test_a_killed_training_ends_with_the_same_bits(tmp_path):
+    # The real script, writing a checkpoint after every epoch however short.
+    start = (
+        "import runpy, lenscnn.training as t; t.CHECKPOINT_SECONDS = 0.0; "
+        f"runpy.run_path({str(ROOT / 'scripts' / 'train.py')!r}, run_name='__main__')"
+    )
+    spec = SPEC | {"epochs": 40, "batch_size": 4}
+    shards = write_shards(tmp_path, n=150)
+
+    def command(name):
+        folder = tmp_path / name
+        return [
+            sys.executable, "-c", start, "--spec", json.dumps(spec),
+            "--shards", *map(str, shards), "--weights", str(folder / "w.pt"),
+            "--history", str(folder / "h.jsonl"), "--checkpoint", str(folder / "c"),
+            "--device", "cpu", "--threads", "1",
+        ]  # fmt: skip
+
+    quiet = {"env": environment(), "stderr": subprocess.PIPE, "text": True}
+    subprocess.run(command("whole"), check=True, **quiet)
+
+    history = tmp_path / "killed" / "h.jsonl"
+    process = subprocess.Popen(command("killed"), **quiet)
+    while process.poll() is None:
+        if history.exists() and len(read_history(history)) >= 4:
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.01)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "w.pt").exists()
+    assert 4 <= len(read_history(history)) < 40
+    resumed = subprocess.run(command("killed"), check=True, **quiet)
+    assert "goes on after epoch" in resumed.stderr
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    first, second = (networks.load(folder / "w.pt") for folder in (whole, killed))
+    assert same(first["state_dict"], second["state_dict"])
+    for key in ("best_epoch", "scaling", "spec", "image_shape"):
+        assert first[key] == second[key]
+    assert without_timings(read_history(whole / "h.jsonl")) == without_timings(
+        read_history(history)
+    )
+    assert len(read_history(history)) == 40
+    # The checkpoint is gone, and no temporary file was left.
+    assert {p.name for p in killed.iterdir()} == {"w.pt", "h.jsonl"}
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+def test_a_rewound_optimizer_is_a_fresh_one(optimizer):
+    def path(prepare):
+        weight = torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
+        chosen = training.OPTIMIZERS[optimizer]([weight], lr=0.1)
+        prepare(weight, chosen)
+        for k in range(5):
+            weight.grad = torch.tensor([1.0, -3.0, 0.5]) + k
+            chosen.step()
+        return weight.detach()
+
+    def use_and_rewind(weight, chosen):
+        weight.grad = torch.full((3,), 7.0)
+        chosen.step()
+        chosen.step()
+        training._rewind(chosen)
+        with torch.no_grad():
+            weight.copy_(torch.tensor([1.0, -2.0, 3.0]))
+
+    assert torch.equal(path(use_and_rewind), path(lambda weight, chosen: None))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+@pytest.mark.parametrize("autocast", ["float32", "bfloat16"])
+def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast):
+    # 480 rows in batches of 50: graph replays and, at the end, a batch of 30 without the graph.
+    spec = SPEC | {"optimizer": optimizer, "autocast": autocast, "epochs": 4, "batch_size": 50}
+    spec["network"] = SPEC["network"] | {"dropout": 0.0}
+    images, alpha, n_subhaloes = data(600)
+
+    def run(name, device, epochs):
+        return training.train(
+            spec | {"epochs": epochs}, images, alpha, n_subhaloes[:, None],
+            device=torch.device(device), checkpoint=tmp_path / name,
+            history=tmp_path / f"{name}.jsonl", log=lambda line: None,
+        )  # fmt: skip
+
+    on_cpu, on_gpu = run("cpu", "cpu", 4), run("cuda", "cuda", 4)
+    tolerance = 1e-3 if autocast == "float32" else 3e-2
+    for key in ("train_loss", "validation_loss"):
+        np.testing.assert_allclose(
+            [record[key] for record in on_gpu.history],
+            [record[key] for record in on_cpu.history],
+            rtol=tolerance,
+        )
+    # An epoch's order and weights do not depend on how many epochs follow.
+    assert run("short", "cuda", 1).history[0]["train_loss"] == pytest.approx(
+        on_gpu.history[0]["train_loss"], rel=1e-4
+    )
+
+
+def test_a_diverging_training_says_where(tmp_path):
+    with pytest.raises(FloatingPointError, match="not finite in epoch 1 .*lower `learning_rate`"):
+        train(tmp_path, SPEC | {"learning_rate": 1e30})
+
+
+def test_impossible_specs_name_the_key(tmp_path):
+    for change, named in (
+        ({"optimizer": "sgd"}, "optimizer"),
+        ({"autocast": "float16"}, "autocast"),
+        ({"epochs": 0}, "epochs"),
+        ({"epoch": 1}, "unknown key epoch"),
+        ({"validation_fraction": 0.0}, "validation_fraction"),
+        ({"validation_fraction": 1.0}, "validation_fraction"),
+    ):
+        with pytest.raises(ValueError, match=named):
+            train(tmp_path, SPEC | change)
+    with pytest.raises(ValueError, match="seed missing"):
+        train(tmp_path, {key: value for key, value in SPEC.items() if key != "seed"})
+
+
+def test_devices(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert training.resolve_device("cpu").type == "cpu"
+    assert training.resolve_device("auto").type == "cpu"
+    with pytest.raises(ValueError, match="config key `device` is 'cuda'.*install.*device: cpu"):
+        training.resolve_device("cuda")
+    with pytest.raises(ValueError, match="'gpu'"):
+        training.resolve_device("gpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert training.resolve_device("auto").type == "cuda"
+
+
+def test_images_are_scaled_and_bad_ones_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "NORMALISE_ROWS", 7)  # chunks that fit neither shard
+    paths = write_shards(tmp_path)
+    images, labels = training.load_normalised(paths)
+    raw = 50 * data(60, 12, seed=1)[0] - 7
+    low, high = raw.min((1, 2, 3), keepdims=True), raw.max((1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(images, (raw - low) / (high - low), atol=1e-6)
+    np.testing.assert_array_equal(labels["N"], data(60, 12, seed=1)[2])
+
+    raw[33, 0, 5, 5] = np.inf
+    with storage.ImageWriter(paths[1], 40, (1, 12, 12), {}) as writer:
+        writer.write(raw[20:])
+        writer.labels({key: values[20:] for key, values in labels.items()})
+    with pytest.raises(storage.DataFileError, match=r"shard_1\.h5: image 13 "):
+        training.load_normalised(paths)
+    with pytest.raises(storage.DataFileError, match="no label 'beta'"):
+        training.label(labels, "beta", paths[0])
+
+
+@pytest.fixture
+def trained_pair(tmp_path):
+    """Weights of a network for N and of one for alpha, and test shards."""
+    shards = write_shards(tmp_path, ["varied", "alpha-1.6", "alpha-2.4"], name="test")
+    images, labels = training.load_normalised(shards)
+    for spec in (N_SPEC, SPEC):
+        (tmp_path / spec["target"]).mkdir()
+        sample = images, labels["alpha"], labels["N"]
+        trained = train(tmp_path / spec["target"], spec | {"epochs": 1}, sample)
+        path = tmp_path / f"{spec['target']}.pt"
+        training.save_network(path, trained, spec, images.shape[1:], {})
+    return tmp_path, shards
+
+
+def predict(folder, target, n_from, shards, out):
+    spec = SPEC if target == "alpha" else N_SPEC
+    return subprocess.run(
+        [
+            sys.executable, str(ROOT / "scripts" / "predict.py"),
+            "--weights", str(folder / f"{target}.pt"), "--spec", json.dumps(spec),
+            "--shards", *map(str, shards), "--n-from", str(n_from), "--out", str(out),
+            "--device", "cpu", "--threads", "1",
+        ],
+        env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_predictions_of_alpha_take_the_predicted_n(trained_pair):
+    folder, shards = trained_pair
+    images, labels = training.load_normalised(shards)
+    assert predict(folder, "N", "none", shards, folder / "n.h5").returncode == 0
+    counts, attrs = storage.read_h5(folder / "n.h5")
+    assert attrs["target"] == "N"
+    assert json.loads(attrs["spec"])["training"] == N_SPEC
+    np.testing.assert_array_equal(counts["true"], labels["N"])
+    np.testing.assert_array_equal(counts["subset"], labels["subset"])
+
+    assert predict(folder, "alpha", folder / "n.h5", shards, folder / "a.h5").returncode == 0
+    arrays, attrs = storage.read_h5(folder / "a.h5")
+    assert attrs["target"] == "alpha"
+    np.testing.assert_array_equal(arrays["true"], labels["alpha"])
+    np.testing.assert_array_equal(arrays["N"], labels["N"])
+
+    # The network's scalar by hand: its weight times the difference of the scaled N.
+    network, meta = prediction.load_network(folder / "alpha.pt", SPEC)
+    with_truth = prediction.predict_shards(network, meta, shards, "truth", CPU)
+    slope = network.output.weight[0, -1].item() * np.ptp(meta["scaling"]["alpha"])
+    difference = slope * (counts["predicted"] - labels["N"]) / np.ptp(meta["scaling"]["N"])
+    np.testing.assert_allclose(
+        arrays["predicted"] - with_truth["predicted"], difference, atol=2e-6
+    )
+    assert np.abs(difference).max() > 1e-3
+
+    wrong = predict(folder, "alpha", "none", shards, folder / "b.h5")
+    assert wrong.returncode == 1
+    assert "Traceback" not in wrong.stderr
+    assert "'none'" in wrong.stderr
+    assert not (folder / "b.h5").exists()
+
+
+def test_predictions_of_n_for_other_images_are_refused(trained_pair):
+    folder, shards = trained_pair
+    network, meta = prediction.load_network(folder / "alpha.pt")
+    _, labels = training.load_normalised(shards)
+    good = {"predicted": labels["N"] + 1, "N": labels["N"], "subset": labels["subset"]}
+    path = folder / "n.h5"
+
+    def use(arrays, target="N"):
+        storage.write_h5(path, arrays, {"target": target})
+        prediction.predict_shards(network, meta, shards, str(path), CPU)
+
+    use(good)
+    for bad, reason in (
+        (good | {"N": good["N"][::-1]}, "other images"),
+        (good | {"subset": good["subset"][::-1]}, "other images"),
+        ({key: values[:-1] for key, values in good.items()}, "other images"),
+        ({key: np.append(values, values[-1]) for key, values in good.items()}, "61 predictions"),
+    ):
+        with pytest.raises(storage.DataFileError, match=rf"n\.h5 holds .*{reason}"):
+            use(bad)
+    with pytest.raises(storage.DataFileError, match="no predictions of N"):
+        use(good, target="alpha")
+
+
+def test_wrong_weights_name_the_file(trained_pair):
+    folder, _ = trained_pair
+    path = folder / "alpha.pt"
+    with pytest.raises(storage.DataFileError, match=r"alpha\.pt .*another spec: seed is 5.* 6"):
+        prediction.load_network(path, SPEC | {"seed": 6})
+    with pytest.raises(storage.DataFileError, match=r"checkpoint lacks"):
+        prediction.load_network(folder / "alpha" / "checkpoint", SPEC)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(storage.DataFileError, match=r"alpha\.pt is damaged"):
+        prediction.load_network(path, SPEC)

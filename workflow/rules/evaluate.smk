@@ -1,0 +1,50 @@
+# Predictions on the test sets, and how good they are. With `predictions: released` the files
+# under results/<scale>/ stand as they are and nothing upstream of them is asked for.
+
+if config["predictions"] == "computed":
+
+    rule predict:
+        input:
+            unpack(inputs_of_estimate),
+            shards=shards_of("test"),
+            code=code_of("scripts/predict.py"),
+        output:
+            "<results>/{reading}/predictions/{view}/{estimate}_seed{seed}.h5",
+        log:
+            "<logs>/{reading}/predict/{view}/{estimate}_seed{seed}.log",
+        benchmark:
+            "<benchmarks>/{reading}/predict/{view}/{estimate}_seed{seed}.tsv"
+        conda:
+            "../../envs/lenscnn.yaml"
+        threads: 1
+        resources:
+            mem="4GB",
+            runtime="1h",
+            gpu=GPU,
+        params:
+            spec=estimate_spec,
+            n_from=n_of_estimate,
+            device=config["device"],
+        shell:
+            "python {input.code[0]} --weights {input.weights} --shards {input.shards}"
+            " --n-from {params.n_from} --spec {params.spec:q} --out {output}"
+            " --device {params.device} --threads {threads} > {log} 2>&1"
+
+
+rule metrics:
+    input:
+        predictions=predictions_of_view,
+        code=code_of("scripts/metrics.py"),
+    output:
+        "<results>/{reading}/metrics/{view}.csv",
+    log:
+        "<logs>/{reading}/metrics/{view}.log",
+    conda:
+        "../../envs/lenscnn.yaml"
+    resources:
+        mem="2GB",
+        runtime="10m",
+    params:
+        bootstrap=config["scutt"]["evaluation"]["bootstrap"],
+    script:
+        "../../scripts/metrics.py"

@@ -1,0 +1,49 @@
+# Catalogues of lenses, and images of them.
+
+
+rule population:
+    input:
+        code=code_of("scripts/population.py"),
+    output:
+        "<results>/{reading}/population/{draw}/{split}.h5",
+    log:
+        "<logs>/{reading}/population/{draw}/{split}.log",
+    conda:
+        "../../envs/lenscnn.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+        runtime="30m",
+    params:
+        spec=population_spec,
+        subsets=subsets,
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --subsets {params.subsets:q}"
+        " --out {output} > {log} 2>&1"
+
+
+rule simulate:
+    input:
+        catalogue=catalogue_of_view,
+        code=code_of("scripts/simulate.py"),
+    output:
+        "<results>/{reading}/images/{view}/{split}/shard_{shard}.h5",
+    log:
+        "<logs>/{reading}/images/{view}/{split}/shard_{shard}.log",
+    benchmark:
+        "<benchmarks>/{reading}/images/{view}/{split}/shard_{shard}.tsv"
+    conda:
+        "../../envs/lenscnn.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+        runtime="1h",
+        gpu=GPU,
+    params:
+        spec=view_spec,
+        rows=rows_of_shard,
+        device=config["device"],
+    shell:
+        "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
+        " --rows {params.rows} --out {output} --device {params.device} --threads {threads}"
+        " > {log} 2>&1"

@@ -1,0 +1,32 @@
+# Training of networks.
+
+
+rule train:
+    input:
+        shards=shards_of("train"),
+        code=code_of("scripts/train.py"),
+    output:
+        weights="<results>/{reading}/weights/{view}/{network}_seed{seed}.pt",
+        history="<results>/{reading}/history/{view}/{network}_seed{seed}.jsonl",
+    log:
+        "<logs>/{reading}/train/{view}/{network}_seed{seed}.log",
+    benchmark:
+        "<benchmarks>/{reading}/train/{view}/{network}_seed{seed}.tsv"
+    conda:
+        "../../envs/lenscnn.yaml"
+    threads: 1
+    resources:
+        mem="8GB",
+        runtime="4h",
+        gpu=GPU,
+    params:
+        spec=training_spec,
+        # Not an output: Snakemake deletes the outputs of a job that failed, and a checkpoint
+        # is for just that case. It carries its spec and is ignored by any other training.
+        checkpoint=checkpoint_path,
+        device=config["device"],
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --shards {input.shards}"
+        " --weights {output.weights} --history {output.history}"
+        " --checkpoint {params.checkpoint} --device {params.device} --threads {threads}"
+        " > {log} 2>&1"
