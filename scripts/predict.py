@@ -2,12 +2,11 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import torch
 
-from lenscnn import prediction, provenance, storage, training
+from lenscnn import devices, prediction, provenance, storage
 
 
 def main() -> None:
@@ -29,18 +28,13 @@ def main() -> None:
     inputs = [arguments.weights, *arguments.shards]
     if arguments.n_from not in ("truth", "none"):
         inputs.append(arguments.n_from)
-    try:
-        device = training.resolve_device(arguments.device)
-        network, meta = prediction.load_network(arguments.weights, arguments.spec)
-        arrays = prediction.predict_shards(
-            network, meta, arguments.shards, arguments.n_from, device
-        )
-        spec = {"training": arguments.spec, "n_from": Path(arguments.n_from).name}
-        origin = provenance.collect(spec, inputs, training.device_name(device))
-        target = {"target": arguments.spec["target"], "unit": "dimensionless"}
-        storage.write_h5(arguments.out, arrays, target | origin)
-    except (storage.DataFileError, ValueError) as error:
-        sys.exit(f"{arguments.out}: {error}")
+    device = devices.resolve_device(arguments.device)
+    network, meta = prediction.load_network(arguments.weights, arguments.spec)
+    arrays = prediction.predict_shards(network, meta, arguments.shards, arguments.n_from, device)
+    spec = {"training": arguments.spec, "n_from": Path(arguments.n_from).name}
+    origin = provenance.collect(spec, inputs, devices.device_name(device))
+    target = {"target": arguments.spec["target"], "unit": "dimensionless"}
+    storage.write_h5(arguments.out, arrays, target | origin)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from lenscnn import provenance, storage, training
+from lenscnn import devices, provenance, training
 
 
 def main() -> None:
@@ -27,28 +27,25 @@ def main() -> None:
 
     torch.set_num_threads(arguments.threads)
     spec = arguments.spec
-    try:
-        training.check_spec(spec)
-        device = training.resolve_device(arguments.device)
-        images, labels = training.load_normalised(arguments.shards)
-        columns = {
-            name: training.label(labels, name, arguments.shards[0])
-            for name in (spec["target"], *spec["scalars"])
-        }
-        trained = training.train(
-            spec,
-            images,
-            columns[spec["target"]],
-            np.column_stack([columns[s] for s in spec["scalars"]]) if spec["scalars"] else None,
-            device=device,
-            checkpoint=arguments.checkpoint,
-            history=arguments.history,
-            log=lambda line: tqdm.write(line, file=sys.stderr),
-        )
-        origin = provenance.collect(spec, arguments.shards, training.device_name(device))
-        training.save_network(arguments.weights, trained, spec, images.shape[1:], origin)
-    except (storage.DataFileError, ValueError, FloatingPointError) as error:
-        sys.exit(f"{arguments.weights}: {error}")
+    training.check_spec(spec)
+    device = devices.resolve_device(arguments.device)
+    images, labels = training.load_normalised(arguments.shards)
+    columns = {
+        name: training.label(labels, name, arguments.shards[0])
+        for name in (spec["target"], *spec["scalars"])
+    }
+    trained = training.train(
+        spec,
+        images,
+        columns[spec["target"]],
+        np.column_stack([columns[s] for s in spec["scalars"]]) if spec["scalars"] else None,
+        device=device,
+        checkpoint=arguments.checkpoint,
+        history=arguments.history,
+        log=lambda line: tqdm.write(line, file=sys.stderr),
+    )
+    origin = provenance.collect(spec, arguments.shards, devices.device_name(device))
+    training.save_network(arguments.weights, trained, spec, images.shape[1:], origin)
     arguments.checkpoint.unlink(missing_ok=True)
 
 

@@ -79,37 +79,6 @@ class Trained:
     history: list[dict]
 
 
-def resolve_device(name: str) -> torch.device:
-    """The device that the config key ``device`` asks for.
-
-    Parameters
-    ----------
-    name
-        "cpu", "cuda", or "auto" for a GPU where torch sees one.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown, or "cuda" is asked for and not there.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"config key `device` is {name!r}; it can be auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f"config key `device` is 'cuda', but torch {torch.__version__} sees no CUDA device: "
-            "run on a machine with an NVIDIA GPU and driver, with a torch built for CUDA "
-            "installed, or set `device: cpu` (or `auto`)"
-        )
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def device_name(device: torch.device) -> str:
-    """The device in words, for provenance: "cpu", or "cuda" with the model."""
-    if device.type == "cuda":
-        return f"cuda ({torch.cuda.get_device_name(device)})"
-    return device.type
-
-
 def load_normalised(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Images as a network sees them (`observation.normalise`), and their labels.
 

@@ -8,11 +8,14 @@ from snakemake.utils import validate
 
 validate(config, "../schemas/config.schema.yaml", set_default=False)
 
-# Jobs import the library from this checkout, whatever environment or machine they run in.
-os.environ["PYTHONPATH"] = str(Path(workflow.basedir, "src"))
-# Numerical libraries spin up a thread for every core they see; jobs are told how many they have.
-for _library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"):
-    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+# Jobs import the library from this checkout, whatever environment or machine they run in, and
+# numerical libraries, which start a thread for every core they see, are told to start one.
+os.environ.update(
+    PYTHONPATH=str(Path(workflow.basedir, "src")),
+    OMP_NUM_THREADS="1",
+    MKL_NUM_THREADS="1",
+    OPENBLAS_NUM_THREADS="1",
+)
 
 SCALE = config["scale"]
 GPU = 0 if config["device"] == "cpu" else 1
@@ -36,32 +39,34 @@ wildcard_constraints:
 
 
 def code_of(script):
-    """A script and every module of the library it reaches, for a rule's inputs.
+    """A script, every module of the library it reaches and the style file those name.
 
-    Snakemake compares the content of inputs, so an edit reruns the jobs that use the code and
-    a checkout or a touch does not.
+    Rules take them as inputs: Snakemake compares the content of inputs, so an edit reruns the
+    jobs that use the code and a checkout or a touch does not.
     """
-    files, queue = [], [Path(script)]
+    base, files, queue = Path(workflow.basedir), [], [Path(script)]
     while queue:
         path = queue.pop()
-        if path in files:
+        if path in files or not (base / path).exists():
             continue
         files.append(path)
-        for node in ast.walk(ast.parse((Path(workflow.basedir) / path).read_text())):
-            names = []
+        if path.suffix != ".py":
+            continue
+        names = []
+        for node in ast.walk(ast.parse((base / path).read_text())):
             if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
+                names += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module] + [
-                    f"{node.module}.{alias.name}" for alias in node.names
-                ]
-            for name in names:
-                if name.split(".")[0] == "lenscnn":
-                    location = Path("src", *name.split("."))
-                    candidates = (location.with_suffix(".py"), location / "__init__.py")
-                    queue += [
-                        c for c in candidates if (Path(workflow.basedir) / c).exists()
-                    ]
+                names.append(node.module)
+                names += [f"{node.module}.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Constant) and str(node.value).endswith(
+                ".mplstyle"
+            ):
+                queue.append(path.with_name(node.value))
+        for name in names:
+            if name.split(".")[0] == "lenscnn":
+                place = Path("src", *name.split("."))
+                queue += [place.with_suffix(".py"), place / "__init__.py"]
     return [files[0].as_posix(), *sorted(path.as_posix() for path in files[1:])]
 
 

@@ -218,8 +218,7 @@ for reading in READINGS:
             params:
                 view=view,
                 estimates=estimates,
-                reading=reading,
-                scale=SCALE,
+                run=run_of(reading),
             script:
                 "../../scripts/tables/scutt_table.py"
 
@@ -255,7 +254,6 @@ for reading in READINGS:
             views=list(ESTIMATES),
             alpha_constant=-2.0,
             bootstrap=S["evaluation"]["bootstrap"],
-            reading=reading,
-            scale=SCALE,
+            run=run_of(reading),
         script:
             "../../scripts/tables/scutt_skill.py"

@@ -162,4 +162,10 @@ def note_of(reading):
     if SCALE == "paper":
         return None
     n, epochs = S["sets"]["n_train"], S["training"]["epochs"]
-    return f"{reading}, scale {SCALE}: {n:,} training images, {epochs} epochs"
+    plural = "" if epochs == 1 else "s"
+    return f"{reading}, scale {SCALE}: {n:,} training images, {epochs} epoch{plural}"
+
+
+def run_of(reading):
+    """What a table's caption says of the run."""
+    return {"reading": reading, "scale": SCALE}

@@ -1,0 +1,177 @@
+#!/usr/bin/env bash
+# Run slices of the workflow on a bare machine without network, and pack what came of them.
+# See README.md beside this file.
+#
+#   scripts/offline/run_slice.sh OUT READING/VIEW...     e.g. out scutt/fixed scutt/lowres
+#
+# Environment: MINUTES to compute (9), GPU_JOBS at a time on the GPU (4), CORES (all), DEVICE (cuda),
+# CONFIG overlay (none, that is paper scale), PYTHON (python3), and the limits on what is packed:
+# MAX_FILES (8), MAX_FILE_MIB (16), MAX_TOTAL_MIB (64).
+set -euo pipefail
+
+(($# >= 2)) || {
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+}
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+shift
+cd "$(dirname "$0")/../.."
+for slice in "$@"; do
+    [[ $slice =~ ^[a-z0-9_]+/[a-z0-9_]+$ ]] || {
+        echo "run_slice.sh: a slice is READING/VIEW, such as scutt/fixed, not '$slice'" >&2
+        exit 2
+    }
+done
+
+MINUTES=${MINUTES:-9}
+MAX_FILES=${MAX_FILES:-8}
+MAX_FILE_MIB=${MAX_FILE_MIB:-16}
+MAX_TOTAL_MIB=${MAX_TOTAL_MIB:-64}
+source scripts/offline/common.sh
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+python=$(command -v "${PYTHON:-python3}") || {
+    echo "run_slice.sh: no ${PYTHON:-python3} here; name one with PYTHON=" >&2
+    exit 2
+}
+# The rules call `python`, which a machine may not have or may have as another one.
+mkdir "$work/bin"
+printf '#!/bin/sh\nexec "%s" "$@"\n' "$python" >"$work/bin/python"
+chmod +x "$work/bin/python"
+export PATH=$work/bin:$PATH
+
+install_snakemake() {
+    if compgen -G 'wheels/*.whl' >/dev/null; then
+        python -m pip install --quiet --no-index --no-deps --no-compile \
+            --target "$work/site" wheels/*.whl
+        export PYTHONPATH=$work/site${PYTHONPATH:+:$PYTHONPATH}
+    fi
+    python -c 'import snakemake' || {
+        echo "run_slice.sh: no Snakemake; run scripts/offline/fetch_wheels.sh where there is a" \
+            "network, and bring wheels/ along" >&2
+        exit 2
+    }
+}
+
+# Snakemake, until it is done, the time is up or this script is told to stop.
+running='' stopped=''
+trap 'stopped=1; [[ -z $running ]] || kill -TERM "$running" 2>/dev/null || true' TERM INT
+run_snakemake() {
+    local left=$((60 * MINUTES - SECONDS)) status=0
+    ((left > 0)) && [[ -z $stopped ]] || return 124
+    # timeout ends the jobs too: they are in its process group. --nolock: a lock is all that an
+    # earlier command, killed on this machine, can have left.
+    timeout --kill-after=20 "$left" python -m snakemake --nolock --keep-going \
+        --scheduler greedy --cores "${CORES:-all}" --resources "gpu=${GPU_JOBS:-4}" \
+        ${CONFIG:+--configfile "$CONFIG"} --config "device=${DEVICE:-cuda}" "$@" &
+    running=$!
+    # A signal ends `wait`, not Snakemake: that has its jobs to clear away.
+    while kill -0 "$running" 2>/dev/null; do
+        status=0
+        wait "$running" || status=$?
+    done
+    running=''
+    return $status
+}
+
+# Give what slices hold beyond images one age, now: Snakemake makes anew what is older than its
+# input. The age of an output is that of its benchmark if that is older.
+rejuvenate() {
+    local slice
+    touch "$work/now"
+    for slice in "$@"; do
+        find "results/$SCALE/${slice%/*}"/{weights,history,predictions}/"${slice#*/}" \
+            "benchmarks/$SCALE/${slice%/*}"/{train,predict}/"${slice#*/}" \
+            -type f -exec touch -r "$work/now" {} + 2>/dev/null || true
+    done
+}
+
+targets=()
+for slice in "$@"; do
+    if complete "$slice"; then
+        echo "$slice: predictions and metrics are there, skipped"
+    else
+        targets+=("results/$SCALE/${slice%/*}/metrics/${slice#*/}.csv")
+        for network in $(trained "$slice"); do
+            echo "$slice: $network is trained, goes on with its weights"
+        done
+    fi
+done
+status=0
+if ((${#targets[@]})); then
+    install_snakemake
+    # Images first, by themselves: a job whose input is made in the same run is always run again,
+    # so weights brought along would be trained again because their images had to be made anew.
+    # Then what was brought along is made to look younger than images and code, and all the rest
+    # is run. What weights were trained with is checked when they predict.
+    run_snakemake --until simulate -- "${targets[@]}" && rejuvenate "$@" &&
+        run_snakemake --prioritize "${targets[0]}" -- "${targets[@]}" || status=$?
+    ((status == 0)) || echo "Snakemake ended with $status (124: the time was up); packing what is there"
+fi
+
+# Pack files into OUT/NAME if the limits leave room for it.
+files=0 bytes=0
+pack() {
+    local name=$1 size reason=''
+    shift
+    tar -czf "$work/$name" "$@"
+    size=$(stat -c %s "$work/$name")
+    if ((size > MAX_FILE_MIB << 20)); then
+        reason="more than $MAX_FILE_MIB MiB"
+    elif ((files == MAX_FILES)); then
+        reason="$MAX_FILES files are packed"
+    elif ((bytes + size > MAX_TOTAL_MIB << 20)); then
+        reason="would make more than $MAX_TOTAL_MIB MiB"
+    fi
+    if [[ -n $reason ]]; then
+        echo "left out $name ($((size >> 10)) KiB): $reason"
+        rm "$work/$name"
+    else
+        mv "$work/$name" "$out/$name"
+        files=$((files + 1)) bytes=$((bytes + size))
+        echo "packed $name ($((size >> 10)) KiB)"
+    fi
+}
+
+# Everything small that a complete slice gave: no images, no weights.
+pack_products() {
+    local reading=${1%/*} view=${1#*/} products
+    mapfile -t products < <(find \
+        "results/$SCALE/$reading"/{predictions,history}/"$view" \
+        "results/$SCALE/$reading/metrics/$view.csv" \
+        "benchmarks/$SCALE/$reading"/{images,train,predict}/"$view" \
+        "logs/$SCALE/$reading"/{train,predict}/"$view" \
+        -type f -name '[!.]*' 2>/dev/null)
+    pack "$reading.$view.tar.gz" "${products[@]}"
+}
+
+# Trained networks: weights, history, benchmark and log of each.
+pack_networks() {
+    local reading=${1%/*} view=${1#*/} network products
+    for network in $(trained "$1"); do
+        mapfile -t products < <(find \
+            "results/$SCALE/$reading/weights/$view/$network.pt" \
+            "results/$SCALE/$reading/history/$view/$network.jsonl" \
+            "benchmarks/$SCALE/$reading/train/$view/$network.tsv" \
+            "logs/$SCALE/$reading/train/$view/$network.log" 2>/dev/null)
+        pack "$reading.$view.$network.tar.gz" "${products[@]}"
+    done
+}
+
+# What matters most comes first: results, then the weights that a next call goes on with.
+for slice in "$@"; do ! complete "$slice" || pack_products "$slice"; done
+for slice in "$@"; do complete "$slice" || pack_networks "$slice"; done
+for slice in "$@"; do ! complete "$slice" || pack_networks "$slice"; done
+
+echo
+for slice in "$@"; do
+    if complete "$slice"; then
+        echo "$slice: complete"
+    else
+        status=$((status ? status : 1))
+        echo "$slice: not complete; trained so far: $(trained "$slice" | xargs)"
+    fi
+done
+exit "$status"

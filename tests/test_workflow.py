@@ -1,0 +1,296 @@
+"""The DAG: what it holds, what makes it run again, what it refuses."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from conftest import ROOT
+
+BIN = os.path.dirname(sys.executable)
+ENVIRONMENT = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+SMOKE = ("--configfile", "config/smoke.yaml")
+# Small enough to run in seconds; lists are replaced by overlays, so this stays within a reading.
+TINY = {
+    "scale": "tiny",
+    "scutt": {
+        "sets": {"n_train": 48, "n_test": 12, "n_fixed_alpha": 4, "shard_size": 40},
+        "evaluation": {"bootstrap": 5, "mass_sample": 5},
+    },
+}
+
+
+def snakemake(*args, cwd=ROOT, check=True):
+    done = subprocess.run(
+        ["snakemake", *args], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    text = done.stdout + done.stderr
+    assert not check or done.returncode == 0, text[-3000:]
+    return text
+
+
+def jobs(text):
+    """Jobs of a dry run by rule."""
+    table = text.partition("Job stats:")[2].partition("total")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
+FIGURES = [f"fig{k}" for k in range(1, 9)]
+TABLES = [f"table{k}" for k in range(1, 5)] + ["skill"]
+READINGS = ("scutt", "scutt_as_run")
+
+
+def test_all_is_every_figure_and_table_of_both_readings():
+    planned = jobs(snakemake("-n", "all"))
+    targets = {f"{reading}_{name}": 1 for reading in READINGS for name in FIGURES + TABLES}
+    aids = {f"{reading}_{name}": 1 for reading in READINGS for name in ("masses", "example")}
+    # Per reading: 2 draws x 2 splits; 3 views x (2 + 1 shards); 7 networks; 10 estimates.
+    stages = {"population": 8, "simulate": 18, "train": 14, "predict": 20, "metrics": 6, "all": 1}
+    assert planned == targets | aids | stages
+
+
+def test_every_target_has_a_name_and_a_path():
+    names = [f"{reading}_{name}" for reading in READINGS for name in FIGURES + TABLES]
+    paths = [
+        f"paper_figures/paper/{reading}/{name}.{kind}"
+        for reading in READINGS
+        for name in FIGURES + TABLES
+        for kind in (("pdf", "png") if name in FIGURES else ("csv", "tex"))
+    ]
+    by_name, by_path = jobs(snakemake("-n", *names)), jobs(snakemake("-n", *paths))
+    assert by_name == by_path
+    assert set(names) <= set(by_name)
+
+
+@pytest.mark.parametrize(
+    ("target", "stages"),
+    [
+        ("scutt_fig1", {"population": 1}),
+        ("scutt_as_run_fig4", {}),
+        ("scutt_as_run_fig8", {"population": 2, "simulate": 3, "train": 3, "predict": 4}),
+        ("paper_figures/paper/scutt/table2.csv", {"simulate": 3, "train": 2, "predict": 3}),
+    ],
+)
+def test_a_single_target_asks_for_no_more_than_it_needs(target, stages):
+    planned = jobs(snakemake("-n", target))
+    for rule in ("population", "simulate", "train", "predict"):
+        expected = stages.get(rule, 0)
+        if rule != "population" or rule in stages:
+            assert planned.get(rule, 0) == expected, (target, rule)
+
+
+def test_the_slurm_profile_resolves_as_typed():
+    planned = jobs(snakemake("-n", "--profile", "slurm", "all"))
+    assert planned["train"] == 14
+
+
+def test_lint_and_format():
+    snakemake("--lint")
+    subprocess.run(
+        ["snakefmt", "--check", "Snakefile", "workflow"], cwd=ROOT, env=ENVIRONMENT, check=True
+    )
+
+
+def test_every_leaf_of_the_schema_is_described():
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    leaves = []
+
+    def visit(node, path):
+        if "properties" in node or "patternProperties" in node:
+            assert node.get("additionalProperties") is False or "allOf" in node, path
+        children = node.get("properties", {}) | node.get("patternProperties", {})
+        if isinstance(node.get("additionalProperties"), dict):
+            children = children | {"*": node["additionalProperties"]}
+        if "items" in node:
+            children = children | {"[]": node["items"]}
+        children = {name: child for name, child in children.items() if isinstance(child, dict)}
+        if not children and "$ref" not in node and "allOf" not in node:
+            leaves.append(path)
+            text = node["description"]
+            assert re.search(
+                r"\((no unit|count|unit of the quantity)\)|arcsec|rad\b|solar masses|km/s|theta_E"
+                r"|pixels",
+                text,
+            ), (path, text)
+        for name, child in children.items():
+            visit(child, f"{path}.{name}")
+
+    definitions = schema.pop("$defs")
+    for name, node in [("config", schema), *definitions.items()]:
+        # A definition used with limits beside it repeats property names without a description.
+        visit(node, name) if name != "config" else visit(_without_limits(node), name)
+    assert len(leaves) > 60
+
+
+def _without_limits(node):
+    if not isinstance(node, dict):
+        return node
+    if "allOf" in node:
+        return {key: value for key, value in node.items() if key != "properties"}
+    return {key: _without_limits(value) for key, value in node.items()}
+
+
+def overlay(tmp_path, name, changes):
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(changes))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"sclae": "paper"}, ["sclae"]),
+        ({"scutt": {"training": {"learning_rat": 0.1}}}, ["learning_rat"]),
+        ({"scutt": {"draws": {"fixed": {"q": 0.0}}}}, ["0.0", "minimum"]),
+        ({"scutt": {"draws": {"fixed": {"q": 1.2}}}}, ["1.2", "maximum"]),
+        ({"scutt": {"draws": {"fixed": {"theta_E": 0}}}}, ["0 is less than or equal to"]),
+        ({"scutt": {"draws": {"varied": {"theta_E": {"minimum": 0}}}}}, ["minimum"]),
+        ({"scutt": {"population": {"substructure_fraction": 1.5}}}, ["1.5"]),
+        ({"scutt": {"scene": {"noise": {"definition": "loud"}}}}, ["loud", "peak_fraction"]),
+        ({"scutt": {"readings": {"scutt": {"mass_function": "nfw"}}}}, ["nfw", "powerlaw"]),
+        ({"device": "tpu"}, ["tpu", "cuda"]),
+    ],
+)
+def test_bad_config_is_named(tmp_path, changes, names):
+    path = overlay(tmp_path, "bad", changes)
+    text = snakemake("-n", "--configfile", "config/config.yaml", path, "--", "all", check=False)
+    assert "Job stats" not in text
+    for name in names:
+        assert name in text
+
+
+def test_round_lens_is_allowed(tmp_path):
+    path = overlay(tmp_path, "round", {"scutt": {"draws": {"fixed": {"q": 1.0}}}})
+    assert jobs(snakemake("-n", "--configfile", "config/config.yaml", path, "--", "scutt_fig3"))
+
+
+def test_released_predictions_ask_for_no_image(tmp_path):
+    """With the predictions at hand, the figures need neither images nor training."""
+    copy = clone(tmp_path)
+    text = snakemake("-n", "all", cwd=copy)
+    files = re.findall(r"output: (results/paper/\w+/predictions/\S+\.h5)", text)
+    assert len(files) == 20
+    for file in files:
+        (copy / file).parent.mkdir(parents=True, exist_ok=True)
+        (copy / file).touch()
+    planned = jobs(snakemake("-n", "--config", "predictions=released", "--", "all", cwd=copy))
+    assert planned["scutt_fig5"] == 1 and planned["metrics"] == 6
+    assert not {"simulate", "train", "predict"} & set(planned)
+
+
+# A real run, in a copy of the checkout.
+
+
+def clone(tmp_path):
+    copy = tmp_path / "checkout"
+    shutil.copytree(
+        ROOT, copy, symlinks=True,
+        ignore=shutil.ignore_patterns(
+            ".git", ".venv", ".snakemake", "__pycache__", "results", "paper_figures",
+            "benchmarks", "logs", "wheels", ".*_cache",
+        ),
+    )  # fmt: skip
+    return copy
+
+
+TARGETS = ("scutt_fig1", "scutt_fig6")
+
+
+def arguments(copy, *extra):
+    configs = ("--configfile", "config/config.yaml", "config/smoke.yaml", "tiny.yaml")
+    return ("--cores", "2", *extra, *configs, "--", *TARGETS)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy in which the targets were made by a run that was killed and then run again."""
+    copy = clone(tmp_path_factory.mktemp("run"))
+    overlay(copy, "tiny", TINY)
+    run = subprocess.Popen(
+        ["snakemake", *arguments(copy)], cwd=copy, env=ENVIRONMENT, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(copy.glob("results/tiny/scutt/images/lowres/*/*.h5")):
+        assert run.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert not (copy / "paper_figures/tiny/scutt/fig6.pdf").exists()
+    snakemake("--unlock", *arguments(copy), cwd=copy)
+    snakemake(*arguments(copy), cwd=copy)
+    return copy
+
+
+def test_a_killed_run_goes_on_to_the_end(checkout):
+    for name in ("fig1.pdf", "fig1.png", "fig6.pdf", "fig6.png"):
+        assert (checkout / f"paper_figures/tiny/scutt/{name}").stat().st_size > 5000
+    assert not [path for path in checkout.rglob(".*.tmp") if "results" in path.parts]
+    assert not list(checkout.rglob("*.checkpoint"))
+
+
+def reasons(checkout, *extra):
+    return jobs(snakemake("-n", *extra, *arguments(checkout), cwd=checkout))
+
+
+def test_a_second_run_does_nothing(checkout):
+    assert "Nothing to be done" in snakemake("-n", *arguments(checkout), cwd=checkout)
+
+
+def edited(checkout, file):
+    """What an edit of a file would run, with the file put back as it was."""
+    path = checkout / file
+    before, times = path.read_bytes(), path.stat()
+    path.write_bytes(before + b"\n# edited\n")
+    try:
+        return set(reasons(checkout))
+    finally:
+        path.write_bytes(before)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_editing_a_physics_module_reruns_the_simulation(checkout):
+    planned = edited(checkout, "src/lenscnn/lensing/deflection.py")
+    assert {"simulate", "train", "predict", "metrics", "scutt_fig6"} <= planned
+    assert not {"population", "scutt_fig1"} & planned
+
+
+def test_editing_the_training_loop_spares_the_images(checkout):
+    planned = edited(checkout, "src/lenscnn/training.py")
+    assert {"train", "predict", "scutt_fig6"} <= planned
+    assert not {"population", "simulate", "scutt_fig1"} & planned
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "scripts/figures/scutt_predictions.py",
+        "src/lenscnn/figures/predictions.py",
+    ],
+)
+def test_editing_a_figure_reruns_that_figure_only(checkout, file):
+    assert edited(checkout, file) == {"scutt_fig6"}
+
+
+def test_changing_a_value_reruns_what_uses_it(checkout, tmp_path):
+    path = overlay(checkout, "other", {"scutt": {"scene": {"source_sigma": 0.5}}})
+    planned = jobs(
+        snakemake(
+            "-n", "--configfile", "config/config.yaml", "config/smoke.yaml", "tiny.yaml",
+            path.name, "--", *TARGETS, cwd=checkout,
+        )
+    )  # fmt: skip
+    assert planned["simulate"] == 3 and "population" not in planned
+
+
+def test_touching_reruns_nothing_heavy(checkout):  # last: it changes the checkout
+    for path in checkout.rglob("*"):
+        if path.is_file() and path.suffix in (".py", ".smk", ".yaml", ".mplstyle"):
+            path.touch()
+    planned = reasons(checkout)
+    assert not {"population", "simulate", "train", "predict"} & set(planned)
