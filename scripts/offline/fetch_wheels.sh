@@ -26,4 +26,5 @@ mkdir wheels
 # Solver of Snakemake's other scheduler, which run_slice.sh does not use; more than all the rest.
 rm -f wheels/[Pp]u[Ll][Pp]-*.whl
 
-echo "wheels/: $(find wheels -name '*.whl' | wc -l) wheels for Python $version, $(du -sh wheels | cut -f1)"
+count=$(find wheels -name '*.whl' | wc -l)
+echo "wheels/: $count wheels for Python $version, $(du -sh wheels | cut -f1)"

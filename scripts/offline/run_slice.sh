@@ -4,9 +4,9 @@
 #
 #   scripts/offline/run_slice.sh OUT READING/VIEW...     e.g. out scutt/fixed scutt/lowres
 #
-# Environment: MINUTES to compute (9), GPU_JOBS at a time on the GPU (4), CORES (all), DEVICE (cuda),
-# CONFIG overlay (none, that is paper scale), PYTHON (python3), and the limits on what is packed:
-# MAX_FILES (8), MAX_FILE_MIB (16), MAX_TOTAL_MIB (64).
+# Environment: MINUTES to compute (9), GPU_JOBS at a time on the GPU (4), CORES (all),
+# DEVICE (cuda), CONFIG overlay (none, that is paper scale), PYTHON (python3), and the limits on
+# what is packed: MAX_FILES (8), MAX_FILE_MIB (16), MAX_TOTAL_MIB (64).
 set -euo pipefail
 
 (($# >= 2)) || {
@@ -108,7 +108,8 @@ if ((${#targets[@]})); then
     # is run. What weights were trained with is checked when they predict.
     run_snakemake --until simulate -- "${targets[@]}" && rejuvenate "$@" &&
         run_snakemake --prioritize "${targets[0]}" -- "${targets[@]}" || status=$?
-    ((status == 0)) || echo "Snakemake ended with $status (124: the time was up); packing what is there"
+    ((status == 0)) ||
+        echo "Snakemake ended with $status (124: the time was up); packing what is there"
 fi
 
 # Pack files into OUT/NAME if the limits leave room for it.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Unpack what run_slice.sh packed into results/, benchmarks/ and logs/ of this checkout, and say
-# what is done and what is left. Nothing of a file is unpacked that would change what is here.
+# what is done and what is left. An archive that would change a file that is here is refused.
 #
 #   scripts/offline/unpack.sh [--force] TAR...
 #
@@ -39,7 +39,7 @@ for tar in "${tars[@]}"; do
         fi
     done < <(cd "$stage" && find . -type f -printf '%P\n')
     if [[ -n $foreign ]]; then
-        echo "refused $tar: not packed by run_slice.sh, it holds" $foreign >&2
+        echo "refused $tar: not packed by run_slice.sh, it holds $(xargs <<<"$foreign")" >&2
         status=1
     elif ((${#different[@]})) && [[ -z $force ]]; then
         echo "refused $tar: other versions are here (--force replaces them) of" >&2

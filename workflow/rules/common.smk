@@ -11,7 +11,9 @@ validate(config, "../schemas/config.schema.yaml", set_default=False)
 # Jobs import the library from this checkout, whatever environment or machine they run in, and
 # numerical libraries, which start a thread for every core they see, are told to start one.
 os.environ.update(
-    PYTHONPATH=str(Path(workflow.basedir, "src")),
+    PYTHONPATH=os.pathsep.join(
+        [str(Path(workflow.basedir, "src")), *filter(None, [os.getenv("PYTHONPATH")])]
+    ),
     OMP_NUM_THREADS="1",
     MKL_NUM_THREADS="1",
     OPENBLAS_NUM_THREADS="1",
