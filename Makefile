@@ -42,7 +42,7 @@ format: $(ENV)
 	$(BIN)/snakefmt Snakefile workflow
 
 bench-simulation: $(ENV)
-	$(BIN)/python scripts/bench_simulation.py
+	PYTHONPATH=src $(BIN)/python scripts/bench_simulation.py
 
 clean:
 	rm -rf .venv results/smoke paper_figures/smoke logs benchmarks/smoke

@@ -108,3 +108,20 @@ def test_provenance_tells_inputs_apart(tmp_path):
     assert first["inputs"] != provenance.collect({"x": 1}, [tmp_path / "b"])["inputs"]
     assert first["spec"] != provenance.collect({"x": 2}, [tmp_path / "a"])["spec"]
     assert "numpy" in first["libraries"]
+
+
+def test_normal_numbers_are_those_of_double_precision_on_every_device():
+    keys = torch.as_tensor(seeds.image_keys(3, np.arange(50)).view(np.int64))
+    compiled = seeds.standard_normal(keys, 3600).numpy()
+    in_torch = seeds._normal_in_torch(keys, 1800).numpy()
+    z = np.array([
+        [seeds.splitmix64(key, np.uint64(k)) for k in range(1800)]
+        for key in keys.numpy().view(np.uint64)
+    ], np.uint64)  # fmt: skip
+    # In single precision k + 1/2 is rounded, which is part of the definition.
+    u = ((z >> np.uint64(40)).astype(np.float32) + np.float32(0.5)).astype(float) / 2**24
+    radius = np.sqrt(-2 * np.log(u))
+    angle = 2 * np.pi * ((z & np.uint64(0xFFFFFF)).astype(float) + 0.5) / 2**24
+    exact = np.concatenate((radius * np.cos(angle), radius * np.sin(angle)), 1)
+    assert np.abs(compiled - exact).max() < 2e-6
+    assert np.abs(in_torch - exact).max() < 4e-6

@@ -7,7 +7,7 @@ from lenstronomy.LensModel.lens_model import LensModel
 from scipy.ndimage import gaussian_filter
 
 from lenscnn.conventions import pixel_centers
-from lenscnn.lensing import reference, rendering, subhaloes
+from lenscnn.lensing import compiled, reference, rendering, subhaloes
 from lenscnn.lensing.deflection import (
     sie_convergence,
     sie_deflection,
@@ -188,6 +188,22 @@ def test_lens_centre_gives_no_nan(q, dtype):
         assert alpha[0].item() == alpha[1].item() == 0
         gradients = torch.autograd.grad(sum(alpha), values, allow_unused=True)
         assert all(torch.isfinite(g) for g in gradients if g is not None)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("q", [0.02, 0.2, 0.4, 0.78, 0.95, 0.9999, 1.0])
+def test_compiled_series_is_the_closed_form(q, dtype):
+    x = torch.tensor(pixel_centers(17, 0.3), dtype=dtype)
+    y = torch.tensor(pixel_centers(10, 0.3), dtype=dtype)
+    # The first lens lies exactly on a pixel's centre.
+    for center in [(x[3], y[7]), (torch.tensor(0.113).to(dtype), torch.tensor(-0.2).to(dtype))]:
+        parameters = [torch.tensor(p, dtype=dtype) for p in (1.7, q, 0.6)] + list(center)
+        series = np.zeros((2, 10, 17), x.numpy().dtype)
+        scalars = [p.numpy()[()] for p in parameters]
+        compiled._add_sie(x.numpy(), y.numpy(), *scalars, series[0], series[1])
+        exact = sie_deflection(x.double(), y.double()[:, None], *[p.double() for p in parameters])
+        tolerance = {torch.float64: 1e-9, torch.float32: 2e-6}[dtype]
+        assert largest_difference(series, exact) < 1.7 * tolerance
 
 
 # Subhaloes
@@ -398,6 +414,44 @@ def test_images_are_lenstronomys(n_pix, pixel_scale, psf_sigma, supersampling, d
         assert np.abs(ours[b, 0].double().numpy() - theirs).max() < tolerance * theirs.max()
 
 
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-8), (torch.float32, 5e-6)])
+@pytest.mark.parametrize("supersampling", [1, 2])
+def test_images_with_a_gradient_are_the_compiled_ones(supersampling, dtype, tolerance):
+    rng = np.random.default_rng(15)
+    lens, source = draw_lens(rng, 3, dtype), draw_source(rng, 3, dtype)
+    offsets, *tensors = draw_subhaloes(rng, [20, 0, 33], dtype)
+    grid = (20, 0.3, supersampling, 0.2)
+    without = render(lens, (offsets, *tensors), source, *grid)
+    lens["q"].requires_grad_()
+    with_gradient = render(lens, (offsets, *tensors), source, *grid)
+    assert with_gradient.requires_grad and not without.requires_grad
+    torch.testing.assert_close(without, with_gradient.detach(), rtol=0, atol=tolerance)
+
+
+def test_threads_do_not_change_an_image():
+    rng = np.random.default_rng(16)
+    scene = (
+        draw_lens(rng, 5, torch.float32),
+        draw_subhaloes(rng, [40, 0, 77, 13, 30], torch.float32),
+        draw_source(rng, 5, torch.float32),
+    )
+    single = render(*scene, 20, 0.3, 1, 0.2)
+    torch.set_num_threads(3)
+    assert torch.equal(render(*scene, 20, 0.3, 1, 0.2), single)
+
+
+@pytest.mark.parametrize("part", ["lens", "subhalo", "source"])
+def test_a_bad_number_shows_in_its_image_alone(part):
+    rng = np.random.default_rng(17)
+    lens, source = draw_lens(rng, 3, torch.float32), draw_source(rng, 3, torch.float32)
+    offsets, x, y, theta_E = draw_subhaloes(rng, [20, 35, 20], torch.float32)
+    bad = {"lens": lens["theta_E"][1:2], "subhalo": x[30:31], "source": source["sigma"][1:2]}
+    bad[part].fill_(float("nan"))
+    images = render(lens, (offsets, x, y, theta_E), source, 10, 0.6, 1, 0.4)
+    assert torch.isnan(images[1]).all()
+    assert torch.isfinite(images[::2]).all()
+
+
 def test_first_axis_is_y_and_second_is_x():
     # No lens to speak of: the source is seen where it is.
     lens = dict.fromkeys(("theta_E", "phi", "center_x", "center_y"), torch.zeros(1)) | {
@@ -417,8 +471,7 @@ def test_first_axis_is_y_and_second_is_x():
 @pytest.mark.parametrize("n_pix, supersampling", [(30, 1), (60, 1), (30, 3)])
 def test_an_image_does_not_depend_on_its_batch(n_pix, supersampling):
     rng = np.random.default_rng(11)
-    # More images than are rendered at once, so that they fall into chunks of different sizes.
-    n = rendering._CHUNK_CPU // (n_pix * supersampling) ** 2 + 4
+    n = 12
     lens, source = draw_lens(rng, n, torch.float32), draw_source(rng, n, torch.float32)
     offsets, *tensors = draw_subhaloes(rng, rng.integers(0, 20, n), torch.float32)
     grid = (n_pix, 6 / n_pix, supersampling, 4.2 / n_pix)
@@ -489,6 +542,7 @@ def test_an_empty_batch_renders_to_no_images():
         (lambda lens: lens | {"e1": torch.zeros(2)}, "keys"),
         (lambda lens: {k: v for k, v in lens.items() if k != "phi"}, "phi"),
         (lambda lens: lens | {"theta_E": torch.ones(3)}, "theta_E has shape"),
+        (lambda lens: lens | {"theta_E": torch.ones(2).double()}, "one dtype"),
     ],
 )
 def test_bad_lenses_are_refused(change, message):

@@ -60,7 +60,7 @@ def add_noise(images: torch.Tensor, sigma: torch.Tensor, keys: torch.Tensor) -> 
         The images' keys for noise (`lenscnn.seeds`).
     """
     noise = seeds.standard_normal(keys, images[0].numel()).view(images.shape)
-    return images + sigma[:, None, None, None] * noise
+    return torch.addcmul(images, sigma[:, None, None, None], noise)
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
@@ -70,4 +70,4 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
     """
     low = images.amin((1, 2, 3), keepdim=True)
     span = images.amax((1, 2, 3), keepdim=True) - low
-    return (images - low) / torch.where(span > 0, span, torch.ones_like(span))
+    return (images - low).div_(torch.where(span > 0, span, torch.ones_like(span)))

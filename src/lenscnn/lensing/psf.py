@@ -9,12 +9,29 @@ TRUNCATION = 5.0
 """Radius at which the Gaussian kernel is cut, in standard deviations (lenstronomy's default)."""
 
 
+def gaussian_kernel(sigma_pix: float) -> list[float]:
+    """Gaussian along one axis, sampled at whole pixels from its centre outwards.
+
+    It reaches ``int(TRUNCATION * sigma_pix + 0.5)`` pixels, and its sum over both sides is one.
+
+    Raises
+    ------
+    ValueError
+        If `sigma_pix` is negative.
+    """
+    if sigma_pix < 0:
+        raise ValueError(f"sigma_pix is {sigma_pix}: a PSF's width in pixels cannot be negative")
+    radius = int(TRUNCATION * sigma_pix + 0.5)
+    weights = [1.0] + [math.exp(-0.5 * (k / sigma_pix) ** 2) for k in range(1, radius + 1)]
+    total = weights[0] + 2 * sum(weights[1:])
+    return [weight / total for weight in weights]
+
+
 def convolve_gaussian(images: Tensor, sigma_pix: float) -> Tensor:
     """Convolve with a circular Gaussian, sampled at pixel centres and normalised to unit sum.
 
-    As in lenstronomy's ``GAUSSIAN``, the kernel reaches ``int(TRUNCATION * sigma_pix + 0.5)``
-    pixels and the outermost pixels are repeated beyond the edge of the stamp: what lies outside
-    is unknown, and is more like the edge than like zero.
+    As in lenstronomy's ``GAUSSIAN``, the outermost pixels are repeated beyond the edge of the
+    stamp: what lies outside is unknown, and is more like the edge than like zero.
 
     Parameters
     ----------
@@ -31,16 +48,10 @@ def convolve_gaussian(images: Tensor, sigma_pix: float) -> Tensor:
     ValueError
         If `sigma_pix` is negative.
     """
-    if sigma_pix < 0:
-        raise ValueError(f"sigma_pix is {sigma_pix}: a PSF's width in pixels cannot be negative")
-    radius = int(TRUNCATION * sigma_pix + 0.5)
-    if radius == 0:
+    kernel = gaussian_kernel(sigma_pix)
+    if len(kernel) == 1:
         return images
-    weights = [math.exp(-0.5 * (k / sigma_pix) ** 2) for k in range(radius + 1)]
-    total = weights[0] + 2 * sum(weights[1:])
-    kernel = [weight / total for weight in weights]
-
-    padded = F.pad(images, [radius] * 4, mode="replicate")
+    padded = F.pad(images, [len(kernel) - 1] * 4, mode="replicate")
     return _blur(_blur(padded, kernel, dim=-2), kernel, dim=-1)
 
 

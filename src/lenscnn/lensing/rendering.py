@@ -7,18 +7,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lenscnn.conventions import pixel_centers
+from lenscnn.lensing import compiled
 from lenscnn.lensing.deflection import sie_deflection
 from lenscnn.lensing.light import gaussian
-from lenscnn.lensing.psf import convolve_gaussian
-from lenscnn.lensing.subhaloes import subhalo_deflection
+from lenscnn.lensing.psf import convolve_gaussian, gaussian_kernel
+from lenscnn.lensing.subhaloes import check_subhaloes, subhalo_deflection
 
 LENS_KEYS = ("theta_E", "q", "phi", "center_x", "center_y")
 SOURCE_KEYS = ("sigma", "center_x", "center_y")
 
-# Sub-pixels handled at once: few enough for the temporaries to stay in a CPU's cache, and enough
-# to fill a GPU. No result depends on it.
-_CHUNK_CPU = 2**16
-_CHUNK_GPU = 2**24
+# Sub-pixels handled at once in torch: enough to fill a GPU. No result depends on it.
+_CHUNK = 2**24
 
 
 def render(
@@ -63,12 +62,15 @@ def render(
     Raises
     ------
     ValueError
-        If a parameter is missing, unknown or of another shape, q lies outside (0, 1], or
-        `offsets` does not bound the subhaloes of B images.
+        If a parameter is missing, unknown or of another shape or dtype, q lies outside (0, 1],
+        or `offsets` does not bound the subhaloes of B images.
     """
     n_images = len(subhaloes[0]) - 1
     _check(lens, LENS_KEYS, "lens", n_images)
     _check(source, SOURCE_KEYS, "source", n_images)
+    dtypes = {t.dtype for t in (*lens.values(), *subhaloes[1:], *source.values())}
+    if len(dtypes) > 1:
+        raise ValueError(f"lens, subhaloes and source must share one dtype; they have {dtypes}")
     if n_images == 0:
         return lens["q"].new_zeros((0, 1, n_pix, n_pix))
     if not bool(((lens["q"] > 0) & (lens["q"] <= 1)).all()):
@@ -80,9 +82,52 @@ def render(
         dtype=q.dtype,
         device=q.device,
     )
+    tensors = (*lens.values(), *subhaloes[1:], *source.values())
+    needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    draw = _render_compiled if q.device.type == "cpu" and not needs_grad else _render_torch
+    return draw(lens, subhaloes, source, coordinates, supersampling, psf_sigma / pixel_scale)
+
+
+def _render_compiled(
+    lens: Mapping[str, Tensor],
+    subhaloes: tuple[Tensor, Tensor, Tensor, Tensor],
+    source: Mapping[str, Tensor],
+    coordinates: Tensor,
+    supersampling: int,
+    sigma_pix: float,
+) -> Tensor:
     offsets, *halo_tensors = subhaloes
-    chunk_sub_pixels = _CHUNK_CPU if q.device.type == "cpu" else _CHUNK_GPU
-    chunk = max(1, chunk_sub_pixels // len(coordinates) ** 2)
+    check_subhaloes(offsets.tolist(), coordinates, coordinates, *halo_tensors)
+    n_pix = len(coordinates) // supersampling
+    images = coordinates.new_empty((len(offsets) - 1, n_pix, n_pix))
+    arguments = [
+        t.detach().contiguous().numpy()
+        for t in (
+            coordinates,
+            torch.stack([lens[key] for key in LENS_KEYS]),
+            *subhaloes,
+            torch.stack([source[key] for key in SOURCE_KEYS]),
+            coordinates.new_tensor(gaussian_kernel(sigma_pix)),
+            images,
+        )
+    ]
+    compiled.in_threads(
+        lambda first, last: compiled.render(first, last, *arguments), len(offsets) - 1
+    )
+    return images[:, None]
+
+
+def _render_torch(
+    lens: Mapping[str, Tensor],
+    subhaloes: tuple[Tensor, Tensor, Tensor, Tensor],
+    source: Mapping[str, Tensor],
+    coordinates: Tensor,
+    supersampling: int,
+    sigma_pix: float,
+) -> Tensor:
+    offsets, *halo_tensors = subhaloes
+    n_images = len(offsets) - 1
+    chunk = max(1, _CHUNK // len(coordinates) ** 2)
     parts = []
     for first in range(0, n_images, chunk):
         part = slice(first, first + chunk)
@@ -93,7 +138,7 @@ def render(
             {key: values[part] for key, values in source.items()},
         )
         pixels = F.avg_pool2d(brightness[:, None], supersampling)
-        parts.append(convolve_gaussian(pixels, psf_sigma / pixel_scale))
+        parts.append(convolve_gaussian(pixels, sigma_pix))
     return torch.cat(parts)
 
 

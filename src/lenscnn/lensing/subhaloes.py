@@ -5,17 +5,17 @@ The subhaloes of all images lie one after another in flat tensors; image b owns 
 a compiled reduction on a GPU, and plain torch where a gradient is wanted.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-import numba
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-# Softening of r^2 (arcsec^2), in place of a branch for a subhalo exactly on a pixel's centre.
+from lenscnn.lensing import compiled
+
+# Softening of r^2 (arcsec^2), in place of a branch for a subhalo exactly on a pixel's centre: large
+# enough for gradients not to overflow.
 _SOFTENING = 1e-14
 
 # Pixel-subhalo pairs handled at once. Plain torch holds a few tensors of this size; the compiled
@@ -52,7 +52,7 @@ def subhalo_deflection(
         If the bounds do not fit the flat tensors, or dtypes differ.
     """
     bounds = offsets.tolist()
-    _check(bounds, x, y, center_x, center_y, theta_E)
+    check_subhaloes(bounds, x, y, center_x, center_y, theta_E)
     halo_tensors = (center_x, center_y, theta_E)
     needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in (x, y, *halo_tensors))
     if needs_grad:
@@ -62,9 +62,10 @@ def subhalo_deflection(
     return _padded_chunks(_compiled_sum(), _PAIRS_COMPILED, x, y, bounds, *halo_tensors)
 
 
-def _check(
+def check_subhaloes(
     bounds: list[int], x: Tensor, y: Tensor, center_x: Tensor, center_y: Tensor, theta_E: Tensor
 ) -> None:
+    """Raise ValueError as :func:`subhalo_deflection` documents."""
     n_halo = len(theta_E)
     if not len(center_x) == len(center_y) == n_halo:
         raise ValueError(
@@ -81,69 +82,15 @@ def _check(
         raise ValueError(f"x, y and the subhaloes must share one dtype; they have {dtypes}")
 
 
-# On the CPU: a compiled loop.
-
-# Numba may reorder the sum and take an approximate reciprocal square root with a Newton step,
-# but must not assume that every number is finite: bad input has to show.
-_FASTMATH = {"reassoc", "contract", "arcp", "afn", "nsz"}
-
-
-@numba.njit(cache=True, nogil=True, fastmath=_FASTMATH, error_model="numpy")
-def _sum_images(first, last, x, y, offsets, center_x, center_y, theta_E, softening, alpha):
-    """Fill `alpha` (2, B, H, W) for the images `first` to `last`."""
-    zero = softening - softening  # of the arrays' own dtype, so that nothing is promoted
-    one = zero + x.dtype.type(1)
-    width = len(x)
-    for image in range(first, last):
-        start, stop = offsets[image], offsets[image + 1]
-        n_halo = stop - start
-        halo_x, halo_y = center_x[start:stop], center_y[start:stop]
-        halo_theta = theta_E[start:stop]
-        dy = np.empty(n_halo, x.dtype)
-        dy2 = np.empty(n_halo, x.dtype)
-        for row in range(len(y)):
-            for k in range(n_halo):
-                dy[k] = y[row] - halo_y[k]
-                dy2[k] = dy[k] * dy[k] + softening
-            # Two pixels a pass share the loads of dy, dy2 and theta_E; the last pixel of an odd
-            # width is simply done twice.
-            for left in range(0, width, 2):
-                right = min(left + 1, width - 1)
-                left_x = left_y = right_x = right_y = zero
-                for k in range(n_halo):
-                    dx = x[left] - halo_x[k]
-                    scale = halo_theta[k] * (one / np.sqrt(dx * dx + dy2[k]))
-                    left_x += scale * dx
-                    left_y += scale * dy[k]
-                    dx = x[right] - halo_x[k]
-                    scale = halo_theta[k] * (one / np.sqrt(dx * dx + dy2[k]))
-                    right_x += scale * dx
-                    right_y += scale * dy[k]
-                alpha[0, image, row, left] = left_x
-                alpha[1, image, row, left] = left_y
-                alpha[0, image, row, right] = right_x
-                alpha[1, image, row, right] = right_y
-
-
 def _cpu_sum(
     x: Tensor, y: Tensor, offsets: Tensor, center_x: Tensor, center_y: Tensor, theta_E: Tensor
 ) -> tuple[Tensor, Tensor]:
-    n_images = len(offsets) - 1
-    alpha = x.new_empty((2, n_images, len(y), len(x)))
+    alpha = x.new_empty((2, len(offsets) - 1, len(y), len(x)))
     arrays = [t.detach().contiguous().numpy() for t in (x, y, offsets, center_x, center_y, theta_E)]
-    softening = arrays[0].dtype.type(_SOFTENING)
-
-    def fill(first: int, last: int) -> None:
-        _sum_images(first, last, *arrays, softening, alpha.numpy())
-
-    # The loop releases the interpreter's lock, so that plain threads run side by side.
-    n_threads = min(torch.get_num_threads(), n_images)
-    if n_threads > 1:
-        edges = [n_images * thread // n_threads for thread in range(n_threads + 1)]
-        with ThreadPoolExecutor(n_threads) as pool:
-            list(pool.map(fill, edges[:-1], edges[1:]))
-    else:
-        fill(0, n_images)
+    compiled.in_threads(
+        lambda first, last: compiled.sum_subhaloes(first, last, *arrays, alpha.numpy()),
+        len(offsets) - 1,
+    )
     return alpha[0], alpha[1]
 
 

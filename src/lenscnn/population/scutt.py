@@ -40,8 +40,11 @@ def _between(u, minimum: float, maximum: float) -> np.ndarray:
 
 
 @numba.njit(cache=True, inline="always")
-def _mass(u, alpha, decades, minimum, maximum, cumulative):
-    """Subhalo mass for a uniform number u, by inverting the law's distribution function."""
+def _mass(u, alpha, decades, minimum, maximum, low, high, cumulative):
+    """Subhalo mass for a uniform number u, by inverting the law's distribution function.
+
+    `low` and `high` are the limits to the power alpha + 1: powers are dear, so once a lens.
+    """
     if decades:
         k = 0
         while u > cumulative[k]:
@@ -49,7 +52,6 @@ def _mass(u, alpha, decades, minimum, maximum, cumulative):
         return minimum * 10.0**k
     if abs(alpha + 1) < 1e-9:
         return minimum * (maximum / minimum) ** u
-    low, high = minimum ** (alpha + 1), maximum ** (alpha + 1)
     return (low + u * (high - low)) ** (1 / (alpha + 1))
 
 
@@ -68,10 +70,11 @@ def _count(keys, alpha, budget, decades, minimum, maximum, n_decades, limit):
     counts = np.empty(len(keys), np.int64)
     for i in range(len(keys)):
         cumulative = _cumulative(alpha[i], n_decades)
+        low, high = minimum ** (alpha[i] + 1), maximum ** (alpha[i] + 1)
         total, n = 0.0, 0
         while n <= limit:
             u = uniform(keys[i], np.uint64(n))
-            total += _mass(u, alpha[i], decades, minimum, maximum, cumulative)
+            total += _mass(u, alpha[i], decades, minimum, maximum, low, high, cumulative)
             if total > budget[i]:
                 break
             n += 1
@@ -87,9 +90,10 @@ def _fill(mass_keys, place_keys, alpha, counts, decades, minimum, maximum, n_dec
     row = 0
     for i in range(len(counts)):
         cumulative = _cumulative(alpha[i], n_decades)
+        low, high = minimum ** (alpha[i] + 1), maximum ** (alpha[i] + 1)
         for j in range(counts[i]):
             u = uniform(mass_keys[i], np.uint64(j))
-            mass[row] = _mass(u, alpha[i], decades, minimum, maximum, cumulative)
+            mass[row] = _mass(u, alpha[i], decades, minimum, maximum, low, high, cumulative)
             r = radius[i] * np.sqrt(uniform(place_keys[i], np.uint64(2 * j)))
             angle = 2 * np.pi * uniform(place_keys[i], np.uint64(2 * j + 1))
             x[row], y[row] = r * np.cos(angle), r * np.sin(angle)
