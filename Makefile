@@ -1,6 +1,6 @@
-# make          environment, then every target of both papers at smoke scale
+# make          environment, then every target at smoke scale
 # make test     the tests
-# make quick    every target at quick scale (an hour and a half on 2 CPU cores)
+# make quick    every target at quick scale (under an hour on 2 CPU cores)
 # make paper    every target at paper scale (wants a GPU)
 
 PYTHON ?= python3
@@ -45,4 +45,4 @@ bench-simulation: $(ENV)
 	PYTHONPATH=src $(BIN)/python scripts/bench_simulation.py
 
 clean:
-	rm -rf .venv results/smoke paper_figures/smoke logs benchmarks/smoke
+	rm -rf .venv results/smoke paper_figures/smoke logs/smoke benchmarks/smoke

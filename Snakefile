@@ -1,4 +1,4 @@
-# lenscnn: every figure and table of two papers on strong lenses and CNNs, rebuilt from config.
+# lenscnn: figures and tables of papers on strong lenses and CNNs, rebuilt from config.
 #
 #   config -> population -> images -> weights -> predictions -> metrics -> figures and tables
 
@@ -10,6 +10,7 @@ min_version("9.19")
 configfile: "config/config.yaml"
 
 
+include: "workflow/rules/checks.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/specs.smk"
 include: "workflow/rules/simulate.smk"
@@ -20,15 +21,9 @@ include: "workflow/rules/scutt.smk"
 
 localrules:
     all,
-    scutt,
 
 
 rule all:
     default_target: True
     input:
-        SCUTT_TARGETS,
-
-
-rule scutt:
-    input:
-        SCUTT_TARGETS,
+        [SCUTT_TARGETS[reading] for reading in READINGS],

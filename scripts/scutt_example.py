@@ -43,6 +43,6 @@ arrays = {
 }
 attrs = provenance.collect({"population": args.population, "view": args.view}, [])
 attrs |= {"pixel_scale": args.view["pixel_scale"], "unit": "arcsec; kappa dimensionless"}
-attrs |= {name: float(values[0]) for name, values in lens.items() if name not in ("subset",)}
+attrs |= {name: float(values[0]) for name, values in lens.items() if name != "subset"}
 storage.write_h5(args.out, arrays, attrs)
 print(f"{args.out}: N = {len(x)} subhaloes at alpha = {args.alpha}")

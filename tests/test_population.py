@@ -150,7 +150,10 @@ def test_readings_share_the_lens_and_the_slope(population):
 
 def test_impossible_laws_are_named(population):
     law = {"law": "powerlaw", "minimum": 1e5, "maximum": 1e8}
-    with pytest.raises(ValueError, match="maximum_subhaloes = 5000"):
+    with pytest.raises(ValueError, match="maximum_subhaloes = 100000"):
+        scutt.draw_lenses(population(mass_function=law), "x", np.arange(3), -2.4)
+    law = {"law": "decades", "minimum": 1e8, "maximum": 5e10}
+    with pytest.raises(ValueError, match="power of ten"):
         scutt.draw_lenses(population(mass_function=law), "x", np.arange(3), -2.4)
     law = {"law": "powerlaw", "minimum": 2e12, "maximum": 5e12}
     with pytest.raises(ValueError, match="no subhalo fits"):

@@ -1,5 +1,8 @@
 """Files: what is written is read, and nothing half-written is taken for complete."""
 
+import resource
+import signal
+
 import h5py
 import numpy as np
 import pytest
@@ -65,6 +68,25 @@ def test_foreign_files_are_named(tmp_path):
         storage.read_h5(tmp_path / "absent.h5")
 
 
+@pytest.mark.parametrize("at", range(60, 3000, 173))
+def test_a_flipped_byte_is_named_or_harmless(tmp_path, at):
+    path = tmp_path / "table.h5"
+    storage.write_h5(path, {"x": np.arange(300.0), "y": np.arange(300)}, {"unit": "s"})
+    content = bytearray(path.read_bytes())
+    content[at % len(content)] ^= 0xFF
+    path.write_bytes(content)
+    try:
+        storage.read_h5(path)
+    except storage.DataFileError as error:
+        assert "table.h5" in str(error)
+
+
+def test_a_shard_is_no_table(tmp_path):
+    _shard(tmp_path / "shard.h5")
+    with pytest.raises(storage.DataFileError, match="shard.h5 holds labels"):
+        storage.read_h5(tmp_path / "shard.h5")
+
+
 def test_a_catalogue_is_no_shard(tmp_path):
     storage.write_h5(tmp_path / "catalogue.h5", {"N": np.arange(3)}, {})
     with pytest.raises(storage.DataFileError, match="catalogue.h5 holds no images"):
@@ -104,11 +126,24 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["shard.h5"]
 
 
-def test_full_disk_is_named_before_and_while_writing(tmp_path, monkeypatch):
-    usage = storage.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(storage.shutil, "disk_usage", lambda path: usage._replace(free=10_000))
-    with pytest.raises(storage.DataFileError, match="shard.h5: it needs .* MB"):
-        _shard(tmp_path / "shard.h5", 10, side=60)
+def test_full_disk_is_named(tmp_path):
+    """A limit on the size of files stands for the full disk: the same refusal of the system."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, hard))
+    try:
+        with pytest.raises(storage.DataFileError, match="cannot write .*shard.h5.*free space"):
+            _shard(tmp_path / "shard.h5", 100, side=60)
+        with pytest.raises(storage.DataFileError, match="cannot write .*table.h5.*free space"):
+            numbers = np.random.default_rng(1).random(200_000)
+            storage.write_h5(tmp_path / "table.h5", {"x": numbers}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_device_that_refuses_to_be_written_is_named(tmp_path):
     with (
         pytest.raises(storage.DataFileError, match="cannot write .*table.csv.*free space"),
         storage.replacing(tmp_path / "table.csv") as path,

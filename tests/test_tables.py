@@ -211,7 +211,7 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
         "tables/scutt_table.py",
         input=SimpleNamespace(metrics=measured),
         output=output,
-        params=SimpleNamespace(view="fixed", estimates=["n_cnn", "alpha_cnn"], **origin),
+        params=SimpleNamespace(view="fixed", estimates=["n_cnn", "alpha_cnn"], run=origin),
     )
     table = pd.read_csv(output.csv)
     assert list(table["alpha"]) == ["-2.0", "varied"]
@@ -224,7 +224,7 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
             metrics=[measured], training=[tmp_path / "train.h5"], n_predictions=paths[:1]
         ),
         output=output,
-        params=SimpleNamespace(views=["fixed"], alpha_constant=-2.0, bootstrap=5, **origin),
+        params=SimpleNamespace(views=["fixed"], alpha_constant=-2.0, bootstrap=5, run=origin),
     )
     expected = "view target estimator gradient rmse rmse_err bias sigma skill skill_err"
     assert list(pd.read_csv(output.csv).columns) == expected.split()

@@ -28,6 +28,7 @@ SPEC = {
     "validation_fraction": 0.2,
     "seed": 5,
     "autocast": "float32",
+    "images": {"seed": 1},
 }
 N_SPEC = SPEC | {"target": "N", "scalars": []}
 

@@ -154,6 +154,18 @@ def overlay(tmp_path, name, changes):
         ({"scutt": {"scene": {"noise": {"definition": "loud"}}}}, ["loud", "peak_fraction"]),
         ({"scutt": {"readings": {"scutt": {"mass_function": "nfw"}}}}, ["nfw", "powerlaw"]),
         ({"device": "tpu"}, ["tpu", "cuda"]),
+        ({"scutt": {"scene": {"noise": {"snr": float("nan")}}}}, ["noise.snr", "finite"]),
+        ({"scutt": {"population": {"alpha": {"minimum": -1}}}}, ["population.alpha", "not below"]),
+        ({"scutt": {"population": {"z_lens": 2.0}}}, ["draws.fixed.z_source", "z_lens = 2.0"]),
+        (
+            {"scutt": {"draws": {"varied": {"theta_E": {"minimum": 9, "maximum": 12}}}}},
+            ["theta_E.minimum", "cuts off"],
+        ),
+        ({"scutt": {"networks": {"n_cnn": {"kernels": [5, 5]}}}}, ["n_cnn.kernels", "3 filters"]),
+        ({"scutt": {"networks": {"n_cnn": {"kernels": [5, 4, 5]}}}}, ["kernels", "4"]),
+        ({"scutt": {"networks": {"n_cnn": {"pool_after": [1, 9]}}}}, ["n_cnn.pool_after"]),
+        ({"scutt": {"networks": {"n_cnn": {"target": "alpha"}}}}, ["'N' was expected"]),
+        ({"scutt": {"training": {"seeds": [0, 0]}}}, ["non-unique"]),
     ],
 )
 def test_bad_config_is_named(tmp_path, changes, names):

@@ -24,7 +24,12 @@ def resolve_device(name: str) -> torch.device:
             "run on a machine with an NVIDIA GPU and driver, with a torch built for CUDA "
             "installed, or set `device: cpu` (or `auto`)"
         )
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    # float32 shall mean float32: by default convolutions would round to TF32's 10 bits.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    return torch.device("cuda")
 
 
 def device_name(device: torch.device) -> str:

@@ -28,15 +28,11 @@ def file_digest(path) -> str:
 
 def code_version() -> str:
     """Package version, a digest of the library's source, and the git commit where there is one."""
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    version = f"{lenscnn.__version__}+src.{digest.hexdigest()[:12]}"
+    version = f"{lenscnn.__version__}+src.{lenscnn.source_digest()}"
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=root, capture_output=True, text=True, timeout=10, check=True,
+            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return version

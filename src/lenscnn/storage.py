@@ -8,7 +8,6 @@ import contextlib
 import errno
 import io
 import os
-import shutil
 from pathlib import Path
 
 import h5py
@@ -108,21 +107,22 @@ def write_h5(path, arrays: dict[str, np.ndarray], attrs: dict) -> None:
 
 @contextlib.contextmanager
 def _open_h5(path):
+    """An HDF5 file of ours to read; whatever HDF5 stumbles over in the block names the file."""
+    if not Path(path).exists():
+        raise DataFileError(f"{path} does not exist")
     try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError as error:
-        raise DataFileError(f"{path} does not exist") from error
-    except OSError as error:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise DataFileError(
+                    f"{path} was not written by this pipeline (attribute 'format' is "
+                    f"{file.attrs.get('format')!r}, expected {FORMAT!r}): "
+                    "move it away and run again"
+                )
+            yield file
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise DataFileError(
-            f"{path} is damaged or not HDF5 ({error}): delete it and run again"
+            f"{path} is damaged or not what is expected ({error}): delete it and run again"
         ) from error
-    with file:
-        if file.attrs.get("format") != FORMAT:
-            raise DataFileError(
-                f"{path} was not written by this pipeline (attribute 'format' is "
-                f"{file.attrs.get('format')!r}, expected {FORMAT!r}): move it away and run again"
-            )
-        yield file
 
 
 def read_h5(path) -> tuple[dict[str, np.ndarray], dict]:
@@ -134,11 +134,9 @@ def read_h5(path) -> tuple[dict[str, np.ndarray], dict]:
         If the file is missing, truncated or foreign.
     """
     with _open_h5(path) as file:
-        try:
-            arrays = {name: _decode(dataset) for name, dataset in file.items()}
-        except OSError as error:
-            raise DataFileError(f"{path} is damaged ({error}): delete it and run again") from error
-        return arrays, dict(file.attrs)
+        if groups := [name for name, item in file.items() if isinstance(item, h5py.Group)]:
+            raise DataFileError(f"{path} holds {', '.join(groups)}: it is a shard of images")
+        return {name: _decode(dataset) for name, dataset in file.items()}, dict(file.attrs)
 
 
 class ImageWriter:
@@ -160,21 +158,18 @@ class ImageWriter:
         self.path, self.n, self.shape, self.attrs = Path(path), n, tuple(shape), attrs
 
     def __enter__(self):
-        needed = self.n * int(np.prod(self.shape)) * 4
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.path.parent).free
-        if free < 1.01 * needed + 2**20:
-            raise DataFileError(
-                f"cannot write {self.path}: it needs {needed / 1e6:,.0f} MB and the disk has "
-                f"{free / 1e6:,.0f} MB left; free space or move the results folder"
+        size = 4 * self.n * int(np.prod(self.shape))
+        with contextlib.ExitStack() as stack:
+            temporary = stack.enter_context(replacing(self.path))
+            # HDF5 copes badly with a disk that fills up under it: is there room at all?
+            with open(temporary, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size + 2**20)
+            self._file = stack.enter_context(h5py.File(temporary, "w", track_order=True))
+            self._file.attrs.update({"format": FORMAT, **self.attrs})
+            self._images = self._file.create_dataset(
+                "images", (self.n, *self.shape), np.float32, track_times=False
             )
-        self._stack = contextlib.ExitStack()
-        temporary = self._stack.enter_context(replacing(self.path))
-        self._file = self._stack.enter_context(h5py.File(temporary, "w", track_order=True))
-        self._file.attrs.update({"format": FORMAT, **self.attrs})
-        self._images = self._file.create_dataset(
-            "images", (self.n, *self.shape), np.float32, track_times=False
-        )
+            self._stack = stack.pop_all()
         self._written = 0
         return self
 
@@ -232,13 +227,8 @@ def load_images(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray], dict]:
     parts, attrs, start = [], None, 0
     for path, count in zip(shards, counts, strict=True):
         with _open_h5(path) as file:
-            try:
-                file["images"].read_direct(images, dest_sel=np.s_[start : start + count])
-                parts.append({name: _decode(data) for name, data in file["labels"].items()})
-            except OSError as error:
-                raise DataFileError(
-                    f"{path} is damaged ({error}): delete it and run again"
-                ) from error
+            file["images"].read_direct(images, dest_sel=np.s_[start : start + count])
+            parts.append({name: _decode(data) for name, data in file["labels"].items()})
             attrs = attrs or dict(file.attrs)
         start += count
     if any(part.keys() != parts[0].keys() for part in parts):

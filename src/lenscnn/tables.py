@@ -99,7 +99,7 @@ def performance_table(metrics: pd.DataFrame, view: str, estimates: list[str]) ->
         (subset for subset in table.index if subset != VARIED), key=fixed_alpha, reverse=True
     )
     table = table.loc[[*fixed, VARIED]]
-    table.insert(0, "alpha", [f"{fixed_alpha(subset):.1f}" for subset in fixed] + [VARIED])
+    table.insert(0, "alpha", [str(fixed_alpha(subset)) for subset in fixed] + [VARIED])
     return table.reset_index(drop=True)
 
 
@@ -134,7 +134,7 @@ def skill_table(
     alpha_constant: float,
     resamples: int,
 ) -> pd.DataFrame:
-    """Networks of a view beside estimators that see no image, on the `varied` subset.
+    """Networks of a view beside estimators that need no second network, on subset `varied`.
 
     Parameters
     ----------
@@ -246,9 +246,10 @@ def skill_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
                 view_label = target_label = ""  # said once, in the first row of a group
     caption = (
         r"Skill, $1 - \mathrm{MSE} / \mathrm{Var}(\mathrm{true})$, of the networks beside "
-        r"estimators that see no image, on the test images with varied $\alpha$. "
+        r"trivial estimators, on the test images with varied $\alpha$. "
         r"``Constant'' answers the mean of the prior ($\alpha$) or of the training set ($N$); "
-        r"$\mathrm{E}[\alpha \mid N]$ is learned from the training catalogue alone. "
+        r"$\mathrm{E}[\alpha \mid N]$ is learned from the training catalogue alone, as if $N$ were "
+        r"known; at a noisy $N$ it is not the best possible. "
         r"Errors as in the other tables."
     )
     heading = _row(["View", "", "Estimator", "Gradient", "RMSE", "Bias", r"$\sigma$", "Skill"])

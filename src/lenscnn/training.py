@@ -20,6 +20,10 @@ A training is a function of its spec and its data. The spec is a dict with the k
     "float32", or "bfloat16" for mixed precision on a GPU (without effect on a CPU, where it would
     be many times slower).
 
+``images``
+    What the images are, as the one who asks describes them. Kept with the weights, which are
+    refused where something else is expected.
+
 The loss is the mean squared error. Target and scalars are scaled to [0, 1] by their extremes over
 the rows trained on. Weights are those of the epoch with the smallest validation loss.
 """
@@ -53,7 +57,7 @@ NORMALISE_ROWS = 4096
 
 _KEYS = {
     "network", "target", "scalars", "optimizer", "learning_rate", "batch_size", "epochs",
-    "validation_fraction", "seed", "autocast",
+    "validation_fraction", "seed", "autocast", "images",
 }  # fmt: skip
 
 

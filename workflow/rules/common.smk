@@ -7,6 +7,7 @@ from pathlib import Path
 from snakemake.utils import validate
 
 validate(config, "../schemas/config.schema.yaml", set_default=False)
+check_config(config)
 
 # Jobs import the library from this checkout, whatever environment or machine they run in, and
 # numerical libraries, which start a thread for every core they see, are told to start one.
@@ -68,7 +69,10 @@ def code_of(script):
         for name in names:
             if name.split(".")[0] == "lenscnn":
                 place = Path("src", *name.split("."))
-                queue += [place.with_suffix(".py"), place / "__init__.py"]
+                queue.append(place.with_suffix(".py"))
+                queue += [
+                    package / "__init__.py" for package in (place, *place.parents)
+                ]
     return [files[0].as_posix(), *sorted(path.as_posix() for path in files[1:])]
 
 

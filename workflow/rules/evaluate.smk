@@ -21,14 +21,14 @@ if config["predictions"] == "computed":
             mem="4GB",
             runtime="1h",
             gpu=GPU,
+            device=config["device"],
         params:
             spec=estimate_spec,
             n_from=n_of_estimate,
-            device=config["device"],
         shell:
             "python {input.code[0]} --weights {input.weights} --shards {input.shards}"
             " --n-from {params.n_from} --spec {params.spec:q} --out {output}"
-            " --device {params.device} --threads {threads} > {log} 2>&1"
+            " --device {resources.device} --threads {threads} > {log} 2>&1"
 
 
 rule metrics:
@@ -39,6 +39,7 @@ rule metrics:
         "<results>/{reading}/metrics/{view}.csv",
     log:
         "<logs>/{reading}/metrics/{view}.log",
+    localrule: True
     conda:
         "../../envs/lenscnn.yaml"
     resources:

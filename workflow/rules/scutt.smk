@@ -14,18 +14,27 @@ SCUTT_TABLES = {
     "table3": ("varied", ["n_cnn", "alpha_cnn"]),
     "table4": ("varied", ["alpha_cnn_true_n"]),
 }
-SCUTT_TARGETS = [
-    f"<papers>/{reading}/{name}.{kind}"
+SCUTT_TARGETS = {
+    reading: [
+        f"<papers>/{reading}/{name}.{kind}"
+        for names, kinds in (
+            ([f"fig{k}" for k in range(1, 9)], ("pdf", "png")),
+            ([*SCUTT_TABLES, "skill"], ("csv", "tex")),
+        )
+        for name in names
+        for kind in kinds
+    ]
     for reading in READINGS
-    for names, kinds in (
-        ([f"fig{k}" for k in range(1, 9)], ("pdf", "png")),
-        ([*SCUTT_TABLES, "skill"], ("csv", "tex")),
-    )
-    for name in names
-    for kind in kinds
-]
+}
 
 for reading in READINGS:
+
+    rule:
+        name:
+            reading
+        input:
+            SCUTT_TARGETS[reading],
+        localrule: True
 
     rule:
         name:
@@ -44,6 +53,7 @@ for reading in READINGS:
             ),
         log:
             f"<logs>/{reading}/fig1.log",
+        localrule: True
         conda:
             "../../envs/lenscnn.yaml"
         params:
@@ -63,6 +73,7 @@ for reading in READINGS:
             f"<results>/{reading}/population/masses.h5",
         log:
             f"<logs>/{reading}/masses.log",
+        localrule: True
         conda:
             "../../envs/lenscnn.yaml"
         params:
@@ -90,6 +101,7 @@ for reading in READINGS:
             ),
         log:
             f"<logs>/{reading}/fig2.log",
+        localrule: True
         conda:
             "../../envs/lenscnn.yaml"
         params:
@@ -106,6 +118,7 @@ for reading in READINGS:
             f"<results>/{reading}/images/example.h5",
         log:
             f"<logs>/{reading}/example.log",
+        localrule: True
         conda:
             "../../envs/lenscnn.yaml"
         params:
@@ -132,6 +145,7 @@ for reading in READINGS:
             ),
         log:
             f"<logs>/{reading}/fig3.log",
+        localrule: True
         conda:
             "../../envs/lenscnn.yaml"
         params:
@@ -155,11 +169,12 @@ for reading in READINGS:
             ),
         log:
             f"<logs>/{reading}/fig4.log",
+        localrule: True
         conda:
             "../../envs/lenscnn.yaml"
         params:
-            n_cnn=training_of("n_cnn", 0),
-            alpha_cnn=training_of("alpha_cnn", 0),
+            n_cnn=architecture_of("n_cnn"),
+            alpha_cnn=architecture_of("alpha_cnn"),
             image_shape=[1] + 2 * [S["views"]["fixed"]["n_pix"]],
             note=note_of(reading),
         script:
@@ -187,6 +202,7 @@ for reading in READINGS:
                 ),
             log:
                 f"<logs>/{reading}/{figure}.log",
+            localrule: True
             conda:
                 "../../envs/lenscnn.yaml"
             params:
@@ -213,6 +229,7 @@ for reading in READINGS:
                 tex=f"<papers>/{reading}/{table}.tex",
             log:
                 f"<logs>/{reading}/{table}.log",
+            localrule: True
             conda:
                 "../../envs/lenscnn.yaml"
             params:
@@ -248,11 +265,12 @@ for reading in READINGS:
             tex=f"<papers>/{reading}/skill.tex",
         log:
             f"<logs>/{reading}/skill.log",
+        localrule: True
         conda:
             "../../envs/lenscnn.yaml"
         params:
             views=list(ESTIMATES),
-            alpha_constant=-2.0,
+            alpha_constant=sum(S["population"]["alpha"].values()) / 2,
             bootstrap=S["evaluation"]["bootstrap"],
             run=run_of(reading),
         script:

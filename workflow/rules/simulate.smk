@@ -39,11 +39,11 @@ rule simulate:
         mem="4GB",
         runtime="1h",
         gpu=GPU,
+        device=config["device"],  # not a parameter: where it runs changes no result
     params:
         spec=view_spec,
         rows=rows_of_shard,
-        device=config["device"],
     shell:
         "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
-        " --rows {params.rows} --out {output} --device {params.device} --threads {threads}"
+        " --rows {params.rows} --out {output} --device {resources.device} --threads {threads}"
         " > {log} 2>&1"

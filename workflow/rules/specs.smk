@@ -21,11 +21,6 @@ wildcard_constraints:
 
 def population_of(reading, draw):
     law = S["readings"][reading]["mass_function"]
-    if law not in S["mass_functions"]:
-        raise WorkflowError(
-            f"config key scutt.readings.{reading}.mass_function is {law!r}; "
-            f"scutt.mass_functions has {', '.join(S['mass_functions'])}"
-        )
     return {
         "seed": config["seed"],
         "draw": draw,
@@ -94,20 +89,30 @@ def shards_of(split):
     return shards
 
 
-def training_of(network, seed):
+def architecture_of(network):
+    """What `lenscnn.networks.build` needs of a training spec."""
     architecture = dict(S["networks"][network])
+    target, scalars = architecture.pop("target"), architecture.pop("scalars")
+    return {"target": target, "scalars": scalars, "network": architecture}
+
+
+def training_of(reading, view, network, seed):
     training = {key: value for key, value in S["training"].items() if key != "seeds"}
     return {
-        "target": architecture.pop("target"),
-        "scalars": architecture.pop("scalars"),
-        "network": architecture,
+        **architecture_of(network),
         "seed": int(seed),
+        "images": {
+            "population": population_of(reading, S["views"][view]["draw"]),
+            "view": view_of(view),
+            "n": S["sets"]["n_train"],
+        },
         **training,
     }
 
 
 def training_spec(wildcards):
-    return as_json(training_of(wildcards.network, wildcards.seed))
+    w = wildcards
+    return as_json(training_of(w.reading, w.view, w.network, w.seed))
 
 
 def checkpoint_path(wildcards, output):
@@ -120,7 +125,10 @@ def network_of_estimate(estimate):
 
 
 def estimate_spec(wildcards):
-    return as_json(training_of(network_of_estimate(wildcards.estimate), wildcards.seed))
+    w = wildcards
+    return as_json(
+        training_of(w.reading, w.view, network_of_estimate(w.estimate), w.seed)
+    )
 
 
 def uses_predicted_n(estimate):
@@ -158,9 +166,7 @@ def predictions_of_view(wildcards):
 
 
 def note_of(reading):
-    """Stamp of a figure: a small run is never to be taken for a result."""
-    if SCALE == "paper":
-        return None
+    """Stamp of a figure: a small run is not to be taken for a result."""
     n, epochs = S["sets"]["n_train"], S["training"]["epochs"]
     plural = "" if epochs == 1 else "s"
     return f"{reading}, scale {SCALE}: {n:,} training images, {epochs} epoch{plural}"

@@ -19,14 +19,14 @@ rule train:
         mem="8GB",
         runtime="4h",
         gpu=GPU,
+        device=config["device"],
     params:
         spec=training_spec,
         # Not an output: Snakemake deletes the outputs of a job that failed, and a checkpoint
         # is for just that case. It carries its spec and is ignored by any other training.
         checkpoint=checkpoint_path,
-        device=config["device"],
     shell:
         "python {input.code[0]} --spec {params.spec:q} --shards {input.shards}"
         " --weights {output.weights} --history {output.history}"
-        " --checkpoint {params.checkpoint} --device {params.device} --threads {threads}"
+        " --checkpoint {params.checkpoint} --device {resources.device} --threads {threads}"
         " > {log} 2>&1"

@@ -91,7 +91,7 @@ def _draw_errors(axes: Axes, row: Row) -> None:
     low, high = np.quantile(errors, [0.002, 0.998])
     edges = np.linspace(low, high, int(np.clip(2 * fewest ** (1 / 3), 8, 60)) + 1)
     for subset, colour in zip(fixed, colours, strict=True):
-        _step(axes, errors[row.subset == subset], edges, rf"$\alpha={fixed_alpha(subset):.1f}$",
+        _step(axes, errors[row.subset == subset], edges, rf"$\alpha={fixed_alpha(subset)}$",
               color=colour)  # fmt: skip
     _step(axes, errors[row.subset == VARIED], edges, r"varied $\alpha$",
           color=BLACK, linewidth=1.4, linestyle=(0, (3, 1)))  # fmt: skip

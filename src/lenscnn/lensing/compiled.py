@@ -3,7 +3,6 @@
 They compute what the torch functions of this package compute, several times faster, and without
 gradients. All arrays share one dtype, float32 or float64, and so does the arithmetic. Every image
 is computed on its own, so that it does not depend on its neighbours or on the number of threads.
-The loops stand in one file because Numba's cache does not see changes across files.
 """
 
 from collections.abc import Callable

@@ -29,6 +29,9 @@ COLUMNS = {
 }
 """Columns of a catalogue with their meaning and unit; `subset` and `index` name the row."""
 
+BLOCK = 2000
+"""Lenses drawn at once: the subhaloes of a whole training set would fill the memory."""
+
 
 def _truncated_normal(u, mean: float, sd: float, minimum: float, maximum: float) -> np.ndarray:
     low, high = ndtr((minimum - mean) / sd), ndtr((maximum - mean) / sd)
@@ -109,7 +112,13 @@ def _law(spec: dict) -> tuple:
         raise ValueError(
             f"mass_function: maximum ({maximum:g}) must exceed minimum ({minimum:g}) solar masses"
         )
-    n_decades = round(np.log10(maximum / minimum)) + 1
+    decades = np.log10(maximum / minimum)
+    if law["law"] == "decades" and abs(decades - round(decades)) > 1e-9:
+        raise ValueError(
+            f"mass_function: the decades law needs a maximum ({maximum:g}) that is a power of ten "
+            f"times the minimum ({minimum:g} solar masses)"
+        )
+    n_decades = round(decades) + 1
     return law["law"] == "decades", float(minimum), float(maximum), n_decades
 
 
@@ -294,11 +303,10 @@ def catalogue(spec: dict, subsets: list[dict]) -> dict[str, np.ndarray]:
     -------
     dict of ndarray, shape (n,)
     """
-    # In blocks: the subhaloes of a whole training set at once would fill the memory.
     parts = [
-        draw_lenses(spec, subset["name"], np.arange(start, min(start + 10_000, subset["n"])),
+        draw_lenses(spec, subset["name"], np.arange(start, min(start + BLOCK, subset["n"])),
                     subset["alpha"])
         for subset in subsets
-        for start in range(0, subset["n"], 10_000)
+        for start in range(0, subset["n"], BLOCK)
     ]  # fmt: skip
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

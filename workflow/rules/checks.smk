@@ -1,0 +1,58 @@
+# What a schema cannot say of a config: relations between its values.
+import math
+
+
+def check_config(config):
+    """Raise WorkflowError, naming the key, if values of the config contradict each other."""
+
+    def refuse(key, why):
+        raise WorkflowError(f"config key {key}: {why}")
+
+    def visit(node, key):
+        if isinstance(node, dict):
+            if {"minimum", "maximum"} <= node.keys() and not node["minimum"] < node[
+                "maximum"
+            ]:
+                refuse(
+                    key,
+                    f"minimum {node['minimum']} is not below maximum {node['maximum']}",
+                )
+            if "sd" in node:
+                # Beyond eight standard deviations there is nothing to draw.
+                for end, sign in (("minimum", 1), ("maximum", -1)):
+                    if sign * (node[end] - node["mean"]) > 8 * node["sd"]:
+                        refuse(
+                            f"{key}.{end}",
+                            f"{node[end]} cuts off the whole distribution",
+                        )
+            for name, child in node.items():
+                visit(child, f"{key}.{name}" if key else name)
+        elif isinstance(node, float) and not math.isfinite(node):
+            refuse(key, f"{node} is not a finite number")
+
+    visit(config, "")
+
+    scutt = config["scutt"]
+    for reading, values in scutt["readings"].items():
+        if values["mass_function"] not in scutt["mass_functions"]:
+            refuse(
+                f"scutt.readings.{reading}.mass_function",
+                f"{values['mass_function']!r} is none of {', '.join(scutt['mass_functions'])}",
+            )
+    z_lens = scutt["population"]["z_lens"]
+    z_sources = {
+        "fixed.z_source": scutt["draws"]["fixed"]["z_source"],
+        "varied.z_source.minimum": scutt["draws"]["varied"]["z_source"]["minimum"],
+    }
+    for key, z_source in z_sources.items():
+        if z_source <= z_lens:
+            refuse(
+                f"scutt.draws.{key}",
+                f"{z_source} is not behind the lens, z_lens = {z_lens}",
+            )
+    for name, network in scutt["networks"].items():
+        key, n = f"scutt.networks.{name}", len(network["filters"])
+        if len(network["kernels"]) != n:
+            refuse(f"{key}.kernels", f"one is needed for each of the {n} filters")
+        if any(after > n for after in network["pool_after"]):
+            refuse(f"{key}.pool_after", f"there are only {n} convolutions")
