@@ -17,6 +17,7 @@ include: "workflow/rules/simulate.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/scutt.smk"
+include: "workflow/rules/pearson2019.smk"
 
 
 localrules:
@@ -27,3 +28,4 @@ rule all:
     default_target: True
     input:
         [SCUTT_TARGETS[reading] for reading in READINGS],
+        PEARSON_TARGETS,

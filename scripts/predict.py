@@ -17,6 +17,9 @@ def main() -> None:
         "--n-from", required=True, help="truth, none, or a file of predictions of N"
     )
     parser.add_argument(
+        "--keep", nargs="+", required=True, help="labels to write beside the predictions"
+    )
+    parser.add_argument(
         "--spec", type=json.loads, required=True, help="training spec the weights must have, JSON"
     )
     parser.add_argument("--out", type=Path, required=True, help="file to write, HDF5")
@@ -30,11 +33,15 @@ def main() -> None:
         inputs.append(arguments.n_from)
     device = devices.resolve_device(arguments.device)
     network, meta = prediction.load_network(arguments.weights, arguments.spec)
-    arrays = prediction.predict_shards(network, meta, arguments.shards, arguments.n_from, device)
+    arrays = prediction.predict_shards(
+        network, meta, arguments.shards, arguments.n_from, arguments.keep, device
+    )
     spec = {"training": arguments.spec, "n_from": Path(arguments.n_from).name}
     origin = provenance.collect(spec, inputs, devices.device_name(device))
-    target = {"target": arguments.spec["target"], "unit": "dimensionless"}
-    storage.write_h5(arguments.out, arrays, target | origin)
+    targets = arguments.spec["targets"]
+    units = [prediction.UNITS.get(name, "dimensionless") for name in targets]
+    columns = {"target": " ".join(targets), "unit": " ".join(units)}
+    storage.write_h5(arguments.out, arrays, columns | origin)
 
 
 if __name__ == "__main__":

@@ -32,12 +32,12 @@ def main() -> None:
     images, labels = training.load_normalised(arguments.shards)
     columns = {
         name: training.label(labels, name, arguments.shards[0])
-        for name in (spec["target"], *spec["scalars"])
+        for name in (*spec["targets"], *spec["scalars"])
     }
     trained = training.train(
         spec,
         images,
-        columns[spec["target"]],
+        np.column_stack([columns[t] for t in spec["targets"]]),
         np.column_stack([columns[s] for s in spec["scalars"]]) if spec["scalars"] else None,
         device=device,
         checkpoint=arguments.checkpoint,

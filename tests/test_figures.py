@@ -19,8 +19,8 @@ NOTE = "scutt, scale smoke"
 N_CNN = {"filters": [16, 32, 64], "kernels": [5, 5, 5], "pool_after": [1, 2, 3]}
 ALPHA_CNN = {"filters": [8], "kernels": [3], "pool_after": [1]}
 N_SPEC, ALPHA_SPEC = (
-    {"network": shape | {"dense": 512, "dropout": 0.25}, "scalars": scalars}
-    for shape, scalars in ((N_CNN, []), (ALPHA_CNN, ["N"]))
+    {"network": shape | {"dense": 512, "dropout": 0.25}, "scalars": scalars, "targets": [target]}
+    for shape, scalars, target in ((N_CNN, [], "N"), (ALPHA_CNN, ["N"], "alpha"))
 )
 PARENTS = {
     "theta_E": {"mean": 1.5, "sd": 0.4, "minimum": 0.3, "maximum": 2.7},

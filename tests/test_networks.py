@@ -40,10 +40,12 @@ def test_trainable_parameters_are_the_papers(network, n_scalars, n_outputs, shap
 
 
 def test_build_takes_inputs_and_outputs_from_the_spec():
-    spec = {"network": ALPHA_CNN, "scalars": ["N"], "target": "alpha"}
+    spec = {"network": ALPHA_CNN, "scalars": ["N"], "targets": ["alpha"]}
     assert networks.count_parameters(networks.build(spec, (1, 60, 60))) == 3_687_522
     without = networks.build(spec | {"scalars": []}, (1, 60, 60))
     assert networks.count_parameters(without) == 3_687_521  # one weight less
+    three = {"network": PEARSON, "scalars": [], "targets": ["theta_E", "e1", "e2"]}
+    assert networks.count_parameters(networks.build(three, (3, 57, 57))) == 2_398_403
 
 
 def randomised(network):
@@ -142,7 +144,7 @@ def test_evaluation_does_not_depend_on_the_batch():
     ],
 )
 def test_impossible_networks_name_the_key(change, named):
-    spec = {"network": N_CNN | change, "scalars": [], "target": "N"}
+    spec = {"network": N_CNN | change, "scalars": [], "targets": ["N"]}
     with pytest.raises(ValueError, match=named):
         networks.build(spec, (1, 60, 60))
 
@@ -150,9 +152,9 @@ def test_impossible_networks_name_the_key(change, named):
 def test_missing_keys_and_small_images_are_named():
     with pytest.raises(ValueError, match="dense, dropout missing"):
         short = {key: N_CNN[key] for key in ("filters", "kernels", "pool_after")}
-        networks.build({"network": short, "scalars": []}, (1, 60, 60))
+        networks.build({"network": short}, (1, 60, 60))
     with pytest.raises(ValueError, match="8 pixels at least"):
-        networks.build({"network": N_CNN, "scalars": []}, (1, 7, 60))
+        networks.build({"network": N_CNN, "scalars": [], "targets": ["N"]}, (1, 7, 60))
 
 
 def test_files_come_back_and_damage_is_noticed(tmp_path):

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from lenscnn import devices, networks, prediction, storage, training
+from lenscnn import devices, networks, prediction, seeds, storage, training
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
 SPEC = {
     "network": {"filters": [4], "kernels": [3], "pool_after": [1], "dense": 16, "dropout": 0.25},
-    "target": "alpha",
+    "targets": ["alpha"],
+    "label_range": 1.0,
     "scalars": ["N"],
     "optimizer": "adam",
     "learning_rate": 1e-3,
@@ -30,7 +31,9 @@ SPEC = {
     "autocast": "float32",
     "images": {"seed": 1},
 }
-N_SPEC = SPEC | {"target": "N", "scalars": []}
+N_SPEC = SPEC | {"targets": ["N"], "scalars": []}
+BOTH_SPEC = SPEC | {"targets": ["alpha", "N"], "label_range": 10.0, "scalars": []}
+KEPT = ["N", "alpha", "subset"]
 
 
 @pytest.fixture(autouse=True)
@@ -53,10 +56,11 @@ def data(n=150, size=8, seed=0):
 def train(folder, spec=SPEC, sample=None, log=None):
     images, alpha, n_subhaloes = sample or data()
     lines = []
+    columns = {"alpha": alpha, "N": n_subhaloes}
     trained = training.train(
         spec,
         images,
-        alpha if spec["target"] == "alpha" else n_subhaloes,
+        np.column_stack([columns[name] for name in spec["targets"]]),
         n_subhaloes[:, None] if spec["scalars"] else None,
         device=CPU,
         checkpoint=folder / "checkpoint",
@@ -108,7 +112,7 @@ def test_learns_a_linear_problem(tmp_path, optimizer):
     history = trained.history
     assert history[-1]["train_loss"] < 0.05 * history[0]["train_loss"]
     # The rows that were not trained on. N or the image alone would leave 0.5 / sqrt(12) = 0.144.
-    assert history[trained.best_epoch - 1]["validation_rmse"] < 0.03
+    assert history[trained.best_epoch - 1]["validation_rmse"]["alpha"] < 0.03
 
 
 def test_the_best_epoch_is_kept(tmp_path):
@@ -137,16 +141,70 @@ def test_validation_is_what_prediction_gives(tmp_path):
     training.save_network(tmp_path / "w.pt", trained, SPEC, images.shape[1:], {})
     network, meta = prediction.load_network(tmp_path / "w.pt", SPEC)
     scalars = n_subhaloes[120:, None]
-    predicted = prediction.predict(network, meta, images[120:], scalars, CPU)
+    predicted = prediction.predict(network, meta, images[120:], scalars, CPU)[:, 0]
     best = trained.history[trained.best_epoch - 1]
     rmse = np.sqrt(np.mean((predicted - alpha[120:]) ** 2))
-    assert rmse == pytest.approx(best["validation_rmse"], rel=1e-5)
+    assert best["validation_rmse"] == {"alpha": pytest.approx(rmse, rel=1e-5)}
     # The loss is in units of the range of the rows trained on.
     assert rmse == pytest.approx(math.sqrt(best["validation_loss"]) * np.ptp(alpha[:120]), rel=1e-5)
     with pytest.raises(ValueError, match="trained on"):
         prediction.predict(network, meta, images[:, :, :6], scalars, CPU)
     with pytest.raises(ValueError, match="'N'"):
         prediction.predict(network, meta, images, None, CPU)
+
+
+def test_several_targets_have_a_loss_and_a_scale_each(tmp_path):
+    sample = images, alpha, n_subhaloes = data()
+    truth = np.column_stack([alpha, n_subhaloes])
+    trained = train(tmp_path, BOTH_SPEC, sample)
+    training.save_network(tmp_path / "w.pt", trained, BOTH_SPEC, images.shape[1:], {})
+    network, meta = prediction.load_network(tmp_path / "w.pt", BOTH_SPEC)
+    predicted = prediction.predict(network, meta, images[120:], None, CPU)
+    rmse = np.sqrt(np.mean((predicted - truth[120:]) ** 2, axis=0))
+    best = trained.history[trained.best_epoch - 1]
+    assert best["validation_rmse"] == {
+        "alpha": pytest.approx(rmse[0], rel=1e-5), "N": pytest.approx(rmse[1], rel=1e-5)
+    }  # fmt: skip
+    # Labels go from 0 to 10 over the rows trained on, and the loss is the mean over both.
+    scaled = 10 * rmse / np.ptp(truth[:120], axis=0)
+    assert best["validation_loss"] == pytest.approx(np.mean(scaled**2), rel=1e-5)
+
+
+def test_the_loss_is_over_all_scaled_targets(tmp_path):
+    # One epoch of one batch: the loss is that of the initial weights, taken here by hand.
+    images, alpha, n_subhaloes = data()
+    spec = BOTH_SPEC | {"epochs": 1, "batch_size": 120}
+    spec["network"] = SPEC["network"] | {"dropout": 0.0}
+    trained = train(tmp_path, spec, (images, alpha, n_subhaloes))
+    torch.manual_seed(seeds.stream_key(spec["seed"], "training", "", "weights"))
+    network = networks.build(spec, images.shape[1:]).train()
+    outputs = network(torch.from_numpy(images[:120])).detach().numpy()
+    goals = np.column_stack([
+        np.interp(label[:120], [label[:120].min(), label[:120].max()], [0, 10])
+        for label in (alpha, n_subhaloes)
+    ])  # fmt: skip
+    assert trained.history[0]["train_loss"] == pytest.approx(
+        np.mean((outputs - goals) ** 2), rel=1e-5
+    )
+
+
+def test_learns_several_targets_from_three_bands(tmp_path):
+    rng = np.random.default_rng(4)
+    values = rng.random((600, 3))  # the brightness of the bands, beside the brightest
+    images = np.ones((600, 3, 8, 8), np.float32)
+    images[:, :, :, :4] = values[:, :, None, None]
+    images[:, 0, 0, 0] = 0.0
+    spec = BOTH_SPEC | {"targets": ["theta_E", "e1", "e2"], "optimizer": "nadam", "epochs": 40}
+    spec |= {"learning_rate": 3e-3, "network": SPEC["network"] | {"dropout": 0.0}}
+    truth = values * [2.0, 0.5, 1.0] - [0.0, 0.2, 0.5]
+    trained = training.train(
+        spec, images, truth, None, device=CPU, checkpoint=tmp_path / "c",
+        history=tmp_path / "h.jsonl", log=lambda line: None,
+    )  # fmt: skip
+    rmse = trained.history[trained.best_epoch - 1]["validation_rmse"]
+    # Always answering the mean leaves a standard deviation, 1 / sqrt(12) of the range.
+    for name, width in (("theta_E", 2.0), ("e1", 0.5), ("e2", 1.0)):
+        assert rmse[name] < 0.15 * width / math.sqrt(12), name
 
 
 def test_scaling_is_from_the_rows_trained_on(tmp_path):
@@ -291,7 +349,7 @@ def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast):
 
     def run(name, device, epochs):
         return training.train(
-            spec | {"epochs": epochs}, images, alpha, n_subhaloes[:, None],
+            spec | {"epochs": epochs}, images, alpha[:, None], n_subhaloes[:, None],
             device=torch.device(device), checkpoint=tmp_path / name,
             history=tmp_path / f"{name}.jsonl", log=lambda line: None,
         )  # fmt: skip
@@ -317,6 +375,7 @@ def test_a_diverging_training_says_where(tmp_path):
 
 def test_impossible_specs_name_the_key(tmp_path):
     for change, named in (
+        ({"label_range": 0.0}, "label_range"),
         ({"optimizer": "sgd"}, "optimizer"),
         ({"autocast": "float16"}, "autocast"),
         ({"epochs": 0}, "epochs"),
@@ -326,6 +385,9 @@ def test_impossible_specs_name_the_key(tmp_path):
     ):
         with pytest.raises(ValueError, match=named):
             train(tmp_path, SPEC | change)
+    for targets in ("alpha", [], ["alpha", "alpha"]):
+        with pytest.raises(ValueError, match="`targets` is a list"):
+            training.check_spec(SPEC | {"targets": targets})
     with pytest.raises(ValueError, match="seed missing"):
         train(tmp_path, {key: value for key, value in SPEC.items() if key != "seed"})
 
@@ -359,6 +421,7 @@ def test_images_are_scaled_and_bad_ones_named(tmp_path, monkeypatch):
         training.load_normalised(paths)
     with pytest.raises(storage.DataFileError, match="no label 'beta'"):
         training.label(labels, "beta", paths[0])
+    assert list(training.label(labels, "subset", paths[0])) == ["varied"] * 60
 
 
 @pytest.fixture
@@ -367,21 +430,23 @@ def trained_pair(tmp_path):
     shards = write_shards(tmp_path, ["varied", "alpha-1.6", "alpha-2.4"], name="test")
     images, labels = training.load_normalised(shards)
     for spec in (N_SPEC, SPEC):
-        (tmp_path / spec["target"]).mkdir()
+        (target,) = spec["targets"]
+        (tmp_path / target).mkdir()
         sample = images, labels["alpha"], labels["N"]
-        trained = train(tmp_path / spec["target"], spec | {"epochs": 1}, sample)
-        path = tmp_path / f"{spec['target']}.pt"
+        trained = train(tmp_path / target, spec | {"epochs": 1}, sample)
+        path = tmp_path / f"{target}.pt"
         training.save_network(path, trained, spec, images.shape[1:], {})
     return tmp_path, shards
 
 
 def predict(folder, target, n_from, shards, out):
-    spec = SPEC if target == "alpha" else N_SPEC
+    spec = {"alpha": SPEC, "N": N_SPEC, "both": BOTH_SPEC}[target]
     return subprocess.run(
         [
             sys.executable, str(ROOT / "scripts" / "predict.py"),
             "--weights", str(folder / f"{target}.pt"), "--spec", json.dumps(spec),
-            "--shards", *map(str, shards), "--n-from", str(n_from), "--out", str(out),
+            "--shards", *map(str, shards), "--n-from", str(n_from), "--keep", *KEPT,
+            "--out", str(out),
             "--device", "cpu", "--threads", "1",
         ],
         env=environment(), capture_output=True, text=True,
@@ -393,7 +458,8 @@ def test_predictions_of_alpha_take_the_predicted_n(trained_pair):
     images, labels = training.load_normalised(shards)
     assert predict(folder, "N", "none", shards, folder / "n.h5").returncode == 0
     counts, attrs = storage.read_h5(folder / "n.h5")
-    assert attrs["target"] == "N"
+    assert (attrs["target"], attrs["unit"]) == ("N", "dimensionless")
+    assert set(counts) == {"true", "predicted", "N", "alpha", "subset"}
     assert json.loads(attrs["spec"])["training"] == N_SPEC
     np.testing.assert_array_equal(counts["true"], labels["N"])
     np.testing.assert_array_equal(counts["subset"], labels["subset"])
@@ -406,7 +472,7 @@ def test_predictions_of_alpha_take_the_predicted_n(trained_pair):
 
     # The network's scalar by hand: its weight times the difference of the scaled N.
     network, meta = prediction.load_network(folder / "alpha.pt", SPEC)
-    with_truth = prediction.predict_shards(network, meta, shards, "truth", CPU)
+    with_truth = prediction.predict_shards(network, meta, shards, "truth", KEPT, CPU)
     slope = network.output.weight[0, -1].item() * np.ptp(meta["scaling"]["alpha"])
     difference = slope * (counts["predicted"] - labels["N"]) / np.ptp(meta["scaling"]["N"])
     np.testing.assert_allclose(arrays["predicted"] - with_truth["predicted"], difference, atol=2e-6)
@@ -418,6 +484,23 @@ def test_predictions_of_alpha_take_the_predicted_n(trained_pair):
     assert not (folder / "b.h5").exists()
 
 
+def test_predictions_of_several_targets_are_columns(trained_pair):
+    folder, shards = trained_pair
+    images, labels = training.load_normalised(shards)
+    trained = train(folder, BOTH_SPEC, (images, labels["alpha"], labels["N"]))
+    training.save_network(folder / "both.pt", trained, BOTH_SPEC, images.shape[1:], {})
+    done = predict(folder, "both", "none", shards, folder / "both.h5")
+    assert done.returncode == 0, done.stderr
+    arrays, attrs = storage.read_h5(folder / "both.h5")
+    assert attrs["target"].split() == ["alpha", "N"]
+    assert len(attrs["unit"].split()) == 2
+    np.testing.assert_array_equal(arrays["true"], np.column_stack([labels["alpha"], labels["N"]]))
+    np.testing.assert_array_equal(arrays["subset"], labels["subset"])
+    network, meta = prediction.load_network(folder / "both.pt")
+    whole = prediction.predict(network, meta, images, None, CPU)
+    np.testing.assert_allclose(arrays["predicted"], whole, rtol=1e-5)
+
+
 def test_predictions_of_n_for_other_images_are_refused(trained_pair):
     folder, shards = trained_pair
     network, meta = prediction.load_network(folder / "alpha.pt")
@@ -427,7 +510,7 @@ def test_predictions_of_n_for_other_images_are_refused(trained_pair):
 
     def use(arrays, target="N"):
         storage.write_h5(path, arrays, {"target": target})
-        prediction.predict_shards(network, meta, shards, str(path), CPU)
+        prediction.predict_shards(network, meta, shards, str(path), KEPT, CPU)
 
     use(good)
     for bad, reason in (

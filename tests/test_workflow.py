@@ -51,12 +51,17 @@ def test_all_is_every_figure_and_table_of_both_readings():
     aids = {f"{reading}_{name}": 1 for reading in READINGS for name in ("masses", "example")}
     # Per reading: 2 draws x 2 splits; 3 views x (2 + 1 shards); 7 networks; 10 estimates.
     stages = {"population": 8, "simulate": 18, "train": 14, "predict": 20, "metrics": 6, "all": 1}
-    assert planned == targets | aids | stages
+    # Four samples of 10,000 lenses, 5,000 a job.
+    selection = {"pearson2019_population": 8, "pearson2019_selection": 1}
+    selection |= {f"pearson2019_fig{k}": 1 for k in range(1, 4)}
+    assert planned == targets | aids | stages | selection
 
 
 def test_every_target_has_a_name_and_a_path():
     names = [f"{reading}_{name}" for reading in READINGS for name in FIGURES + TABLES]
-    paths = [
+    names += [f"pearson2019_fig{k}" for k in range(1, 4)]
+    paths = [f"paper_figures/paper/pearson2019/fig{k}.pdf" for k in range(1, 4)]
+    paths += [
         f"paper_figures/paper/{reading}/{name}.{kind}"
         for reading in READINGS
         for name in FIGURES + TABLES
@@ -164,7 +169,7 @@ def overlay(tmp_path, name, changes):
         ({"scutt": {"networks": {"n_cnn": {"kernels": [5, 5]}}}}, ["n_cnn.kernels", "3 filters"]),
         ({"scutt": {"networks": {"n_cnn": {"kernels": [5, 4, 5]}}}}, ["kernels", "4"]),
         ({"scutt": {"networks": {"n_cnn": {"pool_after": [1, 9]}}}}, ["n_cnn.pool_after"]),
-        ({"scutt": {"networks": {"n_cnn": {"target": "alpha"}}}}, ["'N' was expected"]),
+        ({"scutt": {"networks": {"n_cnn": {"targets": ["alpha"]}}}}, ["['N'] was expected"]),
         ({"scutt": {"training": {"seeds": [0, 0]}}}, ["non-unique"]),
     ],
 )
@@ -187,12 +192,14 @@ def test_released_predictions_ask_for_no_image(tmp_path):
     text = snakemake("-n", "all", cwd=copy)
     files = re.findall(r"output: (results/paper/\w+/predictions/\S+\.h5)", text)
     assert len(files) == 20
+    files += re.findall(r"output: (results/paper/pearson2019/population/\S+\.h5)", text)
+    assert len(files) == 28
     for file in files:
         (copy / file).parent.mkdir(parents=True, exist_ok=True)
         (copy / file).touch()
     planned = jobs(snakemake("-n", "--config", "predictions=released", "--", "all", cwd=copy))
     assert planned["scutt_fig5"] == 1 and planned["metrics"] == 6
-    assert not {"simulate", "train", "predict"} & set(planned)
+    assert not {"simulate", "train", "predict", "pearson2019_population"} & set(planned)
 
 
 # A real run, in a copy of the checkout.

@@ -4,6 +4,7 @@ The statistics reduce the last axis, so that one resample and a stack of them ar
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -88,11 +89,34 @@ def statistics(true: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]
     return {name: function(true, predicted) for name, function in _FUNCTIONS.items()}
 
 
-def bootstrap(true: np.ndarray, predicted: np.ndarray, resamples: int) -> dict[str, float]:
-    """Standard errors of the statistics, from rows drawn with replacement.
+def resampled_rows(n: int, resamples: int) -> Iterator[np.ndarray]:
+    """Rows of a bootstrap, drawn with replacement, some resamples at a time to bound the memory.
 
-    The rows drawn depend on n alone: estimates of the same test set are resampled alike, and
-    differences between them are paired.
+    They depend on n alone: estimates of the same test set are resampled alike, and differences
+    between them are paired.
+
+    Parameters
+    ----------
+    n
+        Rows to draw from and in a resample.
+    resamples
+        Number of resamples, at least 2.
+
+    Yields
+    ------
+    ndarray of int, shape (k, n)
+        The k of all blocks add up to `resamples`.
+    """
+    if resamples < 2:
+        raise ValueError(f"a bootstrap needs at least 2 resamples, not {resamples}")
+    rng = np.random.default_rng(_BOOTSTRAP_SEED)
+    step = max(1, _CHUNK // n)
+    for start in range(0, resamples, step):
+        yield rng.integers(n, size=(min(step, resamples - start), n))
+
+
+def bootstrap(true: np.ndarray, predicted: np.ndarray, resamples: int) -> dict[str, float]:
+    """Standard errors of the statistics, from `resampled_rows`.
 
     Parameters
     ----------
@@ -106,15 +130,9 @@ def bootstrap(true: np.ndarray, predicted: np.ndarray, resamples: int) -> dict[s
     dict
         Standard deviation of each of `STATISTICS` over the resamples.
     """
-    if resamples < 2:
-        raise ValueError(f"a bootstrap needs at least 2 resamples, not {resamples}")
-    rng = np.random.default_rng(_BOOTSTRAP_SEED)
-    n = len(true)
-    step = max(1, _CHUNK // n)
-    draws = []
-    for start in range(0, resamples, step):
-        rows = rng.integers(n, size=(min(step, resamples - start), n))
-        draws.append(statistics(true[rows], predicted[rows]))
+    draws = [
+        statistics(true[rows], predicted[rows]) for rows in resampled_rows(len(true), resamples)
+    ]
     return {
         name: float(np.std(np.concatenate([draw[name] for draw in draws]), ddof=1))
         for name in STATISTICS

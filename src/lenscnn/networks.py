@@ -131,8 +131,8 @@ def build(spec: dict, image_shape: tuple[int, int, int]) -> ConvRegressor:
     ----------
     spec
         Training spec (see `lenscnn.training`): ``network`` holds ``filters``, ``kernels``,
-        ``pool_after``, ``dense`` and ``dropout``; one input scalar for each of ``scalars``; one
-        output, for ``target``.
+        ``pool_after``, ``dense`` and ``dropout``; one input scalar for each of ``scalars``, one
+        output for each of ``targets``.
     image_shape
         (C, H, W).
 
@@ -148,7 +148,9 @@ def build(spec: dict, image_shape: tuple[int, int, int]) -> ConvRegressor:
         raise ValueError(
             f"network: unknown key {', '.join(unknown)}; known are {sorted(_ARCHITECTURE)}"
         )
-    return ConvRegressor(image_shape, **network, n_scalars=len(spec["scalars"]), n_outputs=1)
+    return ConvRegressor(
+        image_shape, **network, n_scalars=len(spec["scalars"]), n_outputs=len(spec["targets"])
+    )
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -1,4 +1,9 @@
-"""From trained weights and images to estimates, in physical units."""
+"""From trained weights and images to estimates, in physical units.
+
+A predictions file holds ``true`` and ``predicted``, of shape (n,) for a network of one target and
+(n, n_targets) for one of several, and labels of the images, of shape (n,). Its attribute ``target``
+names the targets, ``unit`` their units, both in the order of the columns and separated by spaces.
+"""
 
 from pathlib import Path
 
@@ -6,6 +11,9 @@ import numpy as np
 import torch
 
 from lenscnn import networks, provenance, storage, training
+
+UNITS = {"theta_E": "arcsec"}
+"""Units of the targets that have one."""
 
 _CONTENTS = {"state_dict", "spec", "image_shape", "scaling", "best_epoch", "provenance"}
 
@@ -64,7 +72,7 @@ def predict(
     device: torch.device,
     batch: int = networks.EVALUATION_BATCH,
 ) -> np.ndarray:
-    """Estimates of the target, in physical units.
+    """Estimates of the targets, in physical units.
 
     Parameters
     ----------
@@ -81,14 +89,15 @@ def predict(
 
     Returns
     -------
-    ndarray of float64, shape (n,)
+    ndarray of float64, shape (n, n_targets)
+        Columns as in ``meta["spec"]["targets"]``.
 
     Raises
     ------
     ValueError
         If images or scalars are not what the network was trained on.
     """
-    names = meta["spec"]["scalars"]
+    targets, names = meta["spec"]["targets"], meta["spec"]["scalars"]
     if tuple(images.shape[1:]) != tuple(meta["image_shape"]):
         raise ValueError(
             f"images are (C, H, W) = {images.shape[1:]}, but the network was trained on "
@@ -105,11 +114,18 @@ def predict(
         scaled = [training.scale(scalars[:, k], meta["scaling"][n]) for k, n in enumerate(names)]
         extra = torch.from_numpy(np.column_stack(scaled).astype(np.float32))
     outputs = networks.evaluate(network.to(device), torch.from_numpy(images), extra, device, batch)
-    return training.unscale(outputs[:, 0], meta["scaling"][meta["spec"]["target"]])
+    outputs /= meta["spec"]["label_range"]
+    limits = [meta["scaling"][name] for name in targets]
+    return np.column_stack([training.unscale(outputs[:, k], lim) for k, lim in enumerate(limits)])
 
 
 def predict_shards(
-    network: networks.ConvRegressor, meta: dict, shards: list, n_from: str, device: torch.device
+    network: networks.ConvRegressor,
+    meta: dict,
+    shards: list,
+    n_from: str,
+    kept: list[str],
+    device: torch.device,
 ) -> dict[str, np.ndarray]:
     """Estimates for a data set, shard by shard, beside its true labels.
 
@@ -118,17 +134,20 @@ def predict_shards(
     network, meta
         From `load_network`.
     shards
-        Files of images, in order; labels ``subset``, ``alpha`` and ``N``.
+        Files of images, in order; labels at least the targets and `kept`.
     n_from
         Where a network that takes N gets it from: "truth", or a file of predictions of N for the
-        same images; "none" for a network that does not take it.
+        same images, beside which ``N`` and ``subset`` were kept; "none" for a network that does
+        not take it.
+    kept
+        Labels to keep beside the estimates, to tell the images apart by later.
     device
         Where to compute.
 
     Returns
     -------
-    dict of ndarray, shape (n,)
-        ``true``, ``predicted``, ``N``, ``alpha`` and ``subset``, a file of predictions.
+    dict of ndarray
+        ``true``, ``predicted`` and the labels `kept`: a file of predictions (see this module).
 
     Raises
     ------
@@ -137,45 +156,44 @@ def predict_shards(
     DataFileError
         If a file cannot be read, or the predictions of N are for other images.
     """
-    target, scalars = meta["spec"]["target"], meta["spec"]["scalars"]
+    targets, scalars = meta["spec"]["targets"], meta["spec"]["scalars"]
     if (n_from != "none") != (scalars == ["N"]):
         raise ValueError(
             f"N is to come from {n_from!r}, but the network's `scalars` are {scalars}: give "
             "'none' for a network without N, 'truth' or a file of predictions for one with it"
         )
     estimated = None if n_from in ("none", "truth") else _read_n(n_from)
-    columns = {"true": [], "predicted": [], "N": [], "alpha": [], "subset": []}
+    columns = {name: [] for name in ("true", "predicted", *kept)}
     start = 0
     for shard in shards:
         images, labels = training.load_normalised([shard])
-        n_true = training.label(labels, "N", shard)
-        if "subset" not in labels:
-            raise storage.DataFileError(f"{shard} has no label 'subset'; is it a test shard?")
         rows = slice(start, start + len(images))
         start = rows.stop
-        n_input = n_true
+        n_input = training.label(labels, "N", shard)[:, None] if scalars else None
         if estimated is not None:
-            if not (
-                np.array_equal(estimated["N"][rows], n_true)
-                and np.array_equal(estimated["subset"][rows], labels["subset"])
+            if not all(
+                np.array_equal(estimated[name][rows], training.label(labels, name, shard))
+                for name in ("N", "subset")
             ):
                 raise storage.DataFileError(
                     f"{n_from} holds predictions for other images than {shard}: their true N or "
                     "their subsets differ. Predict N again for these images"
                 )
-            n_input = estimated["predicted"][rows]
-        extra = n_input[:, None] if scalars else None
-        columns["true"].append(training.label(labels, target, shard))
-        columns["predicted"].append(predict(network, meta, images, extra, device))
-        columns["N"].append(n_true)
-        columns["alpha"].append(training.label(labels, "alpha", shard))
-        columns["subset"].append(labels["subset"])
+            n_input = estimated["predicted"][rows, None]
+        true = [training.label(labels, name, shard) for name in targets]
+        columns["true"].append(np.column_stack(true))
+        columns["predicted"].append(predict(network, meta, images, n_input, device))
+        for name in kept:
+            columns[name].append(training.label(labels, name, shard))
     if estimated is not None and len(estimated["N"]) != start:
         raise storage.DataFileError(
             f"{n_from} holds {len(estimated['N'])} predictions, the shards {start} images. "
             "Predict N again for these images"
         )
-    return {name: np.concatenate(parts) for name, parts in columns.items()}
+    arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
+    if len(targets) == 1:
+        arrays |= {name: arrays[name][:, 0] for name in ("true", "predicted")}
+    return arrays
 
 
 def _read_n(path: str | Path) -> dict[str, np.ndarray]:

@@ -73,12 +73,27 @@ def uniform(key, counter):
     return (np.float64(splitmix64(key, counter) >> np.uint64(12)) + 0.5) * 2.0**-52
 
 
-def uniforms(stream: int, index: np.ndarray, counter: int) -> np.ndarray:
-    """The `counter`-th uniform of each image, as `uniform` gives it: float64, shape (n,)."""
-    keys = image_keys(stream, index)
+def uniforms_of(keys: np.ndarray, counter: np.ndarray | int) -> np.ndarray:
+    """The `counter`-th uniform of each key, as `uniform` gives it, of many at once.
+
+    Parameters
+    ----------
+    keys : ndarray of uint64, shape (n,)
+    counter : int, or ndarray of int, shape (n,)
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+    """
+    counter = np.asarray(counter).astype(np.uint64) + np.uint64(1)
     with np.errstate(over="ignore"):
-        z = _mix(keys + np.uint64(counter + 1) * np.uint64(_GAMMA))
+        z = _mix(keys + counter * np.uint64(_GAMMA))
     return ((z >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+
+
+def uniforms(stream: int, index: np.ndarray, counter: int) -> np.ndarray:
+    """The `counter`-th uniform of each image of a stream: float64, shape (n,)."""
+    return uniforms_of(image_keys(stream, index), counter)
 
 
 def _signed(value: int) -> int:

@@ -4,8 +4,10 @@ A training is a function of its spec and its data. The spec is a dict with the k
 
 ``network``
     Architecture, see `lenscnn.networks.build`.
-``target``
-    Label to estimate, "alpha" or "N".
+``targets``
+    Labels to estimate, one output each, e.g. ["alpha"] or ["theta_E", "e1", "e2"].
+``label_range``
+    Targets are scaled to [0, label_range]: 1 for scutt, 10 for pearson2019.
 ``scalars``
     Labels that enter beside the image, e.g. ["N"] or [].
 ``optimizer``
@@ -24,8 +26,9 @@ A training is a function of its spec and its data. The spec is a dict with the k
     What the images are, as the one who asks describes them. Kept with the weights, which are
     refused where something else is expected.
 
-The loss is the mean squared error. Target and scalars are scaled to [0, 1] by their extremes over
-the rows trained on. Weights are those of the epoch with the smallest validation loss.
+The loss is the mean squared error over all scaled targets. Targets and scalars, these to [0, 1],
+are scaled by their extremes over the rows trained on. Weights are those of the epoch with the
+smallest validation loss.
 """
 
 import contextlib
@@ -56,8 +59,8 @@ CHECKPOINT_SECONDS = 20.0
 NORMALISE_ROWS = 4096
 
 _KEYS = {
-    "network", "target", "scalars", "optimizer", "learning_rate", "batch_size", "epochs",
-    "validation_fraction", "seed", "autocast", "images",
+    "network", "targets", "label_range", "scalars", "optimizer", "learning_rate", "batch_size",
+    "epochs", "validation_fraction", "seed", "autocast", "images",
 }  # fmt: skip
 
 
@@ -72,7 +75,7 @@ class Trained:
     best_epoch
         Counted from 1: the one with the smallest validation loss.
     scaling
-        (minimum, maximum) of the target and of each scalar over the rows trained on.
+        (minimum, maximum) of each target and scalar over the rows trained on.
     history
         One dict an epoch, as in the history file.
     """
@@ -122,7 +125,7 @@ def load_normalised(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def label(labels: dict[str, np.ndarray], name: str, path) -> np.ndarray:
-    """One label of a data set as float64, shape (n,).
+    """One label of a data set, shape (n,): numbers as float64, text as it is.
 
     Raises
     ------
@@ -131,6 +134,8 @@ def label(labels: dict[str, np.ndarray], name: str, path) -> np.ndarray:
     """
     if name not in labels:
         raise storage.DataFileError(f"{path} has no label {name!r}; it has {sorted(labels)}")
+    if labels[name].dtype.kind == "U":
+        return labels[name]
     values = np.asarray(labels[name], dtype=np.float64)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
@@ -193,8 +198,8 @@ def train(
         See this module.
     images : ndarray of float32, shape (n, C, H, W)
         As the network sees them (`load_normalised`).
-    targets : ndarray, shape (n,)
-        In physical units.
+    targets : ndarray, shape (n, n_targets)
+        In physical units, columns as in ``spec["targets"]``.
     scalars : ndarray, shape (n, n_scalars), or None
         In physical units, columns as in ``spec["scalars"]``; None if that is empty.
     device
@@ -203,7 +208,7 @@ def train(
         File for the checkpoint; need not exist.
     history
         File to write: one JSON object a line and epoch, with ``epoch``, ``train_loss`` and
-        ``validation_loss`` (scaled units), ``validation_rmse`` (physical units),
+        ``validation_loss`` (scaled units), ``validation_rmse`` (physical units, by target),
         ``learning_rate``, ``seconds`` (of the epoch) and ``images_per_second`` (of its training).
     log
         Called with each line for the reader.
@@ -222,7 +227,7 @@ def train(
     check_spec(spec)
     n_train = _training_rows(spec, len(images))
     batch_size = min(spec["batch_size"], n_train)
-    names = [spec["target"], *spec["scalars"]]
+    names, n_targets = [*spec["targets"], *spec["scalars"]], len(spec["targets"])
     columns = np.column_stack([targets] if scalars is None else [targets, scalars])
     if columns.shape != (len(images), len(names)):
         raise ValueError(
@@ -230,12 +235,14 @@ def train(
         )
     scaling = {n: extremes(columns[:n_train, k], n) for k, n in enumerate(names)}
     scaled = np.column_stack([scale(columns[:, k], scaling[n]) for k, n in enumerate(names)])
+    scaled[:, :n_targets] *= spec["label_range"]
 
     # Everything on the device at once: images stay float32 (1.4 GB for 100,000 of 60x60), which
     # is exact and small beside the memory of any GPU that one would train on.
     pixels = torch.from_numpy(images).to(device)
     labels = torch.from_numpy(scaled.astype(np.float32)).to(device)
-    goals, extras = labels[:, :1], labels[:, 1:] if spec["scalars"] else None
+    goals = labels[:, :n_targets]
+    extras = labels[:, n_targets:] if spec["scalars"] else None
 
     torch.manual_seed(seeds.stream_key(spec["seed"], "training", "", "weights"))
     network = networks.build(spec, images.shape[1:]).to(device)
@@ -287,7 +294,7 @@ def train(
         initial=len(records) * n_train,
         unit="img",
         unit_scale=True,
-        desc=f"training for {spec['target']}",
+        desc=f"training for {', '.join(spec['targets'])}",
         disable=not sys.stderr.isatty(),
     )
     saved = began = time.monotonic()
@@ -308,21 +315,25 @@ def train(
         trained = time.monotonic()
         extra = None if extras is None else extras[n_train:]
         outputs = networks.evaluate(network, pixels[n_train:], extra, device)
-        validation_loss = float(np.mean((outputs[:, 0] - scaled[n_train:, 0]) ** 2))
+        errors = outputs - scaled[n_train:, :n_targets]
+        losses = {name: np.mean(errors[:, k] ** 2) for k, name in enumerate(spec["targets"])}
+        validation_loss = float(np.mean(list(losses.values())))
         if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
             raise FloatingPointError(
                 f"the loss is not finite in epoch {epoch} (training {train_loss}, validation "
                 f"{validation_loss}): lower `learning_rate` (it is {spec['learning_rate']})"
                 + (", or set `autocast: float32`" if spec["autocast"] != "float32" else "")
             )
-        low, high = scaling[spec["target"]]
         finished = time.monotonic()
         records.append(
             {
                 "epoch": epoch,
                 "train_loss": train_loss,
                 "validation_loss": validation_loss,
-                "validation_rmse": math.sqrt(validation_loss) * (high - low),
+                "validation_rmse": {
+                    name: math.sqrt(loss) / spec["label_range"] * float(np.ptp(scaling[name]))
+                    for name, loss in losses.items()
+                },
                 "learning_rate": spec["learning_rate"],
                 "seconds": round(finished - started, 3),
                 "images_per_second": round(n_train / (trained - started), 1),
@@ -345,7 +356,7 @@ def train(
         per_epoch = (finished - began) / (epoch - resumed_after)
         if bar.disable:
             log(_line(records[-1], spec, per_epoch))
-        bar.set_postfix(RMSE=f"{records[-1]['validation_rmse']:.4g}", best=best["epoch"])
+        bar.set_postfix(RMSE=_rmses(records[-1]), best=best["epoch"])
     bar.close()
     return Trained(best["state_dict"], best["epoch"], scaling, records)
 
@@ -390,6 +401,11 @@ def check_spec(spec: dict) -> None:
         raise ValueError(f"training spec: {', '.join(missing)} missing")
     if unknown := sorted(spec.keys() - _KEYS):
         raise ValueError(f"training spec: unknown key {', '.join(unknown)}; known: {sorted(_KEYS)}")
+    targets = spec["targets"]
+    if not isinstance(targets, list) or not targets or len(set(targets)) < len(targets):
+        raise ValueError(
+            f"training spec: `targets` is a list of one or more different labels, not {targets!r}"
+        )
     if spec["optimizer"] not in OPTIMIZERS:
         raise ValueError(
             f"training spec: `optimizer` is {spec['optimizer']!r}; it can be {sorted(OPTIMIZERS)}"
@@ -398,7 +414,7 @@ def check_spec(spec: dict) -> None:
         raise ValueError(
             f"training spec: `autocast` is {spec['autocast']!r}; it can be float32 or bfloat16"
         )
-    for key in ("learning_rate", "batch_size", "epochs"):
+    for key in ("label_range", "learning_rate", "batch_size", "epochs"):
         if not spec[key] > 0:
             raise ValueError(f"training spec: `{key}` must be positive, not {spec[key]}")
 
@@ -450,12 +466,16 @@ def _write_history(path: Path, records: list[dict]) -> None:
         temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
 
 
+def _rmses(record: dict) -> str:
+    return ", ".join(f"{name} {rmse:.4g}" for name, rmse in record["validation_rmse"].items())
+
+
 def _line(record: dict, spec: dict, seconds_per_epoch: float) -> str:
     left = round((spec["epochs"] - record["epoch"]) * seconds_per_epoch)
     return (
         f"epoch {record['epoch']}/{spec['epochs']}: loss {record['train_loss']:.3e}, "
         f"validation {record['validation_loss']:.3e} "
-        f"(RMSE of {spec['target']} {record['validation_rmse']:.4g}), "
+        f"(RMSE of {_rmses(record)}), "
         f"{record['images_per_second']:.0f} images/s, "
         f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d} left"
     )

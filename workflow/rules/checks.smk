@@ -56,3 +56,18 @@ def check_config(config):
             refuse(f"{key}.kernels", f"one is needed for each of the {n} filters")
         if any(after > n for after in network["pool_after"]):
             refuse(f"{key}.pool_after", f"there are only {n} convolutions")
+
+    pearson = config["pearson2019"]
+    for name, survey in pearson["surveys"].items():
+        if survey["detection_band"] not in survey["bands"]:
+            refuse(
+                f"pearson2019.surveys.{name}.detection_band",
+                f"{survey['detection_band']!r} is none of {', '.join(survey['bands'])}",
+            )
+    for name, draw in pearson["draws"].items():
+        for key, entries in (("survey", "surveys"), ("reading", "readings")):
+            if draw[key] not in pearson[entries]:
+                refuse(
+                    f"pearson2019.draws.{name}.{key}",
+                    f"{draw[key]!r} is none of {', '.join(pearson[entries])}",
+                )

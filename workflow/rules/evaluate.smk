@@ -25,10 +25,11 @@ if config["predictions"] == "computed":
         params:
             spec=estimate_spec,
             n_from=n_of_estimate,
+            keep="N alpha subset",
         shell:
             "python {input.code[0]} --weights {input.weights} --shards {input.shards}"
-            " --n-from {params.n_from} --spec {params.spec:q} --out {output}"
-            " --device {resources.device} --threads {threads} > {log} 2>&1"
+            " --n-from {params.n_from} --keep {params.keep} --spec {params.spec:q}"
+            " --out {output} --device {resources.device} --threads {threads} > {log} 2>&1"
 
 
 rule metrics:

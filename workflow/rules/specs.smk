@@ -1,6 +1,6 @@
 # What each step is told: parts of the config, by wildcards. Nothing here is a rule.
 
-S = config["scutt"]
+S, P = config["scutt"], config["pearson2019"]
 READINGS = list(S["readings"])
 
 # Which networks each view trains, and which estimates are made with them. The alpha-CNN knows N:
@@ -16,6 +16,7 @@ ESTIMATES = {
 
 
 wildcard_constraints:
+    sample="|".join(P["draws"]),
     estimate="|".join(sorted({name for names in ESTIMATES.values() for name in names})),
 
 
@@ -92,8 +93,8 @@ def shards_of(split):
 def architecture_of(network):
     """What `lenscnn.networks.build` needs of a training spec."""
     architecture = dict(S["networks"][network])
-    target, scalars = architecture.pop("target"), architecture.pop("scalars")
-    return {"target": target, "scalars": scalars, "network": architecture}
+    targets, scalars = architecture.pop("targets"), architecture.pop("scalars")
+    return {"targets": targets, "scalars": scalars, "network": architecture}
 
 
 def training_of(reading, view, network, seed):
@@ -175,3 +176,46 @@ def note_of(reading):
 def run_of(reading):
     """What a table's caption says of the run."""
     return {"reading": reading, "scale": SCALE}
+
+
+# pearson2019
+
+
+def pearson_population_of(sample):
+    """What a sample is drawn from, as lenscnn.population.pearson2019 takes it."""
+    draw, population = P["draws"][sample], dict(P["population"])
+    reading, survey = P["readings"][draw["reading"]], P["surveys"][draw["survey"]]
+    return {
+        "seed": config["seed"],
+        "draw": sample,
+        "cosmology": P["cosmology"],
+        "redshift": {
+            "prior": reading["redshift_prior"],
+            "z_lens": population.pop("z_lens_maximum"),
+            "z_source": population.pop("z_source_maximum"),
+        },
+        "position": reading["position"],
+        "survey": {"name": draw["survey"], **survey},
+        "criteria": P["criteria"],
+        "scene": P["scene"],
+        "training": None,
+        **population,
+        "center_sd": population["center_sd"] * survey["pixel_scale"],
+    }
+
+
+def pearson_population_spec(wildcards):
+    return as_json(pearson_population_of(wildcards.sample))
+
+
+def pearson_rows(wildcards):
+    rows = shard_rows(P["sets"]["n_test"], P["sets"]["lenses_per_job"])
+    return "{} {}".format(*rows[int(wildcards.shard)])
+
+
+def pearson_shards(sample, split):
+    n = len(shard_rows(P["sets"]["n_test"], P["sets"]["lenses_per_job"]))
+    return [
+        f"<results>/pearson2019/population/{sample}/{split}/shard_{k}.h5"
+        for k in range(n)
+    ]

@@ -12,6 +12,8 @@ import numba
 import numpy as np
 import torch
 
+from lenscnn.lensing.light import SMOOTHING
+
 # Numba may reorder sums and take an approximate reciprocal square root with a Newton step, but
 # must not assume that every number is finite: bad input has to show.
 _OPTIONS = {
@@ -23,6 +25,8 @@ _OPTIONS = {
 
 # Added to r^2 (arcsec^2), in place of a branch for a point exactly on a lens's centre.
 _SOFTENING = 1e-30
+
+_LN2 = float(np.log(2))
 
 # Lists of subhaloes are filled up to whole vectors of this many float32 with massless ones.
 _VECTOR = 16
@@ -225,3 +229,198 @@ def render(first, last, points, lens, offsets, center_x, center_y, theta_E, sour
                 for i in range(n_pix):
                     pixel_row[i] += share * brightness[i * sub + j]
         _convolve(pixels, kernel, images[b])
+
+
+# Galaxies. Float32 only, unlike the above: the library's logarithm and exponential of one number
+# at a time would take most of the time, and those here, which run in vectors, are float32's.
+
+
+@numba.njit(**_OPTIONS)
+def _log2(x):
+    """Logarithm of a positive, normal float32, good to 1e-7."""
+    one = np.float32(1)
+    bits = np.float32(x).view(np.int32)
+    # x = mantissa 2^exponent with the mantissa in [sqrt(1/2), sqrt(2)); these are sqrt(1/2)'s bits.
+    exponent = (bits - np.int32(0x3F3504F3)) >> np.int32(23)
+    mantissa = np.int32(bits - (exponent << np.int32(23))).view(np.float32)
+    t = (mantissa - one) / (mantissa + one)
+    t2 = t * t
+    series = np.float32(2 / (9 * _LN2))  # ln(mantissa) = 2 artanh(t)
+    series = series * t2 + np.float32(2 / (7 * _LN2))
+    series = series * t2 + np.float32(2 / (5 * _LN2))
+    series = series * t2 + np.float32(2 / (3 * _LN2))
+    series = series * t2 + np.float32(2 / _LN2)
+    return np.float32(exponent) + t * series
+
+
+@numba.njit(**_OPTIONS)
+def _exp2(x):
+    """2^x in float32, good to 2e-7, for x below 127."""
+    x = np.float32(-126) if x < np.float32(-126) else x
+    whole = np.floor(x + np.float32(0.5))
+    rest = x - whole
+    series = np.float32(_LN2**6 / 720)
+    series = series * rest + np.float32(_LN2**5 / 120)
+    series = series * rest + np.float32(_LN2**4 / 24)
+    series = series * rest + np.float32(_LN2**3 / 6)
+    series = series * rest + np.float32(_LN2**2 / 2)
+    series = series * rest + np.float32(_LN2)
+    series = series * rest + np.float32(1)
+    return series * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@numba.njit(**_OPTIONS)
+def _sie_at(x, y, lens, series, alpha_x, alpha_y, kappa):
+    """Fill `alpha_x`, `alpha_y`, `kappa` (n,): deflection and convergence at the points `x`, `y`.
+
+    What `_add_sie` does on a grid. The two share no loop: compiled together they would round
+    differently, and images drawn with the other change in their last bits.
+    """
+    one, half, softening = np.float32(1), np.float32(0.5), np.float32(_SOFTENING)
+    q, center_x, center_y = lens[1], lens[3], lens[4]
+    cos, sin = np.cos(lens[2]), np.sin(lens[2])
+    half_b = half * lens[0] * np.sqrt(q)
+    # Rows are named one by one: a tuple taken from an array keeps loops from becoming vectors.
+    work = np.empty((6, len(x)), x.dtype)
+    u, v, w_real, w_imag, real, imag = work[0], work[1], work[2], work[3], work[4], work[5]
+    for i in range(len(x)):
+        dx, dy = x[i] - center_x, y[i] - center_y
+        major, minor = q * (cos * dx + sin * dy), cos * dy - sin * dx
+        inverse_R = one / np.sqrt(major * major + minor * minor + softening)
+        u[i], v[i] = major * inverse_R, minor * inverse_R
+        kappa[i] = half_b * inverse_R
+    for i in range(len(x)):
+        w_real[i], w_imag[i] = u[i] * u[i] - v[i] * v[i], u[i] * v[i] + u[i] * v[i]
+    real[:], imag[:] = series[-1], 0
+    for n in range(len(series) - 2, -1, -1):  # Horner
+        term = series[n]
+        for i in range(len(x)):
+            before = real[i]
+            real[i] = term + w_real[i] * before - w_imag[i] * imag[i]
+            imag[i] = w_real[i] * imag[i] + w_imag[i] * before
+    for i in range(len(x)):
+        major, minor = u[i] * real[i] - v[i] * imag[i], u[i] * imag[i] + v[i] * real[i]
+        alpha_x[i] = cos * major - sin * minor
+        alpha_y[i] = sin * major + cos * minor
+
+
+@numba.njit(**_OPTIONS)
+def _lensed_sersic(x, y, lens, series, light, side, brightness, curvature):
+    """Fill `brightness` and `curvature` (n,) at the points `x`, `y`.
+
+    `lens` and `light` are columns of the arguments of `render_sersic`, `series` is the lens's; the
+    curvature is that of `rendering._lensed_sersic`, and infinite where a galaxy may hide.
+    """
+    one, half, two = np.float32(1), np.float32(0.5), np.float32(2)
+    peak, R_sersic, inverse_n, b = light[0], light[1], one / light[2], light[3]
+    center_x, center_y, ux, uy, vx, vy = light[4], light[5], light[6], light[7], light[8], light[9]
+    work = np.zeros((4, len(x)), x.dtype)
+    alpha_x, alpha_y, kappa, stretch2 = work[0], work[1], work[2], work[3]
+    if lens[0] != 0:
+        _sie_at(x, y, lens, series, alpha_x, alpha_y, kappa)
+    inverse_R2 = one / (R_sersic * R_sersic)
+    floor = np.float32(SMOOTHING**2) * inverse_R2
+    reach2 = side * side * inverse_R2 / light[10]
+    half_inverse_n, log2_e = half * inverse_n, np.float32(1 / _LN2)
+    for i in range(len(x)):
+        dx, dy = x[i] - alpha_x[i] - center_x, y[i] - alpha_y[i] - center_y
+        u, v = ux * dx + uy * dy, vx * dx + vy * dy
+        r2 = u * u + v * v  # (R / R_sersic)^2
+        brightness[i] = floor if r2 < floor else r2
+        stretch = two * kappa[i] - one
+        stretch = one if stretch < one else stretch
+        stretch2[i] = stretch * stretch
+    for i in range(len(x)):
+        r2 = brightness[i]
+        exponent = b * _exp2(half_inverse_n * _log2(r2))
+        brightness[i] = peak * _exp2(-log2_e * exponent)
+        slope = inverse_n * exponent
+        bend = stretch2[i] * inverse_R2 / r2 * slope * (slope + one) * brightness[i]
+        hides = (r2 > one) & (r2 < reach2 * stretch2[i])
+        curvature[i] = np.float32(np.inf) if hides else bend
+
+
+@numba.njit(**_OPTIONS)
+def _quarters(cells, side):
+    """Centres (2, 4 n) of the quarters of the squares of this side centred on `cells` (2, n)."""
+    offset = np.float32(0.25) * side
+    quarters = np.empty((2, 4 * cells.shape[1]), cells.dtype)
+    for k in range(cells.shape[1]):
+        for j in range(4):
+            quarters[0, 4 * k + j] = cells[0, k] + (offset if j & 1 else -offset)
+            quarters[1, 4 * k + j] = cells[1, k] + (offset if j & 2 else -offset)
+    return quarters
+
+
+@numba.njit(**_OPTIONS)
+def render_sersic(first, last, points, side, lens, light, kernel, tolerance, images, fluxes):
+    """Fill `images` (B, n_pix, n_pix) and `fluxes` (B,) for the images `first` to `last`.
+
+    `points` are the sub-pixels' centres along each axis and `side` is a sub-pixel's. `lens` (5, B)
+    holds the parameters in the order of `rendering.LENS_KEYS`, with a theta_E of zero for no lens,
+    `light` (11, B) what `rendering._profile_table` makes of a Sersic profile; `kernel` is as for
+    `render` and `tolerance` as for `rendering.render_galaxies`. A flux is the sum of an image
+    before its convolution.
+    """
+    n_pix, n_points = images.shape[1], len(points)
+    sub = n_points // n_pix
+    work = np.empty((3, n_points), points.dtype)
+    row_y, brightness, curvature = work[0], work[1], work[2]
+    rough = np.empty((2, n_points * n_points), points.dtype)
+    rough_pixel = np.empty(n_points * n_points, np.int32)
+    image = np.empty(n_pix * n_pix, points.dtype)
+    for b in range(first, last):
+        series = _sie_series(lens[0, b], lens[1, b], points.dtype)
+        image[:] = 0
+        area, limit = _area_and_limit(side, tolerance)
+        n_rough = 0
+        for row in range(n_points):
+            row_y[:] = points[row]
+            _lensed_sersic(
+                points, row_y, lens[:, b], series, light[:, b], side, brightness, curvature
+            )
+            for i in range(n_points):
+                if curvature[i] > limit:
+                    brightness[i] = 0
+                    rough[0, n_rough], rough[1, n_rough] = points[i], points[row]
+                    rough_pixel[n_rough] = row // sub * n_pix + i // sub
+                    n_rough += 1
+            image_row = image[row // sub * n_pix :]
+            for j in range(sub):
+                for i in range(n_pix):
+                    image_row[i] += area * brightness[i * sub + j]
+        # Squares where the midpoint does not do are quartered until it does.
+        cells, pixel, cell_side = rough[:, :n_rough], rough_pixel[:n_rough], side
+        while len(pixel) > 0:
+            cells = _quarters(cells, cell_side)
+            cell_side *= np.float32(0.5)
+            area, limit = _area_and_limit(cell_side, tolerance)
+            values = np.empty((2, cells.shape[1]), points.dtype)
+            _lensed_sersic(
+                cells[0], cells[1], lens[:, b], series, light[:, b], cell_side,
+                values[0], values[1],
+            )  # fmt: skip
+            next_pixel = np.empty(cells.shape[1], np.int32)
+            n_rough = 0
+            for k in range(cells.shape[1]):
+                if values[1, k] > limit:
+                    cells[0, n_rough], cells[1, n_rough] = cells[0, k], cells[1, k]
+                    next_pixel[n_rough] = pixel[k // 4]
+                    n_rough += 1
+                else:
+                    image[pixel[k // 4]] += area * values[0, k]
+            cells, pixel = cells[:, :n_rough], next_pixel[:n_rough]
+        flux = 0.0
+        for value in image:
+            flux += value
+        fluxes[b] = flux
+        _convolve(image.reshape(n_pix, n_pix), kernel, images[b])
+
+
+@numba.njit(**_OPTIONS)
+def _area_and_limit(side, tolerance):
+    """Area of a square, and the curvature above which its midpoint is not good enough."""
+    area = side * side
+    if side > np.float32(SMOOTHING):
+        return area, np.float32(24) * tolerance / (area * area)
+    return area, np.float32(np.inf)

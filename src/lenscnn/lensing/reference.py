@@ -52,30 +52,14 @@ def image(
     ndarray, shape (n_pix, n_pix)
         In units of the source's peak surface brightness.
     """
-    from lenstronomy.Data.pixel_grid import PixelGrid
-    from lenstronomy.Data.psf import PSF
     from lenstronomy.ImSim.image_model import ImageModel
     from lenstronomy.LightModel.light_model import LightModel
-    from lenstronomy.Util.util import sigma2fwhm
 
-    corner = -(n_pix - 1) / 2 * pixel_scale
-    grid = PixelGrid(
-        nx=n_pix,
-        ny=n_pix,
-        transform_pix2angle=np.eye(2) * pixel_scale,
-        ra_at_xy_0=corner,
-        dec_at_xy_0=corner,
-    )
-    if psf_sigma:
-        psf = PSF(psf_type="GAUSSIAN", fwhm=sigma2fwhm(psf_sigma), pixel_size=pixel_scale)
-    else:
-        psf = PSF(psf_type="NONE")
     model, kwargs = _lens_model(lens, subhaloes)
     # lenstronomy's amplitude is the total flux, and its pixels hold flux, not surface brightness.
     amplitude = 2 * np.pi * source["sigma"] ** 2 / pixel_scale**2
     return ImageModel(
-        grid,
-        psf,
+        *_camera(n_pix, pixel_scale, psf_sigma),
         lens_model_class=model,
         source_model_class=LightModel(["GAUSSIAN"]),
         kwargs_numerics={"supersampling_factor": supersampling},
@@ -93,3 +77,71 @@ def _lens_model(lens: Mapping[str, float], subhaloes: tuple[np.ndarray, np.ndarr
         for x, y, theta_E in zip(*subhaloes, strict=True)
     ]
     return LensModel(["SIE"] + ["SIS"] * (len(kwargs) - 1)), kwargs
+
+
+def galaxy_images(
+    lens: Mapping[str, float],
+    source: Mapping[str, float],
+    lens_light: Mapping[str, float],
+    n_pix: int,
+    pixel_scale: float,
+    supersampling: int,
+    psf_sigma: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both images of :func:`lenscnn.lensing.rendering.render_galaxies` for one lens.
+
+    Every mapping holds one number a key. All sub-pixels are of one size, as with an infinite
+    tolerance there.
+
+    Returns
+    -------
+    source_image, lens_image : ndarray, shape (n_pix, n_pix)
+    """
+    from lenstronomy.ImSim.image_model import ImageModel
+    from lenstronomy.LightModel.light_model import LightModel
+
+    nothing = (np.empty(0),) * 3
+    model, kwargs_lens = _lens_model(lens, nothing)
+    sersic = LightModel(["SERSIC_ELLIPSE"])
+    scene = ImageModel(
+        *_camera(n_pix, pixel_scale, psf_sigma),
+        lens_model_class=model,
+        source_model_class=sersic,
+        lens_light_model_class=sersic,
+        kwargs_numerics={"supersampling_factor": supersampling},
+    )
+    kwargs_source = [_sersic(sersic, source)]
+    centre = {"center_x": lens["center_x"], "center_y": lens["center_y"]}
+    kwargs_light = [_sersic(sersic, {**lens_light, **centre})]
+    return (
+        scene.image(kwargs_lens, kwargs_source, kwargs_light, lens_light_add=False),
+        scene.image(kwargs_lens, kwargs_source, kwargs_light, source_add=False),
+    )
+
+
+def _sersic(model, light: Mapping[str, float]) -> dict[str, float]:
+    """A galaxy of unit total flux in lenstronomy's parameters."""
+    e1, e2 = q_phi_to_e1_e2_lenstronomy(light["q"], light["phi"])
+    same = {key: light[key] for key in ("R_sersic", "n_sersic", "center_x", "center_y")}
+    kwargs = {"amp": 1.0, **same, "e1": e1, "e2": e2}
+    return {**kwargs, "amp": 1 / model.total_flux([kwargs])[0]}
+
+
+def _camera(n_pix: int, pixel_scale: float, psf_sigma: float):
+    from lenstronomy.Data.pixel_grid import PixelGrid
+    from lenstronomy.Data.psf import PSF
+    from lenstronomy.Util.util import sigma2fwhm
+
+    corner = -(n_pix - 1) / 2 * pixel_scale
+    grid = PixelGrid(
+        nx=n_pix,
+        ny=n_pix,
+        transform_pix2angle=np.eye(2) * pixel_scale,
+        ra_at_xy_0=corner,
+        dec_at_xy_0=corner,
+    )
+    if psf_sigma:
+        psf = PSF(psf_type="GAUSSIAN", fwhm=sigma2fwhm(psf_sigma), pixel_size=pixel_scale)
+    else:
+        psf = PSF(psf_type="NONE")
+    return grid, psf

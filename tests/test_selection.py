@@ -1,0 +1,94 @@
+"""The selection function's summary, against samples whose answer is known."""
+
+import numpy as np
+import pytest
+from lenstronomy.LensModel.lens_model import LensModel
+from scipy import integrate, stats
+
+from lenscnn import selection
+from lenscnn.detection import detector
+from lenscnn.observation import background
+
+
+def test_fit_of_a_normal_sample_is_its_law():
+    values = np.random.default_rng(1).normal(279, 39, 10_000)
+    amplitude, mean, sd = selection.fit_gaussian(values)
+    # Least squares on 30 bins is a little less efficient than the moments.
+    assert mean == pytest.approx(279, abs=5 * 39 / 100)
+    assert sd == pytest.approx(39, abs=8 * 39 / np.sqrt(2e4))
+    assert amplitude == pytest.approx(1 / (np.sqrt(2 * np.pi) * 39), rel=0.05)
+
+
+def test_fit_of_a_skewed_sample_follows_its_peak():
+    law = stats.gamma(3, scale=0.5)
+    _, mean, _ = selection.fit_gaussian(law.rvs(20_000, random_state=2))
+    mode = 1.0  # (shape - 1) scale
+    assert mode < mean < law.mean()
+
+
+def test_histogram_is_a_density():
+    values = np.random.default_rng(3).normal(0, 1, 5000)
+    edges, density = selection.histogram(values)
+    assert len(density) == 30
+    assert (density * np.diff(edges)).sum() == pytest.approx(0.998, abs=2e-3)
+
+
+def test_summary_has_errors_of_the_right_size():
+    rng = np.random.default_rng(4)
+    lenses = {name: rng.normal(5, 1, 4000) for name in selection.QUANTITIES}
+    printed = dict.fromkeys(selection.QUANTITIES, (5.0, 1.0))
+    table = selection.summarise("euclid", lenses, printed, 40).set_index("quantity")
+    assert list(table.index) == list(selection.QUANTITIES)
+    assert np.all(table["fit_mean_err"].between(0.7 / np.sqrt(4000), 2 / np.sqrt(4000)))
+    assert np.all(abs(table["fit_mean"] - 5) < 5 * table["fit_mean_err"])
+
+
+def _system(**changes):
+    """A round exponential source behind a lens, one row."""
+    columns = {
+        "theta_E": 1.0, "q": 0.8, "phi": 0.4, "center_x": 0.0, "center_y": 0.0,
+        "source_x": 0.35, "source_y": 0.2, "source_R_sersic": 0.05, "source_n_sersic": 1.0,
+        "source_q": 1.0, "source_phi": 0.0, "magnitude_source": 24.0,
+    } | changes  # fmt: skip
+    return {name: np.array([value]) for name, value in columns.items()}
+
+
+def _population(config, survey):
+    paper = config["pearson2019"]
+    return {"survey": {"name": survey, **paper["surveys"][survey]}, "scene": paper["scene"]}
+
+
+def test_magnification_of_a_small_source_is_that_of_its_images(config):
+    """Sum of |mu| over lenstronomy's images of the source's centre."""
+    from lenstronomy.LensModel.Solver.lens_equation_solver import LensEquationSolver
+
+    from lenscnn.conventions import q_phi_to_e1_e2_lenstronomy
+
+    system = _system(source_R_sersic=0.02)
+    mu, _ = detector(_population(config, "euclid"))(system)
+    e1, e2 = q_phi_to_e1_e2_lenstronomy(0.8, 0.4)
+    lens = LensModel(["SIE"])
+    arguments = [{"theta_E": 1.0, "e1": e1, "e2": e2, "center_x": 0.0, "center_y": 0.0}]
+    x, y = LensEquationSolver(lens).image_position_from_source(
+        0.35, 0.2, arguments, search_window=5, min_distance=0.02
+    )
+    expected = np.abs(lens.magnification(x, y, arguments)).sum()
+    assert mu[0] == pytest.approx(expected, rel=0.02)
+
+
+def test_signal_to_noise_is_equation_5(config):
+    """A nearly unlensed, round, wide source: the pixels above one sigma are a disc."""
+    population = _population(config, "euclid")
+    survey, flux = population["survey"], 10 ** (-0.4 * (21.0 - 25.5)) * 565.0
+    sigma = background(survey, "VIS").variance ** 0.5
+    R, b = 0.6, 1.9992 - 0.3271  # b as in lenstronomy
+    peak = flux * b**2 / (2 * np.pi * R**2) * survey["pixel_scale"] ** 2
+    edge = R * np.log(peak / sigma) / b  # where a pixel holds one sigma
+    total, _ = integrate.quad(lambda r: 2 * np.pi * r * np.exp(-b * r / R) * peak / 0.01, 0, edge)
+    expected = total / (sigma * np.sqrt(np.pi * edge**2 / 0.01))
+    system = _system(
+        theta_E=1e-4, source_x=0.0, source_y=0.0, source_R_sersic=R, magnitude_source=21.0
+    )
+    _, snr = detector(population)(system)
+    # The point-spread function moves light of the centre outwards, but little beyond the edge.
+    assert snr[0] == pytest.approx(expected, rel=0.02)
