@@ -5,10 +5,9 @@ timed from the draw of masses and places to the noise and the scaling to [0, 1];
 given the drawn numbers and timed over the noise-free image alone, so the ratio is a lower bound.
 Rounds of the two alternate, and time is CPU time, so that other work on the machine counts little.
 
-A second table is of noise-free images of pearson2019's lenses, source and lens light: sub-pixels all
-of one size in both, and ours as configured, quartered where the light needs it, against as many
-sub-pixels as lenstronomy needs to come near. Errors are those against ours with a tolerance of
-a thousandth.
+A second table is of noise-free images of pearson2019's lenses, source and lens light: with equal
+sub-pixels in both codes, and ours as configured, which quarters sub-pixels where the light needs
+it, beside lenstronomy with many. Errors are against ours at a thousandth of the tolerance.
 """
 
 import math

@@ -1,6 +1,10 @@
 """Images of galaxies against lenstronomy, SciPy's integrals, closed forms, finite differences."""
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -254,6 +258,24 @@ def test_an_image_does_not_depend_on_its_batch_or_on_threads(survey):
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(a, b) for a, b in zip(batch, threaded, strict=True))
+
+
+def test_a_process_that_compiles_draws_what_one_that_reads_the_cache_draws(tmp_path):
+    program = (
+        "import sys, numpy as np; from test_sersic import *;"
+        "images = render_galaxies(*draw_scene(np.random.default_rng(11), 4), 57, 0.1, 1, 0.07);"
+        "np.savez(sys.argv[1], *images)"
+    )
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here), str(here.parent / "src")])
+    drawn = []
+    for name in ("compiling.npz", "reading.npz"):
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": path}
+        command = [sys.executable, "-c", program, str(tmp_path / name)]
+        subprocess.run(command, check=True, env=environment)
+        drawn.append(list(np.load(tmp_path / name).values()))
+    for ours, again in zip(*drawn, strict=True):
+        np.testing.assert_array_equal(ours, again)
 
 
 @pytest.mark.parametrize("where", ["lens theta_E", "lens center_x", "source phi", "light phi"])

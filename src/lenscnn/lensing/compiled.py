@@ -23,10 +23,18 @@ _OPTIONS = {
     "error_model": "numpy",
 }
 
+# Whole functions inside their callers: as functions of their own the process that compiles them
+# and those that read them from the cache would round differently.
+_INLINED = _OPTIONS | {"inline": "always"}
+
 # Added to r^2 (arcsec^2), in place of a branch for a point exactly on a lens's centre.
 _SOFTENING = 1e-30
 
 _LN2 = float(np.log(2))
+
+# Points of a galaxy drawn at a time: loops of vectors end in one of single numbers, which must not
+# count, while all that they read and write stays in the nearest cache.
+_BLOCK = 512
 
 # Lists of subhaloes are filled up to whole vectors of this many float32 with massless ones.
 _VECTOR = 16
@@ -139,7 +147,7 @@ def _sie_series(theta_E, q, dtype):
     return series.astype(dtype)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**_INLINED)
 def _add_sie(x, y, theta_E, q, phi, center_x, center_y, alpha_x, alpha_y):
     """Add the deflection of an isothermal ellipsoid to `alpha_x` and `alpha_y` (H, W)."""
     one, softening = x.dtype.type(1), x.dtype.type(_SOFTENING)
@@ -269,7 +277,7 @@ def _exp2(x):
     return series * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**_INLINED)
 def _sie_at(x, y, lens, series, alpha_x, alpha_y, kappa):
     """Fill `alpha_x`, `alpha_y`, `kappa` (n,): deflection and convergence at the points `x`, `y`.
 
@@ -304,7 +312,7 @@ def _sie_at(x, y, lens, series, alpha_x, alpha_y, kappa):
         alpha_y[i] = sin * major + cos * minor
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**_INLINED)
 def _lensed_sersic(x, y, lens, series, light, side, brightness, curvature):
     """Fill `brightness` and `curvature` (n,) at the points `x`, `y`.
 
@@ -364,8 +372,11 @@ def render_sersic(first, last, points, side, lens, light, kernel, tolerance, ima
     """
     n_pix, n_points = images.shape[1], len(points)
     sub = n_points // n_pix
-    work = np.empty((3, n_points), points.dtype)
-    row_y, brightness, curvature = work[0], work[1], work[2]
+    block = min(-(-_BLOCK // n_points), n_points)  # rows at a time
+    work = np.empty((4, block * n_points), points.dtype)
+    x, y, brightness, curvature = work[0], work[1], work[2], work[3]
+    for row in range(block):
+        x[row * n_points : (row + 1) * n_points] = points
     rough = np.empty((2, n_points * n_points), points.dtype)
     rough_pixel = np.empty(n_points * n_points, np.int32)
     image = np.empty(n_pix * n_pix, points.dtype)
@@ -374,21 +385,27 @@ def render_sersic(first, last, points, side, lens, light, kernel, tolerance, ima
         image[:] = 0
         area, limit = _area_and_limit(side, tolerance)
         n_rough = 0
-        for row in range(n_points):
-            row_y[:] = points[row]
-            _lensed_sersic(
-                points, row_y, lens[:, b], series, light[:, b], side, brightness, curvature
-            )
-            for i in range(n_points):
-                if curvature[i] > limit:
-                    brightness[i] = 0
-                    rough[0, n_rough], rough[1, n_rough] = points[i], points[row]
-                    rough_pixel[n_rough] = row // sub * n_pix + i // sub
-                    n_rough += 1
-            image_row = image[row // sub * n_pix :]
-            for j in range(sub):
-                for i in range(n_pix):
-                    image_row[i] += area * brightness[i * sub + j]
+        for top in range(0, n_points, block):
+            # The last block repeats the stamp's last row, and does not use it.
+            for row in range(block):
+                y[row * n_points : (row + 1) * n_points] = points[min(top + row, n_points - 1)]
+            _lensed_sersic(x, y, lens[:, b], series, light[:, b], side, brightness, curvature)
+            for row in range(top, min(top + block, n_points)):
+                own = slice((row - top) * n_points, (row - top + 1) * n_points)
+                bright, bend = brightness[own], curvature[own]
+                n_above = 0
+                for i in range(n_points):  # most rows have none, and counting runs in vectors
+                    n_above += bend[i] > limit
+                for i in range(n_points if n_above else 0):
+                    if bend[i] > limit:
+                        bright[i] = 0
+                        rough[0, n_rough], rough[1, n_rough] = points[i], points[row]
+                        rough_pixel[n_rough] = row // sub * n_pix + i // sub
+                        n_rough += 1
+                image_row = image[row // sub * n_pix :]
+                for j in range(sub):
+                    for i in range(n_pix):
+                        image_row[i] += area * bright[i * sub + j]
         # Squares where the midpoint does not do are quartered until it does.
         cells, pixel, cell_side = rough[:, :n_rough], rough_pixel[:n_rough], side
         while len(pixel) > 0:
