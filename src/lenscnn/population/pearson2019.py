@@ -9,11 +9,12 @@ and let theta_E follow; training sets fix theta_E, q and phi of an image and dra
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from lenscnn.conventions import ARCSEC, SPEED_OF_LIGHT
 from lenscnn.cosmology import comoving_distance
 from lenscnn.observation import background, electrons
+from lenscnn.population.laws import truncated_normal
 from lenscnn.seeds import image_keys, stream_key, uniforms_of
 
 COLUMNS = {
@@ -58,11 +59,6 @@ _SLOTS = 32
     _SOURCE_Q, _SOURCE_PHI, _SOURCE_N, _LENS_SIZE, _LENS_N, _LIGHT_Q, _LIGHT_PHI, _PHI,
     _CENTER_X, _CENTER_Y, _THETA_E,
 ) = range(20)  # fmt: skip
-
-
-def _normal(u, mean: float, sd: float, minimum: float = -np.inf, maximum: float = np.inf):
-    low, high = ndtr((minimum - mean) / sd), ndtr((maximum - mean) / sd)
-    return mean + sd * ndtri(low + u * (high - low))
 
 
 class Universe:
@@ -146,7 +142,7 @@ def lens_light(spec: dict, universe: Universe, sigma_v, z_lens, u_size) -> tuple
     law = spec["lens_light"]
     v = np.log10(sigma_v)
     c0, c1, c2 = law["size_of_sigma"]
-    log_R = _normal(u_size, c0 + c1 * v + c2 * v**2, law["size_scatter"])  # kpc
+    log_R = truncated_normal(u_size, c0 + c1 * v + c2 * v**2, law["size_scatter"])  # kpc
     a, b, c = law["fundamental_plane"]
     mu_e = (log_R - a * v - c) / b
     # mu_e = M + 2.5 log10(2 pi R_e^2) + 36.57 with R_e in kpc.
@@ -163,9 +159,9 @@ def _geometry(spec, universe, number, n, chosen):
     rows = np.flatnonzero(z_source > 1.001 * z_lens + 1e-4)
     z_lens, z_source = z_lens[rows], z_source[rows]
     if chosen is None:
-        sigma_v = _normal(number(_SIGMA_V, rows), **sigma)
+        sigma_v = truncated_normal(number(_SIGMA_V, rows), **sigma)
         theta_E = universe.theta_E(sigma_v, z_lens, z_source)
-        q = _normal(number(_Q, rows), **spec["q"])
+        q = truncated_normal(number(_Q, rows), **spec["q"])
         phi = np.pi * number(_PHI, rows)
         if spec["position"] == "cross_section":
             keep = number(_CROSS_SECTION, rows) < (theta_E / spec["position_radius"]) ** 2
@@ -197,7 +193,7 @@ def _sources(spec, universe, number, rows, system):
     z = system["z_source"]
     # Collett 2015: size of a galaxy of this magnitude and redshift, with lognormal scatter.
     log_R = -(absolute + 18) / 4 - 1.2 * np.log10((1 + z) / 1.6)
-    log_R = _normal(number(_SOURCE_SIZE, rows), log_R, law["size_scatter"])
+    log_R = truncated_normal(number(_SOURCE_SIZE, rows), log_R, law["size_scatter"])
     return system | {
         "magnitude_source": absolute + universe.distance_modulus(z),
         "source_R_sersic": 10**log_R * universe.arcsec_per_kpc(z),
@@ -214,17 +210,17 @@ def _shapes(spec, universe, number, rows, system):
         spec, universe, system["sigma_v"], system["z_lens"], number(_LENS_SIZE, rows)
     )
     # q_light = q / N(mean, sd), the factor cut so that 0.1 < q_light <= 1.
-    low, high = system["q"], system["q"] / 0.1
-    a, b = (ndtr((edge - light["q_mean"]) / light["q_sd"]) for edge in (low, high))
-    factor = light["q_mean"] + light["q_sd"] * ndtri(a + number(_LIGHT_Q, rows) * (b - a))
+    factor = truncated_normal(
+        number(_LIGHT_Q, rows), light["q_mean"], light["q_sd"], system["q"], system["q"] / 0.1
+    )
     scatter = np.deg2rad(light["phi_sd"]) * ndtri(number(_LIGHT_PHI, rows))
     return system | {
         "source_q": 1 - law["q_rayleigh"] * np.sqrt(-2 * np.log1p(-u)),
         "source_phi": np.pi * number(_SOURCE_PHI, rows),
-        "source_n_sersic": _normal(number(_SOURCE_N, rows), **spec["n_sersic"]),
+        "source_n_sersic": truncated_normal(number(_SOURCE_N, rows), **spec["n_sersic"]),
         "lens_R_sersic": R_lens,
         "magnitude_lens": magnitude_lens,
-        "lens_n_sersic": _normal(number(_LENS_N, rows), **spec["n_sersic"]),
+        "lens_n_sersic": truncated_normal(number(_LENS_N, rows), **spec["n_sersic"]),
         "lens_q": np.clip(system["q"] / factor, 0.1, 1.0),
         "lens_phi": (system["phi"] - scatter) % np.pi,
         "center_x": spec["center_sd"] * ndtri(number(_CENTER_X, rows)),

@@ -9,10 +9,10 @@ k^alpha, k = 1, 2, ... counted from the lowest: a power law in the number of the
 
 import numba
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from lenscnn.conventions import ARCSEC, SPEED_OF_LIGHT
 from lenscnn.cosmology import distance_ratio
+from lenscnn.population.laws import truncated_normal
 from lenscnn.seeds import image_keys, stream_key, uniform, uniforms
 
 COLUMNS = {
@@ -31,11 +31,6 @@ COLUMNS = {
 
 BLOCK = 2000
 """Lenses drawn at once: the subhaloes of a whole training set would fill the memory."""
-
-
-def _truncated_normal(u, mean: float, sd: float, minimum: float, maximum: float) -> np.ndarray:
-    low, high = ndtr((minimum - mean) / sd), ndtr((maximum - mean) / sd)
-    return mean + sd * ndtri(low + u * (high - low))
 
 
 def _between(u, minimum: float, maximum: float) -> np.ndarray:
@@ -214,12 +209,12 @@ def draw_lenses(spec: dict, subset: str, index: np.ndarray, alpha: float | None)
         }
     else:
         lens = {
-            "theta_E": _truncated_normal(u[1], **geometry["theta_E"]),
-            "q": _truncated_normal(u[2], **geometry["q"]),
+            "theta_E": truncated_normal(u[1], **geometry["theta_E"]),
+            "q": truncated_normal(u[2], **geometry["q"]),
             "phi": np.pi * u[3],
             "center_x": _between(u[4], -geometry["center"], geometry["center"]),
             "center_y": _between(u[5], -geometry["center"], geometry["center"]),
-            "z_source": _truncated_normal(u[6], **geometry["z_source"]),
+            "z_source": truncated_normal(u[6], **geometry["z_source"]),
         }
     slope = _between(u[0], **spec["alpha"]) if alpha is None else np.full(n, float(alpha))
     lens |= {"alpha": slope, "lens_mass": lens_mass(spec, lens["theta_E"], lens["z_source"])}
