@@ -12,6 +12,8 @@ configfile: "config/config.yaml"
 
 include: "workflow/rules/checks.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/specs_scutt.smk"
+include: "workflow/rules/specs_pearson2019.smk"
 include: "workflow/rules/specs.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/train.smk"

@@ -9,7 +9,7 @@ import torch
 
 from lenscnn import provenance, storage
 from lenscnn.detection import detector
-from lenscnn.population import pearson2019
+from lenscnn.population import pearson2019, photometry
 
 BLOCK = 2000  # lenses drawn at once: bounds the memory, changes no lens
 
@@ -17,18 +17,20 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--spec", type=json.loads, required=True, help="the population, JSON")
 parser.add_argument("--split", required=True)
 parser.add_argument("--rows", type=int, nargs=2, required=True, metavar=("FIRST", "END"))
+parser.add_argument("--photometry", required=True, help="table of galaxy colours")
 parser.add_argument("--out", required=True)
 parser.add_argument("--threads", type=int, default=1)
 args = parser.parse_args()
 
 torch.set_num_threads(args.threads)
 judge = detector(args.spec)
+colours = photometry.load(args.photometry)
 parts, fallen = [], dict.fromkeys(pearson2019.CUTS, 0)
 first, end = args.rows
 begun = time.perf_counter()
 for start in range(first, end, BLOCK):
     index = np.arange(start, min(start + BLOCK, end))
-    lenses, lost = pearson2019.draw_lenses(args.spec, args.split, index, judge)
+    lenses, lost = pearson2019.draw_lenses(args.spec, args.split, index, judge, colours)
     parts.append(lenses)
     fallen = {name: fallen[name] + lost[name] for name in fallen}
     done = index[-1] + 1 - first
@@ -37,7 +39,8 @@ for start in range(first, end, BLOCK):
           f"{(end - first - done) / rate:.0f} s to go", flush=True)  # fmt: skip
 arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 units = {f"column {name}": meaning for name, meaning in pearson2019.COLUMNS.items()}
-attrs = provenance.collect(args.spec, []) | units
+units["columns magnitude_*"] = "AB magnitude of the unlensed source or of the lens in a band"
+attrs = provenance.collect(args.spec, [args.photometry]) | units
 attrs |= {"split": args.split, "fallen": provenance.canonical(fallen)}
 storage.write_h5(args.out, arrays, attrs)
 print("attempts that fell to each cut: " + ", ".join(f"{k} {v:,}" for k, v in fallen.items()))

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from lenscnn import devices, prediction, provenance, storage
@@ -41,6 +42,11 @@ def main() -> None:
     targets = arguments.spec["targets"]
     units = [prediction.UNITS.get(name, "dimensionless") for name in targets]
     columns = {"target": " ".join(targets), "unit": " ".join(units)}
+    # The networks compute in float32, and these files are the products that are kept.
+    arrays = {
+        name: values.astype(np.float32) if values.dtype == np.float64 else values
+        for name, values in arrays.items()
+    }
     storage.write_h5(arguments.out, arrays, columns | origin)
 
 

@@ -43,6 +43,8 @@ def jobs(text):
 FIGURES = [f"fig{k}" for k in range(1, 9)]
 TABLES = [f"table{k}" for k in range(1, 5)] + ["skill"]
 READINGS = ("scutt", "scutt_as_run")
+PEARSON_FIGURES = [f"fig{k}" for k in range(1, 15)]
+PEARSON_TARGETS = [*PEARSON_FIGURES, "table1"]
 
 
 def test_all_is_every_figure_and_table_of_both_readings():
@@ -51,21 +53,35 @@ def test_all_is_every_figure_and_table_of_both_readings():
     aids = {f"{reading}_{name}": 1 for reading in READINGS for name in ("masses", "example")}
     # Per reading: 2 draws x 2 splits; 3 views x (2 + 1 shards); 7 networks; 10 estimates.
     stages = {"population": 8, "simulate": 18, "train": 14, "predict": 20, "metrics": 6, "all": 1}
-    # Four samples of 10,000 lenses, 5,000 a job.
-    selection = {"pearson2019_population": 8, "pearson2019_selection": 1}
-    selection |= {f"pearson2019_fig{k}": 1 for k in range(1, 4)}
-    assert planned == targets | aids | stages | selection
+    # pearson2019. Networks: 6 core, 2 of the literal dark current, 3 further visits, for figures
+    # 10-12 a control, one without scatter and 3 x 3 with. Test sets: the 11 first, 3 with a fitted
+    # and 3 with bright lenses, control, no scatter, and 6 + 4 + 5 others. Estimates: 4 x 4 visits;
+    # 10 networks where there is no scatter, else 4; one everywhere else.
+    networks, tests = 22, 34
+    estimates = 16 + 10 + 4 * (6 + 4 + 5) + (5 + 2 + 6 + 1)
+    # 4 samples of 50,000 + 10,000 lenses, 2 of 10,000, 2 of 1,000; 5,000 a job.
+    pearson = {f"pearson2019_{name}": 1 for name in PEARSON_TARGETS} | {
+        "pearson2019_population": 4 * 12 + 2 * 2 + 2, "pearson2019_selection": 1,
+        "pearson2019_examples": 3, "pearson2019_images": networks + tests,
+        "pearson2019_metrics": tests,
+    }  # fmt: skip
+    stages["train"] += networks
+    stages["predict"] += estimates
+    assert planned == targets | aids | stages | pearson
 
 
 def test_every_target_has_a_name_and_a_path():
     names = [f"{reading}_{name}" for reading in READINGS for name in FIGURES + TABLES]
-    names += [f"pearson2019_fig{k}" for k in range(1, 4)]
-    paths = [f"paper_figures/paper/pearson2019/fig{k}.pdf" for k in range(1, 4)]
-    paths += [
-        f"paper_figures/paper/{reading}/{name}.{kind}"
-        for reading in READINGS
-        for name in FIGURES + TABLES
-        for kind in (("pdf", "png") if name in FIGURES else ("csv", "tex"))
+    names += [f"pearson2019_{name}" for name in PEARSON_TARGETS]
+    paths = [
+        f"paper_figures/paper/{folder}/{name}.{kind}"
+        for folders, targets in (
+            (READINGS, FIGURES + TABLES),
+            (["pearson2019"], PEARSON_TARGETS),
+        )
+        for folder in folders
+        for name in targets
+        for kind in (("pdf", "png") if name.startswith("fig") else ("csv", "tex"))
     ]
     by_name, by_path = jobs(snakemake("-n", *names)), jobs(snakemake("-n", *paths))
     assert by_name == by_path
@@ -79,19 +95,26 @@ def test_every_target_has_a_name_and_a_path():
         ("scutt_as_run_fig4", {}),
         ("scutt_as_run_fig8", {"population": 2, "simulate": 3, "train": 3, "predict": 4}),
         ("paper_figures/paper/scutt/table2.csv", {"simulate": 3, "train": 2, "predict": 3}),
+        ("pearson2019_fig4", {"pearson2019_population": 2}),
+        ("pearson2019_fig5", {}),
+        ("pearson2019_fig7", {"train": 3, "predict": 3, "pearson2019_images": 6}),
+        ("pearson2019_fig14", {"train": 4, "predict": 16, "pearson2019_images": 8}),
     ],
 )
 def test_a_single_target_asks_for_no_more_than_it_needs(target, stages):
     planned = jobs(snakemake("-n", target))
-    for rule in ("population", "simulate", "train", "predict"):
+    for rule in (
+        "population", "simulate", "train", "predict", "pearson2019_images",
+        "pearson2019_population",
+    ):  # fmt: skip
         expected = stages.get(rule, 0)
-        if rule != "population" or rule in stages:
+        if not rule.endswith("population") or rule in stages:
             assert planned.get(rule, 0) == expected, (target, rule)
 
 
 def test_the_slurm_profile_resolves_as_typed():
     planned = jobs(snakemake("-n", "--profile", "slurm", "all"))
-    assert planned["train"] == 14
+    assert planned["train"] == 14 + 22
 
 
 def test_lint_and_format():
@@ -171,6 +194,39 @@ def overlay(tmp_path, name, changes):
         ({"scutt": {"networks": {"n_cnn": {"pool_after": [1, 9]}}}}, ["n_cnn.pool_after"]),
         ({"scutt": {"networks": {"n_cnn": {"targets": ["alpha"]}}}}, ["['N'] was expected"]),
         ({"scutt": {"training": {"seeds": [0, 0]}}}, ["non-unique"]),
+        (
+            {"pearson2019": {"cameras": {"gri": {"bands": ["i", "r", "z"]}}}},
+            ["cameras.gri.bands", "lsst has no band 'z'", "g, r, i"],
+        ),
+        (
+            {"pearson2019": {"surveys": {"euclid": {"detection_band": "r"}}}},
+            ["surveys.euclid.detection_band", "none of VIS"],
+        ),
+        (
+            {"pearson2019": {"surveys": {"lsst": {"exposure": -30.0}}}},
+            ["exposure", "-30.0 is less than or equal to"],
+        ),
+        (
+            {"pearson2019": {"population": {"light_of_mass": {"q_sd": -0.1}}}},
+            ["q_sd", "-0.1 is less than the minimum"],
+        ),
+        (
+            {"pearson2019": {"misalignment": {"phi": {"test": [0, -5]}}}},
+            ["misalignment", "-5 is less than the minimum"],
+        ),
+        ({"pearson2019": {"visits": [4, 1]}}, ["visits", "1 was expected"]),
+        (
+            {"pearson2019": {"draws": {"lsst": {"n_train": 0}}}},
+            ["draws.lsst.n_train", "networks are trained"],
+        ),
+        (
+            {"pearson2019": {"cameras": {"r": {"draw": "hsc"}}}},
+            ["cameras.r.draw", "'hsc' is none of euclid"],
+        ),
+        (
+            {"pearson2019": {"evaluation": {"bins": {"snr": [30, 20, 40]}}}},
+            ["bins.snr", "do not increase"],
+        ),
     ],
 )
 def test_bad_config_is_named(tmp_path, changes, names):
@@ -191,15 +247,17 @@ def test_released_predictions_ask_for_no_image(tmp_path):
     copy = clone(tmp_path)
     text = snakemake("-n", "all", cwd=copy)
     files = re.findall(r"output: (results/paper/\w+/predictions/\S+\.h5)", text)
-    assert len(files) == 20
+    assert len(files) == 20 + 100
     files += re.findall(r"output: (results/paper/pearson2019/population/\S+\.h5)", text)
-    assert len(files) == 28
+    assert len(files) == 120 + 54
     for file in files:
         (copy / file).parent.mkdir(parents=True, exist_ok=True)
         (copy / file).touch()
     planned = jobs(snakemake("-n", "--config", "predictions=released", "--", "all", cwd=copy))
     assert planned["scutt_fig5"] == 1 and planned["metrics"] == 6
-    assert not {"simulate", "train", "predict", "pearson2019_population"} & set(planned)
+    assert planned["pearson2019_fig14"] == 1 and planned["pearson2019_metrics"] == 34
+    heavy = {"simulate", "train", "predict", "pearson2019_population", "pearson2019_images"}
+    assert not heavy & set(planned)
 
 
 # A real run, in a copy of the checkout.

@@ -14,8 +14,8 @@ CHUNK = 512
 """Images at once: bounds the memory, changes no image."""
 
 
-def lensed_sources(survey: dict, scene: dict, lenses: dict, device="cpu"):
-    """Lensed sources of pearson2019 at unit unlensed flux, and their magnification.
+def galaxies(survey: dict, scene: dict, lenses: dict, device="cpu", with_lens_light=False):
+    """Lensed sources and lenses of pearson2019 at unit unlensed flux, and the magnification.
 
     Parameters
     ----------
@@ -27,11 +27,15 @@ def lensed_sources(survey: dict, scene: dict, lenses: dict, device="cpu"):
         Columns of `population.pearson2019.COLUMNS`.
     device
         Where to compute.
+    with_lens_light
+        Whether the lenses' own light is wanted.
 
     Returns
     -------
-    images : Tensor, shape (n, 1, n_pix, n_pix)
+    sources : Tensor, shape (n, 1, n_pix, n_pix)
         With the point-spread function.
+    lens_light : Tensor, shape (n, 1, n_pix, n_pix), or None
+        Likewise.
     magnification : Tensor, shape (n,)
         Flux on the stamp over unlensed flux.
     """
@@ -42,24 +46,23 @@ def lensed_sources(survey: dict, scene: dict, lenses: dict, device="cpu"):
             for name, values in columns.items()
         }
 
-    images, _, magnification = render_galaxies(
+    def light_of(galaxy):
+        return {name: lenses[f"{galaxy}_{name}"] for name in ("R_sersic", "n_sersic", "q", "phi")}
+
+    return render_galaxies(
         tensors(**{k: lenses[k] for k in ("theta_E", "q", "phi", "center_x", "center_y")}),
         tensors(
             center_x=lenses["source_x"] + lenses["center_x"],
             center_y=lenses["source_y"] + lenses["center_y"],
-            R_sersic=lenses["source_R_sersic"],
-            n_sersic=lenses["source_n_sersic"],
-            q=lenses["source_q"],
-            phi=lenses["source_phi"],
+            **light_of("source"),
         ),
-        None,
+        tensors(**light_of("lens")) if with_lens_light else None,
         survey["n_pix"],
         survey["pixel_scale"],
         scene["supersampling"],
         survey["seeing"] / FWHM,
         scene["tolerance"],
     )
-    return images, magnification
 
 
 def detector(population: dict, device="cpu") -> Judge:
@@ -86,7 +89,7 @@ def detector(population: dict, device="cpu") -> Judge:
         for start in range(0, n, CHUNK):
             rows = slice(start, start + CHUNK)
             chunk = {name: values[rows] for name, values in systems.items()}
-            images, magnification = lensed_sources(survey, population["scene"], chunk, device)
+            images, _, magnification = galaxies(survey, population["scene"], chunk, device)
             flux = observation.electrons(chunk["magnitude_source"], zero_point, survey)
             signal = images.flatten(1) * torch.as_tensor(flux[:, None]).to(images)
             bright = signal > sigma

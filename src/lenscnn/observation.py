@@ -1,4 +1,4 @@
-"""From a noise-free scene to what a network sees: noise at a set signal-to-noise, scaling."""
+"""From a noise-free scene to what a network sees: noise, scaling."""
 
 from typing import NamedTuple
 
@@ -107,6 +107,71 @@ def add_noise(images: torch.Tensor, sigma: torch.Tensor, keys: torch.Tensor) -> 
     """
     noise = seeds.standard_normal(keys, images[0].numel()).view(images.shape)
     return torch.addcmul(images, sigma[:, None, None, None], noise)
+
+
+_FEW = 10.0
+"""Mean below which a Poisson number is looked up, not expanded."""
+
+
+def poisson(mean: torch.Tensor, normal: torch.Tensor) -> torch.Tensor:
+    """Poisson numbers, by inverting the distribution at standard normal numbers.
+
+    Monotonic in `normal`, so that images of nearly the same mean get nearly the same noise. From a
+    mean of 10 on by the asymptotic expansion of Giles 2016 (ACM Transactions on Mathematical
+    Software 42, 7), which misses the right integer by one in 0.24 % of draws at a mean of 10 and
+    ever less above; below by summing the probabilities.
+
+    Parameters
+    ----------
+    mean : Tensor, any shape
+        Not negative.
+    normal : Tensor, shape of `mean`
+        Independent standard normal numbers.
+    """
+    many = mean.clamp(min=_FEW)
+    root = many.sqrt()
+    square = normal**2
+    expansion = many + root * normal + (2 + square) / 6 - normal * (2 + square) / (72 * root)
+    numbers = expansion.floor().clamp(min=0)
+    few = mean < _FEW
+    if few.any():
+        low, u = mean[few].double(), torch.special.ndtr(normal[few].double())
+        probability = torch.exp(-low)
+        cumulative, number = probability.clone(), torch.zeros_like(low)
+        for k in range(1, 60):  # 15 standard deviations and more above the mean
+            number += u > cumulative
+            probability = probability * low / k
+            cumulative += probability
+        numbers[few] = number.to(numbers)
+    return numbers
+
+
+def expose(rates: torch.Tensor, background: Background, reads: int, read_noise: float, keys):
+    """Counts of a detector, with the mean of the background subtracted.
+
+    Parameters
+    ----------
+    rates : Tensor, shape (B, C, H, W)
+        Expected electrons of all galaxies in the stack of exposures.
+    background
+        Of a pixel in the stack.
+    reads
+        Readouts in the stack.
+    read_noise
+        Standard deviation of one readout, electrons.
+    keys : Tensor of int64, shape (B,)
+        The images' keys for noise (`lenscnn.seeds`).
+
+    Returns
+    -------
+    Tensor, shape (B, C, H, W)
+        Electrons.
+    """
+    n = rates[0].numel()
+    normal = seeds.standard_normal(keys, 2 * n)
+    counts = poisson(rates + background.mean, normal[:, :n].view(rates.shape))
+    noise = normal[:, n:].view(rates.shape)
+    return torch.add(counts - background.mean, noise, alpha=read_noise * reads**0.5)
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:

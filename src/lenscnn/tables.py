@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
+from lenscnn.averages import average_seeds
 from lenscnn.metrics import VARIED, fixed_alpha, summarise
 
+_KEYS = ["view", "estimate", "target", "subset"]
 _PRINTED = ("gradient", "sigma", "rmse")
 _SKILL_COLUMNS = [
     *("view", "target", "estimator", "gradient", "rmse", "rmse_err"),
@@ -36,30 +38,6 @@ _TARGETS = {"N": "$N$", "alpha": r"$\alpha$"}
 _DECIMALS = {"N": 1, "alpha": 3}
 
 
-def average_seeds(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Mean over training seeds of each statistic, with its two uncertainties.
-
-    Parameters
-    ----------
-    metrics
-        Rows of `metrics.evaluate`, one a view, estimate, seed and subset.
-
-    Returns
-    -------
-    DataFrame
-        One row a view, estimate and subset. For each statistic the mean over seeds, ``*_err``
-        (mean bootstrap error: seeds share the test set, so it does not shrink with their number)
-        and ``*_scatter`` (standard deviation over seeds, nan for one seed).
-    """
-    keys = ["view", "estimate", "target", "subset"]
-    names = [name.removesuffix("_err") for name in metrics.columns if name.endswith("_err")]
-    groups = metrics.groupby(keys, sort=False)
-    mean = groups[[column for name in names for column in (name, f"{name}_err")]].mean()
-    scatter = groups[names].std(ddof=1).add_suffix("_scatter")
-    columns = [f"{name}{suffix}" for name in names for suffix in ("", "_err", "_scatter")]
-    return mean.join(scatter)[columns].reset_index()
-
-
 def performance_table(metrics: pd.DataFrame, view: str, estimates: list[str]) -> pd.DataFrame:
     """Gradient, sigma and RMSE at each alpha, the estimates side by side (Scutt, Tables 1-4).
 
@@ -76,7 +54,7 @@ def performance_table(metrics: pd.DataFrame, view: str, estimates: list[str]) ->
     -------
     DataFrame
         Column `alpha` ("-1.6" ... "-2.4", then "varied") and, for each estimate and statistic,
-        ``<estimate>_<statistic>`` with ``_err`` and ``_scatter`` as in `average_seeds`.
+        ``<estimate>_<statistic>`` with ``_err`` and ``_scatter`` as in `averages.average_seeds`.
 
     Raises
     ------
@@ -84,7 +62,7 @@ def performance_table(metrics: pd.DataFrame, view: str, estimates: list[str]) ->
         If the metrics have no such view or estimate.
     """
     parts = []
-    averaged = average_seeds(metrics[metrics["view"] == view])
+    averaged = average_seeds(metrics[metrics["view"] == view], _KEYS)
     for estimate in estimates:
         part = averaged[averaged["estimate"] == estimate].set_index("subset")
         if part.empty:
@@ -172,7 +150,7 @@ def skill_table(
         for target, name, true, predicted in baselines:
             frame = summarise(true, predicted, np.full(len(n), VARIED), resamples)
             frames.append(frame.assign(view=view, estimate=name, target=target, seed=seed))
-    table = average_seeds(pd.concat(frames, ignore_index=True))
+    table = average_seeds(pd.concat(frames, ignore_index=True), _KEYS)
     for name in ("rmse", "skill"):
         table[f"{name}_err"] = _total_error(table, name)
     order = [(target, name) for target in _TARGETS for name in ESTIMATORS]
@@ -209,22 +187,22 @@ def performance_latex(
     columns = [(estimate, name) for estimate in estimates for name in _PRINTED]
     errors = {column: _total_error(table, "_".join(column)) for column in columns}
     heading = [
-        _row(["", *(rf"\multicolumn{{3}}{{c}}{{{ESTIMATORS[name]}}}" for name in estimates)]),
+        latex_row(["", *(rf"\multicolumn{{3}}{{c}}{{{ESTIMATORS[name]}}}" for name in estimates)]),
         *(rf"\cmidrule(lr){{{3 * i + 2}-{3 * i + 4}}}" for i in range(len(estimates))),
-        _row([r"$\alpha$", *["Gradient", r"$\sigma$", "RMSE"] * len(estimates)]),
+        latex_row([r"$\alpha$", *["Gradient", r"$\sigma$", "RMSE"] * len(estimates)]),
     ]
     body = []
     for i, row in table.iterrows():
         label = "Varied" if row["alpha"] == VARIED else f"${row['alpha']}$"
         cells = [value_with_error(row["_".join(c)], errors[c][i]) for c in columns]
-        body.append(_row([label, *cells]))
+        body.append(latex_row([label, *cells]))
     caption = (
         r"Gradient of the prediction scatter, with $\sigma$ (half the width of the central "
         rf"68.27\,\% of predicted minus true) and RMSE. {VIEWS[view]}. "
         r"In brackets the error: bootstrap over the test images, joined with the scatter over "
         r"training seeds where there are several."
     )
-    return _latex(caption, reading, scale, "l" + "ccc" * len(estimates), heading, body)
+    return latex_table(caption, reading, scale, "l" + "ccc" * len(estimates), heading, body)
 
 
 def skill_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
@@ -242,7 +220,9 @@ def skill_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
                     *(_rounded(row[name], _DECIMALS[target]) for name in ("bias", "sigma")),
                     value_with_error(row["skill"], row["skill_err"]),
                 ]
-                body.append(_row([view_label, target_label, ESTIMATORS[row["estimator"]], *cells]))
+                body.append(
+                    latex_row([view_label, target_label, ESTIMATORS[row["estimator"]], *cells])
+                )
                 view_label = target_label = ""  # said once, in the first row of a group
     caption = (
         r"Skill, $1 - \mathrm{MSE} / \mathrm{Var}(\mathrm{true})$, of the networks beside "
@@ -252,21 +232,33 @@ def skill_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
         r"known; at a noisy $N$ it is not the best possible. "
         r"Errors as in the other tables."
     )
-    heading = _row(["View", "", "Estimator", "Gradient", "RMSE", "Bias", r"$\sigma$", "Skill"])
-    return _latex(caption, reading, scale, "lllccccc", [heading], body)
+    heading = latex_row(["View", "", "Estimator", "Gradient", "RMSE", "Bias", r"$\sigma$", "Skill"])
+    return latex_table(caption, reading, scale, "lllccccc", [heading], body)
 
 
 def _rounded(value: float, decimals: int) -> str:
     return f"${round(value, decimals) + 0.0:.{decimals}f}$"  # adding 0.0 turns -0.0 into 0.0
 
 
-def _row(cells: list[str]) -> str:
+def latex_row(cells: list[str]) -> str:
+    """One row of a LaTeX table."""
     return " & ".join(cells) + r" \\"
 
 
-def _latex(
+def latex_table(
     caption: str, reading: str, scale: str, columns: str, heading: list[str], body: list[str]
 ) -> str:
+    """LaTeX of a table (needs booktabs), the run it comes from named in its caption.
+
+    Parameters
+    ----------
+    caption, columns
+        LaTeX; `columns` as tabular takes it.
+    reading, scale
+        The run.
+    heading, body
+        Lines, from `latex_row` or rules.
+    """
     reading, scale = (text.replace("_", r"\_") for text in (reading, scale))
     lines = [
         r"\begin{table}",

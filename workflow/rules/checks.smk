@@ -50,8 +50,13 @@ def check_config(config):
                 f"scutt.draws.{key}",
                 f"{z_source} is not behind the lens, z_lens = {z_lens}",
             )
-    for name, network in scutt["networks"].items():
-        key, n = f"scutt.networks.{name}", len(network["filters"])
+    networks = {
+        f"{paper}.networks.{name}": network
+        for paper in ("scutt", "pearson2019")
+        for name, network in config[paper]["networks"].items()
+    }
+    for key, network in networks.items():
+        n = len(network["filters"])
         if len(network["kernels"]) != n:
             refuse(f"{key}.kernels", f"one is needed for each of the {n} filters")
         if any(after > n for after in network["pool_after"]):
@@ -71,3 +76,32 @@ def check_config(config):
                     f"pearson2019.draws.{name}.{key}",
                     f"{draw[key]!r} is none of {', '.join(pearson[entries])}",
                 )
+    for name, camera in pearson["cameras"].items():
+        sample = camera["draw"]
+        # Beside a camera's sample there is one of its brightest lenses, for figure 13.
+        also = [] if name == "vis_dark" else [f"{sample}_bright"]
+        for needed in (sample, *also):
+            if needed not in pearson["draws"]:
+                refuse(
+                    f"pearson2019.cameras.{name}.draw",
+                    f"{needed!r} is none of {', '.join(pearson['draws'])}",
+                )
+    trained = [camera["draw"] for camera in pearson["cameras"].values()]
+    for sample in (*trained, "euclid_caustic"):
+        if pearson["draws"][sample]["n_train"] < 2:
+            refuse(
+                f"pearson2019.draws.{sample}.n_train",
+                "networks are trained on this sample",
+            )
+    for name, camera in pearson["cameras"].items():
+        survey = pearson["draws"][camera["draw"]]["survey"]
+        for band in camera["bands"]:
+            if band not in pearson["surveys"][survey]["bands"]:
+                refuse(
+                    f"pearson2019.cameras.{name}.bands",
+                    f"survey {survey} has no band {band!r}; it has "
+                    + ", ".join(pearson["surveys"][survey]["bands"]),
+                )
+    for name, edges in pearson["evaluation"]["bins"].items():
+        if edges != sorted(edges):
+            refuse(f"pearson2019.evaluation.bins.{name}", "the edges do not increase")

@@ -32,12 +32,8 @@ pathvars:
 
 
 wildcard_constraints:
-    reading="|".join(config["scutt"]["readings"]),
-    draw="|".join(config["scutt"]["draws"]),
-    view="|".join(config["scutt"]["views"]),
     split="train|test",
     shard=r"\d+",
-    network="|".join(config["scutt"]["networks"]),
     seed=r"\d+",
 
 

@@ -25,7 +25,7 @@ if config["predictions"] == "computed":
         params:
             spec=estimate_spec,
             n_from=n_of_estimate,
-            keep="N alpha subset",
+            keep=labels_kept,
         shell:
             "python {input.code[0]} --weights {input.weights} --shards {input.shards}"
             " --n-from {params.n_from} --keep {params.keep} --spec {params.spec:q}"
@@ -40,6 +40,8 @@ rule metrics:
         "<results>/{reading}/metrics/{view}.csv",
     log:
         "<logs>/{reading}/metrics/{view}.log",
+    wildcard_constraints:
+        reading="|".join(READINGS),
     localrule: True
     conda:
         "../../envs/lenscnn.yaml"

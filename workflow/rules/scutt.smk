@@ -173,8 +173,8 @@ for reading in READINGS:
         conda:
             "../../envs/lenscnn.yaml"
         params:
-            n_cnn=architecture_of("n_cnn"),
-            alpha_cnn=architecture_of("alpha_cnn"),
+            n_cnn=architecture_of(S["networks"], "n_cnn"),
+            alpha_cnn=architecture_of(S["networks"], "alpha_cnn"),
             image_shape=[1] + 2 * [S["views"]["fixed"]["n_pix"]],
             note=note_of(reading),
         script:

@@ -1,4 +1,4 @@
-"""Scutt, Figure 4: the networks, drawn from the modules that are trained."""
+"""Scutt, Figure 4, and pearson2019, Figure 5: networks, drawn from the modules that are trained."""
 
 from dataclasses import dataclass
 
@@ -139,6 +139,52 @@ def architecture_figure(n_cnn: ConvRegressor, alpha_cnn: ConvRegressor, note: st
     return figure
 
 
+@styled
+def blocks_figure(networks: list[ConvRegressor], note: str | None) -> Figure:
+    """A network of many layers: what leaves each block, and the layers of the block.
+
+    Parameters
+    ----------
+    networks
+        The first is drawn; of the others, which differ from it in their bands only, just the
+        number of parameters is told.
+    note
+        Stamp.
+    """
+    blocks = _blocks(describe(networks[0]))
+    tallest = max(map(len, blocks))
+    figure = new_figure(0.75 + 0.4 * tallest, note)
+    axes = figure.subplots()
+    axes.set(xlim=(-0.55, len(blocks) - 0.45), ylim=(-0.05, tallest + 1.2))
+    axes.axis("off")
+    for x, block in enumerate(blocks):
+        for row, layer in enumerate(block, start=1):
+            text = "\n".join(filter(None, (layer.name.replace(" ", "\n"), layer.detail)))
+            _draw_box(axes, x, tallest - row, 0.9, 0.9, layer, text)
+        axes.text(x, tallest + 0.1, _shape(block[-1]), ha="center", va="bottom", size=6.2)
+        if x > 0:
+            _join(axes, x, 0.1, tallest - 0.55)
+    counts = [f"{count_parameters(n):,} for {_bands(n)}" for n in networks]
+    axes.text(-0.45, tallest + 0.75, "Trainable parameters: " + ", ".join(counts), ha="left")
+    return figure
+
+
+def _blocks(layers: list[Layer]) -> list[list[Layer]]:
+    """A convolution with what belongs to it in one block, any other layer in one of its own."""
+    blocks = []
+    for layer in layers:
+        if layer.name in ("Batch normalisation", "Max-pooling", "Dropout"):
+            blocks[-1].append(layer)
+        else:
+            blocks.append([layer])
+    return blocks
+
+
+def _bands(network: ConvRegressor) -> str:
+    bands = network.image_shape[0]
+    return "1 band" if bands == 1 else f"{bands} bands"
+
+
 def _parameters(network: ConvRegressor) -> str:
     return f"{count_parameters(network):,} trainable parameters"
 
@@ -147,22 +193,39 @@ def _draw_row(axes: Axes, layers: list[Layer], slots: int, bottom: float, title:
     """Draw the layers as boxes of height 1 and return where each is."""
     positions = range(slots - len(layers), slots)
     for x, layer in zip(positions, layers, strict=True):
-        colour = _COLOURS[layer.name]
-        axes.add_patch(
-            FancyBboxPatch(
-                (x - 0.4, bottom), 0.8, 1, boxstyle="round,pad=0,rounding_size=0.08",
-                mutation_aspect=0.4, facecolor=colour, edgecolor=colour, alpha=0.45, linewidth=0.6,
-            )
-        )  # fmt: skip
-        shape = " × ".join(f"{n:,}" for n in layer.shape)
-        axes.text(
-            x, bottom + 0.5, ", ".join(filter(None, (layer.name, layer.detail))) + f"\n{shape}",
-            rotation=90, ha="center", va="center", size=6.2, linespacing=1.4,
-        )  # fmt: skip
+        text = ", ".join(filter(None, (layer.name, layer.detail))) + f"\n{_shape(layer)}"
+        _draw_box(axes, x, bottom, 0.8, 1, layer, text, rotation=90)
         if x > positions[0]:
-            axes.annotate(
-                "", (x - 0.4, bottom + 0.5), (x - 0.6, bottom + 0.5),
-                arrowprops={"arrowstyle": "-", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},
-            )  # fmt: skip
+            _join(axes, x, 0.2, bottom + 0.5)
     axes.text(positions[0] - 0.4, bottom + 1.06, title, ha="left", va="bottom")
     return list(positions)
+
+
+def _shape(layer: Layer) -> str:
+    return " × ".join(f"{n:,}" for n in layer.shape)
+
+
+def _draw_box(
+    axes: Axes, x: float, bottom: float, width: float, height: float, layer: Layer, text: str,
+    rotation: float = 0,
+) -> None:  # fmt: skip
+    """One layer; x is the middle of the box."""
+    colour = _COLOURS[layer.name]
+    axes.add_patch(
+        FancyBboxPatch(
+            (x - width / 2, bottom), width, height, boxstyle="round,pad=0,rounding_size=0.08",
+            mutation_aspect=0.4, facecolor=colour, edgecolor=colour, alpha=0.45, linewidth=0.6,
+        )
+    )  # fmt: skip
+    axes.text(
+        x, bottom + height / 2, text, rotation=rotation, ha="center", va="center", size=6.2,
+        linespacing=1.4,
+    )  # fmt: skip
+
+
+def _join(axes: Axes, x: float, gap: float, y: float) -> None:
+    """A line across the gap between the boxes at x - 1 and at x."""
+    axes.annotate(
+        "", (x - 0.5 + gap / 2, y), (x - 0.5 - gap / 2, y),
+        arrowprops={"arrowstyle": "-", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},
+    )  # fmt: skip

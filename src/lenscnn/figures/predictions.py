@@ -63,11 +63,7 @@ def _draw_scatter(axes: Axes, row: Row) -> None:
     true, predicted = row.true[chosen], row.predicted[chosen]
     statistics = row.metrics.set_index("subset").loc[VARIED]
     ends = np.array([true.min(), true.max()])
-    density = _local_density(true, predicted)
-    order = np.argsort(density, kind="stable")  # the densest on top
-    axes.scatter(
-        true[order], predicted[order], 2, density[order], linewidths=0, rasterized=True, alpha=0.8
-    )
+    scatter_by_density(axes, true, predicted)
     axes.plot(ends, ends, "--", color=BLACK, label="ideal")
     # The least-squares line goes through the means, and the bias is the difference of the means.
     slope = statistics["gradient"]
@@ -75,9 +71,9 @@ def _draw_scatter(axes: Axes, row: Row) -> None:
     error = statistics["gradient_err"]
     axes.plot(ends, fitted, color=VERMILION, label=f"fit, gradient {slope:.3f} ± {error:.3f}")
     quantity = _QUANTITY[row.target]
-    axes.set(xlabel=f"True {quantity}", ylabel=f"Predicted {quantity}", xlim=_widened(*ends))
+    axes.set(xlabel=f"True {quantity}", ylabel=f"Predicted {quantity}", xlim=widened(*ends))
     low, high = np.quantile(predicted, [0.0005, 0.9995])
-    low, high = _widened(min(low, ends[0]), max(high, ends[1]))
+    low, high = widened(min(low, ends[0]), max(high, ends[1]))
     axes.set_ylim(low, high + 0.22 * (high - low))  # room for the legend
     axes.legend(loc="upper left")
 
@@ -89,12 +85,12 @@ def _draw_errors(axes: Axes, row: Row) -> None:
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.88, len(fixed)))
     fewest = min(np.count_nonzero(row.subset == subset) for subset in (*fixed, VARIED))
     low, high = np.quantile(errors, [0.002, 0.998])
-    edges = np.linspace(low, high, int(np.clip(2 * fewest ** (1 / 3), 8, 60)) + 1)
+    edges = bin_edges(low, high, fewest)
     for subset, colour in zip(fixed, colours, strict=True):
-        _step(axes, errors[row.subset == subset], edges, rf"$\alpha={fixed_alpha(subset)}$",
-              color=colour)  # fmt: skip
-    _step(axes, errors[row.subset == VARIED], edges, r"varied $\alpha$",
-          color=BLACK, linewidth=1.4, linestyle=(0, (3, 1)))  # fmt: skip
+        step(axes, errors[row.subset == subset], edges, rf"$\alpha={fixed_alpha(subset)}$",
+             color=colour)  # fmt: skip
+    step(axes, errors[row.subset == VARIED], edges, r"varied $\alpha$",
+         color=BLACK, linewidth=1.4, linestyle=(0, (3, 1)))  # fmt: skip
     axes.axvline(0, ymax=0.75, color="0.6", linewidth=0.6, zorder=0)
     symbol = _SYMBOL[row.target]
     axes.set(xlabel=f"Predicted $-$ true {symbol}", ylabel="Probability density", xlim=(low, high))
@@ -102,9 +98,22 @@ def _draw_errors(axes: Axes, row: Row) -> None:
     axes.legend(loc="upper center", ncols=3, columnspacing=1)
 
 
-def _step(axes: Axes, errors: np.ndarray, edges: np.ndarray, label: str, **options) -> None:
+def bin_edges(low: float, high: float, n: int) -> np.ndarray:
+    """Edges of equal bins, as many as n values fill."""
+    return np.linspace(low, high, int(np.clip(2 * n ** (1 / 3), 8, 60)) + 1)
+
+
+def step(axes: Axes, errors: np.ndarray, edges: np.ndarray, label: str, **options) -> None:
+    """Probability density of errors, those beyond the edges included in the norm."""
     density = np.histogram(errors, edges)[0] / (len(errors) * np.diff(edges))
     axes.stairs(density, edges, label=label, **options)
+
+
+def scatter_by_density(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """Points, shape (n,), brighter where they are denser, the densest on top."""
+    density = _local_density(x, y)
+    order = np.argsort(density, kind="stable")
+    axes.scatter(x[order], y[order], 2, density[order], linewidths=0, rasterized=True, alpha=0.8)
 
 
 def _local_density(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -117,6 +126,7 @@ def _local_density(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return map_coordinates(gaussian_filter(counts, 2), cells, order=1, mode="nearest")
 
 
-def _widened(low: float, high: float) -> tuple[float, float]:
+def widened(low: float, high: float) -> tuple[float, float]:
+    """Limits of an axis that shows values from `low` to `high`."""
     margin = 0.03 * (high - low)
     return low - margin, high + margin

@@ -25,6 +25,7 @@ from lenscnn.lensing.subhaloes import check_subhaloes, subhalo_deflection
 LENS_KEYS = ("theta_E", "q", "phi", "center_x", "center_y")
 SOURCE_KEYS = ("sigma", "center_x", "center_y")
 SERSIC_KEYS = ("R_sersic", "n_sersic", "q", "phi")
+GALAXY_KEYS = (*SERSIC_KEYS, "center_x", "center_y")
 
 # Sub-pixels handled at once in torch: enough to fill a GPU. No result depends on it.
 _CHUNK = 2**24
@@ -236,34 +237,63 @@ def render_galaxies(
     """
     n_images = len(lens.get("theta_E", ()))
     _check(lens, LENS_KEYS, "lens", n_images)
-    _check(source, (*SERSIC_KEYS, "center_x", "center_y"), "source", n_images)
+    _check(source, GALAXY_KEYS, "source", n_images)
     galaxies = {"lens": lens, "source": source}
     if lens_light is not None:
         _check(lens_light, SERSIC_KEYS, "lens_light", n_images)
         galaxies["lens_light"] = lens_light
+    _check_values(galaxies)
+    camera = n_pix, pixel_scale, supersampling, psf_sigma, tolerance
+    source_images, magnification = _draw(lens, source, *camera)
+    if lens_light is None:
+        return source_images, None, magnification
+    centred = {**lens_light, "center_x": lens["center_x"], "center_y": lens["center_y"]}
+    return source_images, render_sersic(centred, *camera), magnification
+
+
+def render_sersic(
+    light: Mapping[str, Tensor],
+    n_pix: int,
+    pixel_scale: float,
+    supersampling: int,
+    psf_sigma: float,
+    tolerance: float = 1e-6,
+) -> Tensor:
+    """Noise-free images of Sersic galaxies of unit total flux, with no lens before them.
+
+    Drawn as by :func:`render_galaxies`, which draws lens light with this.
+
+    Parameters
+    ----------
+    light : mapping of Tensors, shape (B,)
+        `R_sersic` (arcsec), `n_sersic`, `q`, `phi` (rad), `center_x`, `center_y` (arcsec) as in
+        :func:`lenscnn.lensing.light.sersic`.
+    n_pix, pixel_scale, supersampling, psf_sigma, tolerance
+        As for :func:`render_galaxies`.
+
+    Returns
+    -------
+    Tensor, shape (B, 1, n_pix, n_pix)
+        Axes are (image, band, y, x).
+
+    Raises
+    ------
+    ValueError
+        As :func:`render_galaxies`.
+    """
+    _check(light, GALAXY_KEYS, "light", len(light.get("R_sersic", ())))
+    _check_values({"light": light})
+    return _draw(None, light, n_pix, pixel_scale, supersampling, psf_sigma, tolerance)[0]
+
+
+def _check_values(galaxies: Mapping[str, Mapping[str, Tensor]]) -> None:
     dtypes = {t.dtype for galaxy in galaxies.values() for t in galaxy.values()}
     if len(dtypes) > 1:
-        raise ValueError(f"lens, source and lens_light must share one dtype; they have {dtypes}")
-    if not tolerance > 0:
-        raise ValueError(f"tolerance is {tolerance}; it must be positive (math.inf for none)")
+        raise ValueError(f"{', '.join(galaxies)} must share one dtype; they have {dtypes}")
     for name, galaxy in galaxies.items():
         for key, (low, high) in _RANGES.items():
             if key in galaxy and not bool(((galaxy[key] >= low) & (galaxy[key] <= high)).all()):
                 raise ValueError(f"{name} {key} must lie between {low:g} and {high:g}")
-    if n_images == 0:
-        none = lens["q"].new_zeros((0, 1, n_pix, n_pix))
-        return none, None if lens_light is None else none, none.sum((1, 2, 3))
-
-    tensors = [t for galaxy in galaxies.values() for t in galaxy.values()]
-    needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    in_float32 = lens["q"].device.type == "cpu" and lens["q"].dtype == torch.float32
-    draw = _sersic_compiled if in_float32 and not needs_grad else _sersic_torch
-    camera = n_pix, pixel_scale, supersampling, psf_sigma, tolerance
-    source_images, magnification = draw(lens, source, *camera)
-    if lens_light is None:
-        return source_images, None, magnification
-    centred = {**lens_light, "center_x": lens["center_x"], "center_y": lens["center_y"]}
-    return source_images, draw(None, centred, *camera)[0], magnification
 
 
 _RANGES = {
@@ -271,6 +301,28 @@ _RANGES = {
     "R_sersic": (SMOOTHING, math.inf),
     "n_sersic": (SMALLEST_N, 12.0),  # beyond, the central brightness is too much for float32
 }
+
+
+def _draw(
+    lens: Mapping[str, Tensor] | None,
+    light: Mapping[str, Tensor],
+    n_pix: int,
+    pixel_scale: float,
+    supersampling: int,
+    psf_sigma: float,
+    tolerance: float,
+) -> tuple[Tensor, Tensor]:
+    """Images of galaxies of unit total flux behind `lens`, and their flux before the PSF."""
+    if not tolerance > 0:
+        raise ValueError(f"tolerance is {tolerance}; it must be positive (math.inf for none)")
+    q = light["q"]
+    if len(q) == 0:
+        return q.new_zeros((0, 1, n_pix, n_pix)), q.new_zeros(0)
+    tensors = [*light.values(), *(lens or {}).values()]
+    needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    in_float32 = q.device.type == "cpu" and q.dtype == torch.float32
+    draw = _sersic_compiled if in_float32 and not needs_grad else _sersic_torch
+    return draw(lens, light, n_pix, pixel_scale, supersampling, psf_sigma, tolerance)
 
 
 def _sersic_compiled(

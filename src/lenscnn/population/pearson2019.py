@@ -13,8 +13,10 @@ from scipy.special import ndtri
 
 from lenscnn.conventions import ARCSEC, SPEED_OF_LIGHT
 from lenscnn.cosmology import comoving_distance
+from lenscnn.lensing.caustics import tangential_caustic
 from lenscnn.observation import background, electrons
 from lenscnn.population.laws import truncated_normal
+from lenscnn.population.photometry import Photometry, age_of_universe, choose_sed, colours
 from lenscnn.seeds import image_keys, stream_key, uniforms_of
 
 COLUMNS = {
@@ -36,13 +38,13 @@ COLUMNS = {
     "lens_n_sersic": "Sersic index of the lens",
     "lens_q": "axis ratio of the lens light",
     "lens_phi": "position angle of the lens light, rad",
-    "magnitude_source": "AB magnitude of the unlensed source in the detection band",
-    "magnitude_lens": "AB magnitude of the lens in the detection band",
     "mu": "total magnification of the source",
     "snr": "signal-to-noise ratio of the lensed source in the detection band, one visit",
     "attempt": "attempt that passed the criteria",
 }
-"""Columns of a catalogue with their meaning and unit; `index` names the row."""
+"""Columns of a catalogue with their meaning and unit. Beside them ``index`` names the row, and
+``magnitude_source_<band>``, ``magnitude_lens_<band>`` are AB magnitudes of the unlensed source and
+of the lens in each band of the survey."""
 
 CUTS = ("geometry", "size", "flux", "magnification", "signal_to_noise")
 """Where attempts fail: sigma_v, redshifts and position (criterion i), source against Einstein
@@ -57,8 +59,11 @@ _SLOTS = 32
 (
     _Z_LENS, _Z_SOURCE, _SIGMA_V, _Q, _CROSS_SECTION, _RADIUS, _ANGLE, _LUMINOSITY, _SOURCE_SIZE,
     _SOURCE_Q, _SOURCE_PHI, _SOURCE_N, _LENS_SIZE, _LENS_N, _LIGHT_Q, _LIGHT_PHI, _PHI,
-    _CENTER_X, _CENTER_Y, _THETA_E,
-) = range(20)  # fmt: skip
+    _CENTER_X, _CENTER_Y, _SOURCE_SED, _LENS_SED,
+) = range(21)  # fmt: skip
+
+_CAUSTIC_POINTS = 96
+_CAUSTIC_ROWS = 16384
 
 
 class Universe:
@@ -151,6 +156,46 @@ def lens_light(spec: dict, universe: Universe, sigma_v, z_lens, u_size) -> tuple
     return R_sersic, absolute + universe.distance_modulus(z_lens)
 
 
+def inside_critical_curve(theta_E, q, u_radius, u_angle) -> tuple[np.ndarray, np.ndarray]:
+    """Positions uniform inside the critical curve, of semi-axes theta_E / sqrt(q), theta_E sqrt(q).
+
+    Parameters
+    ----------
+    theta_E, q, u_radius, u_angle : ndarray, shape (n,)
+        Einstein radius (arcsec), axis ratio, uniform numbers.
+
+    Returns
+    -------
+    major, minor : ndarray, shape (n,)
+        Along the lens's axes, arcsec.
+    """
+    r, t = np.sqrt(u_radius), 2 * np.pi * u_angle
+    return theta_E / np.sqrt(q) * r * np.cos(t), theta_E * np.sqrt(q) * r * np.sin(t)
+
+
+def inside_caustic(theta_E, q, u_radius, u_angle) -> tuple[np.ndarray, np.ndarray]:
+    """Positions uniform inside the tangential caustic; arguments and result as above.
+
+    The caustic is a polygon that the lens's centre sees all of: a triangle of it is chosen by its
+    area, and a point in the triangle.
+    """
+    major, minor = np.empty_like(theta_E), np.empty_like(theta_E)
+    for start in range(0, len(theta_E), _CAUSTIC_ROWS):
+        rows = slice(start, start + _CAUSTIC_ROWS)
+        x, y = tangential_caustic(theta_E[rows], q[rows], 0.0 * q[rows], _CAUSTIC_POINTS)
+        next_x, next_y = np.roll(x, -1, axis=1), np.roll(y, -1, axis=1)
+        area = np.cumsum(np.abs(x * next_y - y * next_x), axis=1)
+        aim = u_angle[rows] * area[:, -1]
+        k = np.minimum((area < aim[:, None]).sum(axis=1), _CAUSTIC_POINTS - 1)
+        here = np.arange(len(k)), k
+        before = np.where(k > 0, area[here[0], k - 1], 0.0)
+        t = (aim - before) / np.maximum(area[here] - before, np.finfo(float).tiny)
+        r = np.sqrt(u_radius[rows])
+        major[rows] = r * (x[here] + t * (next_x[here] - x[here]))
+        minor[rows] = r * (y[here] + t * (next_y[here] - y[here]))
+    return major, minor
+
+
 def _geometry(spec, universe, number, n, chosen):
     """First cut: a lens, a source behind it, and criterion (i). Rows that pass, and columns."""
     redshift, sigma = spec["redshift"], spec["sigma_v"]
@@ -163,10 +208,10 @@ def _geometry(spec, universe, number, n, chosen):
         theta_E = universe.theta_E(sigma_v, z_lens, z_source)
         q = truncated_normal(number(_Q, rows), **spec["q"])
         phi = np.pi * number(_PHI, rows)
-        if spec["position"] == "cross_section":
-            keep = number(_CROSS_SECTION, rows) < (theta_E / spec["position_radius"]) ** 2
-        else:
+        if spec["position"] == "critical_curve":
             keep = np.ones(len(rows), bool)
+        else:
+            keep = number(_CROSS_SECTION, rows) < (theta_E / spec["position_radius"]) ** 2
     else:
         theta_E, q, phi = (chosen[name][rows] for name in ("theta_E", "q", "phi"))
         sigma_v = universe.sigma_v(theta_E, z_lens, z_source)
@@ -177,10 +222,10 @@ def _geometry(spec, universe, number, n, chosen):
         "sigma_v": sigma_v,
     }  # fmt: skip
     system = {name: values[keep] for name, values in system.items()}
-    # Uniform inside the critical curve, an ellipse of semi-axes theta_E / sqrt(q), theta_E sqrt(q).
-    r, t = np.sqrt(number(_RADIUS, rows)), 2 * np.pi * number(_ANGLE, rows)
-    major = system["theta_E"] / np.sqrt(system["q"]) * r * np.cos(t)
-    minor = system["theta_E"] * np.sqrt(system["q"]) * r * np.sin(t)
+    place = inside_caustic if spec["position"] == "caustic" else inside_critical_curve
+    major, minor = place(
+        system["theta_E"], system["q"], number(_RADIUS, rows), number(_ANGLE, rows)
+    )
     cos, sin = np.cos(system["phi"]), np.sin(system["phi"])
     system["source_x"], system["source_y"] = cos * major - sin * minor, sin * major + cos * minor
     keep = np.hypot(major, minor) < system["theta_E"]
@@ -200,20 +245,85 @@ def _sources(spec, universe, number, rows, system):
     }
 
 
+def light_shape(light: dict, lenses: dict, u_q, u_phi) -> tuple[np.ndarray, np.ndarray]:
+    """Axis ratio and position angle of the lens light, scattered about those of the mass.
+
+    q_light = q / N(q_mean, q_sd), the factor cut so that 0.1 <= q_light <= 1 (sections 2.1, 3.3).
+
+    Parameters
+    ----------
+    light
+        ``q_mean``, ``q_sd`` and ``phi_sd`` (deg); either scatter may be 0.
+    lenses : dict of ndarray, shape (n,)
+        ``q`` and ``phi`` (rad) of the mass.
+    u_q, u_phi : ndarray, shape (n,)
+        Uniform numbers.
+
+    Returns
+    -------
+    q, phi : ndarray, shape (n,)
+        0 <= phi < pi rad.
+    """
+    q = lenses["q"]
+    if light["q_sd"] > 0:
+        factor = truncated_normal(u_q, light["q_mean"], light["q_sd"], q, q / 0.1)
+    else:
+        factor = np.full_like(q, light["q_mean"])
+    scatter = np.deg2rad(light["phi_sd"]) * ndtri(u_phi)
+    return np.clip(q / factor, 0.1, 1.0), (lenses["phi"] - scatter) % np.pi
+
+
+def realigned(spec: dict, split: str, lenses: dict, light: dict) -> dict:
+    """A catalogue with the lens light scattered otherwise, by the same random numbers.
+
+    Lenses, sources and detection stay what they are: no criterion looks at the lens light.
+
+    Parameters
+    ----------
+    spec, split
+        As for `draw_lenses`.
+    lenses : dict of ndarray, shape (n,)
+        Its result.
+    light
+        As for `light_shape`.
+    """
+    keys = image_keys(stream_key(spec["seed"], spec["draw"], split, "system"), lenses["index"])
+    u_q, u_phi = (
+        uniforms_of(keys, lenses["attempt"] * _SLOTS + slot) for slot in (_LIGHT_Q, _LIGHT_PHI)
+    )
+    lens_q, lens_phi = light_shape(light, lenses, u_q, u_phi)
+    return lenses | {"lens_q": lens_q, "lens_phi": lens_phi}
+
+
+def _magnitudes(spec, photometry, lenses, number) -> dict[str, np.ndarray]:
+    """Magnitudes in every band, by SEDs of some age that galaxies at that redshift can have."""
+    survey, cosmology = spec["survey"], spec["cosmology"]
+    bands, magnitudes = list(survey["bands"]), {}
+    for galaxy, slot, oldest in (
+        ("source", _SOURCE_SED, 0.0),
+        ("lens", _LENS_SED, spec["minimum_lens_age"]),
+    ):
+        z = lenses[f"z_{galaxy}"]
+        age = age_of_universe(z, cosmology["h"], cosmology["omega_m"])
+        sed = choose_sed(number(slot), z, photometry, oldest, age)
+        colour = colours(photometry, sed, z, bands, survey["detection_band"])
+        for k, band in enumerate(bands):
+            magnitudes[f"magnitude_{galaxy}_{band}"] = lenses[f"magnitude_{galaxy}"] + colour[:, k]
+    return magnitudes
+
+
 def _shapes(spec, universe, number, rows, system):
     """All that no cut before the image needs: shapes, lens light, centres."""
-    law, light = spec["source_light"], spec["light_of_mass"]
+    law = spec["source_light"]
     # 1 - q follows a Rayleigh distribution, cut where q would fall below its minimum.
     top = -np.expm1(-((1 - law["q_minimum"]) ** 2) / (2 * law["q_rayleigh"] ** 2))
     u = number(_SOURCE_Q, rows) * top
     R_lens, magnitude_lens = lens_light(
         spec, universe, system["sigma_v"], system["z_lens"], number(_LENS_SIZE, rows)
     )
-    # q_light = q / N(mean, sd), the factor cut so that 0.1 < q_light <= 1.
-    factor = truncated_normal(
-        number(_LIGHT_Q, rows), light["q_mean"], light["q_sd"], system["q"], system["q"] / 0.1
+    lens_q, lens_phi = light_shape(
+        spec["light_of_mass"], system, number(_LIGHT_Q, rows), number(_LIGHT_PHI, rows)
     )
-    scatter = np.deg2rad(light["phi_sd"]) * ndtri(number(_LIGHT_PHI, rows))
     return system | {
         "source_q": 1 - law["q_rayleigh"] * np.sqrt(-2 * np.log1p(-u)),
         "source_phi": np.pi * number(_SOURCE_PHI, rows),
@@ -221,8 +331,8 @@ def _shapes(spec, universe, number, rows, system):
         "lens_R_sersic": R_lens,
         "magnitude_lens": magnitude_lens,
         "lens_n_sersic": truncated_normal(number(_LENS_N, rows), **spec["n_sersic"]),
-        "lens_q": np.clip(system["q"] / factor, 0.1, 1.0),
-        "lens_phi": (system["phi"] - scatter) % np.pi,
+        "lens_q": lens_q,
+        "lens_phi": lens_phi,
         "center_x": spec["center_sd"] * ndtri(number(_CENTER_X, rows)),
         "center_y": spec["center_sd"] * ndtri(number(_CENTER_Y, rows)),
     }
@@ -279,7 +389,9 @@ Judge = Callable[[dict], tuple[np.ndarray, np.ndarray]]
 (`lenscnn.simulation.detect`)."""
 
 
-def draw_lenses(spec: dict, split: str, index: np.ndarray, judge: Judge) -> tuple[dict, dict]:
+def draw_lenses(
+    spec: dict, split: str, index: np.ndarray, judge: Judge, photometry: Photometry
+) -> tuple[dict, dict]:
     """Draw the lenses of a data set that the survey detects.
 
     Parameters
@@ -288,19 +400,21 @@ def draw_lenses(spec: dict, split: str, index: np.ndarray, judge: Judge) -> tupl
         ``seed``, ``draw`` (name), ``cosmology``, ``redshift``, ``sigma_v``, ``q``, ``position``,
         ``position_radius``, ``luminosity_function``, ``source_light``, ``lens_light``,
         ``light_of_mass``, ``n_sersic``, ``center_sd`` (arcsec), ``survey``, ``criteria``,
-        ``flux_bound``, ``scene``, ``training`` (ranges of theta_E and q, or None for a test set),
-        ``maximum_attempts``.
+        ``flux_bound``, ``scene``, ``training`` (minimum and maximum of theta_E and q, or None for
+        a test set), ``minimum_lens_age`` (yr), ``maximum_attempts``.
     split
         Names the stream of random numbers.
     index : ndarray of int, shape (n,)
         Image indices.
     judge
         Measures a system's image.
+    photometry
+        Colours of galaxies in the survey's bands.
 
     Returns
     -------
     lenses : dict of ndarray, shape (n,)
-        ``index`` and the columns of `COLUMNS`.
+        ``index``, the columns of `COLUMNS`, and magnitudes.
     fallen : dict of int
         Attempts that fell to each of `CUTS`.
 
@@ -317,12 +431,12 @@ def draw_lenses(spec: dict, split: str, index: np.ndarray, judge: Judge) -> tupl
         ranges = spec["training"]
         given = image_keys(stream_key(spec["seed"], spec["draw"], split, "labels"), index)
 
-        def label(slot, low, high):
-            return low + (high - low) * uniforms_of(given, np.full(len(index), slot))
+        def label(slot, minimum, maximum):
+            return minimum + (maximum - minimum) * uniforms_of(given, slot)
 
         chosen = {
-            "theta_E": label(0, *ranges["theta_E"]),
-            "q": label(1, *ranges["q"]),
+            "theta_E": label(0, **ranges["theta_E"]),
+            "q": label(1, **ranges["q"]),
             "phi": label(2, 0, np.pi),
         }
     lenses: dict[str, np.ndarray] = {}
@@ -364,4 +478,11 @@ def draw_lenses(spec: dict, split: str, index: np.ndarray, judge: Judge) -> tupl
             ]
         pending = np.setdiff1d(pending, images)
         first += n_attempts
-    return {"index": np.asarray(index)} | {name: lenses[name] for name in COLUMNS}, fallen
+    magnitudes = _magnitudes(
+        spec,
+        photometry,
+        lenses,
+        lambda slot: uniforms_of(keys, lenses["attempt"] * _SLOTS + slot),
+    )
+    kept = {name: lenses[name] for name in COLUMNS}
+    return {"index": np.asarray(index)} | kept | magnitudes, fallen

@@ -1,0 +1,16 @@
+"""pearson2019, Figure 14: errors against the visits in a stack."""
+
+import pandas as pd
+
+from lenscnn.figures.lens_errors import visits_figure
+from lenscnn.figures.style import save
+
+job = snakemake  # noqa: F821 (given by Snakemake)
+
+figure = visits_figure(
+    [pd.read_csv(path) for path in job.input.metrics],  # in the order of params.visits
+    job.params.visits,
+    job.params.trained,
+    job.params.note,
+)
+save(figure, job.output.pdf, job.output.png)

@@ -1,0 +1,15 @@
+"""pearson2019, Figure 4: the first test images of each camera."""
+
+from lenscnn.figures.lens_examples import examples_figure
+from lenscnn.figures.style import save
+from lenscnn.storage import load_images
+
+job = snakemake  # noqa: F821 (given by Snakemake)
+
+images, theta_E = {}, {}
+for view in ("vis", "r", "gri"):
+    every, labels, _ = load_images([job.input[view]])
+    images[view] = every[: job.params.rows].copy()  # a view would hold on to all of them
+    theta_E[view] = labels["theta_E"][: job.params.rows]
+figure = examples_figure(images, theta_E, job.params.pixel_scale, job.params.note)
+save(figure, job.output.pdf, job.output.png)

@@ -1,0 +1,12 @@
+"""pearson2019, Figure 8: errors against properties of the lens."""
+
+import pandas as pd
+
+from lenscnn.figures.lens_errors import parameter_figure
+from lenscnn.figures.style import save
+
+job = snakemake  # noqa: F821 (given by Snakemake)
+
+binned = map(pd.read_csv, job.input.metrics)  # one file a view, in the order of the views
+figure = parameter_figure(dict(zip(job.params.views, binned, strict=True)), job.params.note)
+save(figure, job.output.pdf, job.output.png)

@@ -1,0 +1,49 @@
+"""Take the images of a catalogue of pearson2019 as one view sees them."""
+
+import argparse
+import json
+import time
+
+import numpy as np
+import torch
+
+from lenscnn import provenance, storage
+from lenscnn.conventions import q_phi_to_e1_e2_pearson
+from lenscnn.devices import device_name, resolve_device
+from lenscnn.exposures import expose
+
+CHUNK = 512  # images at once: bounds the memory, changes no image
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--catalogue", nargs="+", required=True, help="its files, in order")
+parser.add_argument("--spec", type=json.loads, required=True, help="the view, JSON")
+parser.add_argument("--rows", type=int, nargs=2, required=True, metavar=("FIRST", "END"))
+parser.add_argument("--out", required=True)
+parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+parser.add_argument("--threads", type=int, default=1)
+args = parser.parse_args()
+
+torch.set_num_threads(args.threads)
+device = resolve_device(args.device)
+parts = [storage.read_h5(path) for path in args.catalogue]
+population, split = json.loads(parts[0][1]["spec"]), parts[0][1]["split"]
+rows = slice(*args.rows)
+lenses = {name: np.concatenate([part[name] for part, _ in parts])[rows] for name in parts[0][0]}
+lenses["e1"], lenses["e2"] = q_phi_to_e1_e2_pearson(lenses["q"], lenses["phi"])
+
+attrs = provenance.collect(
+    {"population": population, "view": args.spec}, args.catalogue, device_name(device)
+)
+attrs |= {"unit": "electrons above the mean background", "bands": " ".join(args.spec["bands"])}
+n, n_pix = len(lenses["index"]), population["survey"]["n_pix"]
+begun = time.perf_counter()
+with storage.ImageWriter(args.out, n, (len(args.spec["bands"]), n_pix, n_pix), attrs) as shard:
+    shard.labels(lenses)
+    for start in range(0, n, CHUNK):
+        chunk = {name: values[start : start + CHUNK] for name, values in lenses.items()}
+        shard.write(expose(population, split, args.spec, chunk, device).cpu().numpy())
+        if (start // CHUNK) % 10 == 0 or start + CHUNK >= n:
+            done = min(start + CHUNK, n)
+            rate = done / (time.perf_counter() - begun)
+            print(f"{done}/{n} images, {rate:,.0f} a second, "
+                  f"{(n - done) / rate:.0f} s to go", flush=True)  # fmt: skip

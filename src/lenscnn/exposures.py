@@ -1,0 +1,86 @@
+"""From rows of a catalogue of pearson2019 to images, as a survey takes them."""
+
+import numpy as np
+import torch
+
+from lenscnn import observation, seeds
+from lenscnn.detection import galaxies
+from lenscnn.lens_light import fit_sersic
+from lenscnn.population.pearson2019 import realigned
+
+LENS_LIGHT = ("kept", "removed", "fitted")
+"""What becomes of the lens light: nothing; the true one is subtracted, its shot noise stays; a
+Sersic profile fitted to the noisy image is subtracted."""
+
+
+def expose(population: dict, split: str, view: dict, lenses: dict, device="cpu"):
+    """Images of catalogued lenses in one or more bands.
+
+    Views of the same lenses are paired: mass, sources and, for the same band and number of visits,
+    the random numbers behind the noise are the same, so that an image with the lens light removed
+    is the one with it kept less the lens light.
+
+    Parameters
+    ----------
+    population, split
+        As the catalogue was drawn.
+    view
+        ``bands``; ``visits``, exposures stacked; ``lens_light``, one of `LENS_LIGHT`;
+        ``light_of_mass``, None or another scatter than the catalogue's
+        (`population.pearson2019.light_shape`).
+    lenses : dict of ndarray, shape (n,)
+        Rows of the catalogue.
+    device
+        Where to compute.
+
+    Returns
+    -------
+    Tensor of float32, shape (n, n_bands, n_pix, n_pix)
+        Electrons, the mean background subtracted.
+
+    Raises
+    ------
+    ValueError
+        If the survey has no such band, or the catalogue no magnitudes in it.
+    """
+    survey, visits = population["survey"], view["visits"]
+    for band in view["bands"]:
+        if band not in survey["bands"] or f"magnitude_source_{band}" not in lenses:
+            raise ValueError(
+                f"survey {survey['name']} has no band {band!r}; it has {', '.join(survey['bands'])}"
+            )
+    if view["light_of_mass"]:
+        lenses = realigned(population, split, lenses, view["light_of_mass"])
+    sources, lens_light, _ = galaxies(
+        survey, population["scene"], lenses, device, with_lens_light=True
+    )
+    images = []
+    for band in view["bands"]:
+        zero_point = survey["bands"][band]["zero_point"]
+
+        def electrons(galaxy, band=band, zero_point=zero_point):
+            flux = observation.electrons(
+                lenses[f"magnitude_{galaxy}_{band}"], zero_point, survey, visits
+            )
+            return torch.as_tensor(flux, device=device).to(sources)[:, None, None, None]
+
+        lens = electrons("lens") * lens_light
+        background = observation.background(survey, band, visits)
+        stream = seeds.stream_key(
+            population["seed"], population["draw"], split, f"noise {band} {visits}"
+        )
+        keys = seeds.image_keys(stream, lenses["index"]).view(np.int64)
+        image = observation.expose(
+            electrons("source") * sources + lens,
+            background,
+            visits * survey["reads"],
+            survey["read_noise"],
+            torch.as_tensor(keys).to(device),
+        )
+        if view["lens_light"] == "removed":
+            image -= lens
+        elif view["lens_light"] == "fitted":
+            model, _ = fit_sersic(image, background.variance, survey, population["scene"])
+            image -= model
+        images.append(image)
+    return torch.cat(images, dim=1)

@@ -1,0 +1,109 @@
+"""Table 1 of pearson2019: data frames in, a data frame and LaTeX out."""
+
+import numpy as np
+import pandas as pd
+
+from lenscnn.averages import error_of_mean, rms_of
+from lenscnn.lens_metrics import PARAMETERS
+from lenscnn.tables import latex_row, latex_table, value_with_error
+
+PRINTED = {
+    view: dict(zip(PARAMETERS, values, strict=True))
+    for view, values in {
+        "vis_removed": (0.051, 0.081, 0.081, 0.068, 0.300),
+        "r_removed": (0.060, 0.075, 0.073, 0.061, 0.294),
+        "gri_removed": (0.046, 0.058, 0.058, 0.050, 0.239),
+        "vis_kept": (0.081, 0.100, 0.104, 0.085, 0.347),
+        "r_kept": (0.105, 0.100, 0.099, 0.082, 0.335),
+        "gri_kept": (0.083, 0.081, 0.080, 0.069, 0.274),
+    }.items()
+}
+"""The RMS errors of the paper's Table 1, by view and parameter."""
+
+_CAMERAS = {
+    "vis": ("Euclid", "VIS"),
+    "r": ("LSST", "$r$"),
+    "gri": ("LSST", "$gri$"),
+    "vis_dark": ("Euclid VIS,", r"2\,e$^-$/s dark"),
+}
+_SECTIONS = {
+    "removed": "Lens light removed",
+    "kept": "Lens light kept",
+    "fitted": r"A fitted S\'ersic profile removed (not in the paper)",
+}
+_PARAMETERS = {
+    "theta_E": r"$\theta_\mathrm{E}$ [arcsec]",
+    "e1": "$e_1$",
+    "e2": "$e_2$",
+    "ellipticity": "Ellipticity $1 - b/a$",
+    "phi": r"$\phi$ [rad]",
+}
+
+
+def lens_table(metrics: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """RMS errors of each view's own network beside the printed ones (Table 1).
+
+    Parameters
+    ----------
+    metrics
+        Rows of `lens_metrics.evaluate` by view. A view ``<camera>_fitted`` was not trained on:
+        its network is that of ``<camera>_removed``.
+
+    Returns
+    -------
+    DataFrame
+        Columns view, estimate, target, n_seeds, n, rms, rms_err, rms_scatter (these three as in
+        `averages.average_seeds`) and printed (nan where the paper has no such number).
+
+    Raises
+    ------
+    ValueError
+        If a view lacks its network.
+    """
+    parts = []
+    for view, frame in metrics.items():
+        estimate = view.replace("_fitted", "_removed")
+        table = rms_of(frame, estimate, ["target"]).set_index("target").loc[list(PARAMETERS)]
+        printed = PRINTED.get(view, {})
+        parts.append(
+            table.reset_index().assign(
+                view=view,
+                estimate=estimate,
+                n=table["n"].astype(int).to_numpy(),
+                printed=[printed.get(name, np.nan) for name in PARAMETERS],
+            )
+        )
+    columns = ["view", "estimate", "target", "n_seeds", "n", "rms", "rms_err", "rms_scatter"]
+    return pd.concat(parts, ignore_index=True)[[*columns, "printed"]]
+
+
+def lens_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
+    """LaTeX of a `lens_table`, in the layout of the paper's Table 1 (needs booktabs)."""
+    cells = {
+        (row["view"], row["target"]): _cell(row, error)
+        for (_, row), error in zip(table.iterrows(), error_of_mean(table, "rms"), strict=True)
+    }
+    body = []
+    for light, section in _SECTIONS.items():
+        body += [r"\midrule"] if body else []
+        body.append(latex_row([rf"\multicolumn{{{len(_CAMERAS) + 1}}}{{l}}{{\emph{{{section}}}}}"]))
+        for target, label in _PARAMETERS.items():
+            row = [cells.get((f"{camera}_{light}", target), "--") for camera in _CAMERAS]
+            body.append(latex_row([label, *row]))
+    heading = [latex_row(["", *words]) for words in zip(*_CAMERAS.values(), strict=True)]
+    counts = sorted(set(table["n"]))
+    n = "--".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+    caption = (
+        rf"Root mean square of predicted minus true parameters over {n} test images, that of "
+        r"$\phi$ modulo $\pi$. In brackets the error: bootstrap over the test images, joined "
+        r"with the error of the mean over training seeds where there are several; then, in "
+        r"parentheses, what the paper prints. The last column takes the dark current of the "
+        r"text literally. Networks tested on images less a fitted profile were trained on images "
+        r"less the true lens light."
+    )
+    return latex_table(caption, reading, scale, "l" + "c" * len(_CAMERAS), heading, body)
+
+
+def _cell(row: pd.Series, error: float) -> str:
+    ours = value_with_error(row["rms"], error)
+    return ours if np.isnan(row["printed"]) else f"{ours} ({row['printed']:.3f})"
