@@ -467,7 +467,7 @@ def test_predictions_of_alpha_take_the_predicted_n(trained_pair):
     assert predict(folder, "alpha", folder / "n.h5", shards, folder / "a.h5").returncode == 0
     arrays, attrs = storage.read_h5(folder / "a.h5")
     assert attrs["target"] == "alpha"
-    np.testing.assert_array_equal(arrays["true"], labels["alpha"])
+    np.testing.assert_array_equal(arrays["true"], labels["alpha"].astype(np.float32))
     np.testing.assert_array_equal(arrays["N"], labels["N"])
 
     # The network's scalar by hand: its weight times the difference of the scaled N.
