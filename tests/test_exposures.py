@@ -174,3 +174,13 @@ def test_an_image_does_not_depend_on_its_company(population, lenses):
 def test_a_band_that_the_survey_lacks_is_named(population, lenses):
     with pytest.raises(ValueError, match="lsst has no band 'VIS'; it has g, r, i"):
         expose(population, "test", _view(bands=["VIS"]), lenses)
+
+
+@pytest.mark.gpu
+def test_a_gpu_takes_the_same_images(population, lenses):
+    """Light to rounding; a photon more or less where rounding passes an integer."""
+    view = _view(bands=["i", "r", "g"], lens_light="removed")
+    here = expose(population, "test", view, lenses)
+    there = expose(population, "test", view, lenses, "cuda").cpu()
+    assert (here - there).abs().max() < 3
+    assert (here - there).abs().mean() < 0.1
