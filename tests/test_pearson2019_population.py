@@ -37,6 +37,7 @@ def spec(config):
             "position": reading["position"], "survey": survey,
             "criteria": paper["criteria"] | {"snr": reading["snr"]},
             "scene": paper["scene"], "training": None,
+            "maximum_attempts": reading["maximum_attempts"],
             "minimum_lens_age": paper["photometry"]["minimum_lens_age"],
             "center_sd": population["center_sd"] * survey["pixel_scale"],
         } | changes  # fmt: skip

@@ -117,6 +117,7 @@ def pearson_population_of(sample, split):
         "criteria": {**P["criteria"], "snr": reading["snr"]},
         "scene": P["scene"],
         "training": labels if split == "train" else None,
+        "maximum_attempts": reading["maximum_attempts"],
         "minimum_lens_age": P["photometry"]["minimum_lens_age"],
         **population,
         "center_sd": population["center_sd"] * survey["pixel_scale"],
