@@ -84,7 +84,7 @@ if config["predictions"] == "computed":
         threads: 1
         resources:
             mem="4GB",
-            runtime="2h",
+            runtime="4h",
         params:
             spec=pearson_population_spec,
             rows=pearson_rows,
