@@ -1,15 +1,22 @@
 # make          environment, then every target at smoke scale
 # make test     the tests
-# make quick    every target at quick scale (under an hour on 2 CPU cores)
+# make quick    every target at quick scale (a few hours on 2 CPU cores)
 # make paper    every target at paper scale (wants a GPU)
+# make figures  figures and tables from the predictions that are here; SCALE=quick or another
+# make report   the same as one HTML file, with captions, code and run times
+# make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
+# make docs     the graph of rules in README.md
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 ENV := .venv/.installed
+SCALE ?= $(if $(wildcard results/paper/*/predictions),paper,quick)
+CONFIG ?= config/$(if $(filter paper,$(SCALE)),config,$(SCALE)).yaml
+RELEASED = --configfile $(CONFIG) --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper test format bench-simulation clean
+.PHONY: all smoke quick paper figures report provenance docs test format bench-simulation clean
 
 all: smoke
 
@@ -32,6 +39,20 @@ quick: $(ENV)
 
 paper: $(ENV)
 	snakemake --profile profiles/local -- all
+
+figures: $(ENV)
+	snakemake --cores $(CORES) --quiet rules --keep-going $(RELEASED) -- figures
+
+report: figures
+	snakemake $(RELEASED) --report report.html -- figures
+	@ls -sh report.html
+
+provenance: $(ENV)
+	@test -n "$(FIGURE)" || { echo "make provenance FIGURE=paper_figures/quick/scutt/fig5.png"; exit 1; }
+	@PYTHONPATH=src python scripts/provenance.py $(FIGURE)
+
+docs: $(ENV)
+	python scripts/rule_graph.py README.md
 
 test: $(ENV)
 	$(BIN)/python -m pytest

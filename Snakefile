@@ -15,15 +15,21 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/specs_scutt.smk"
 include: "workflow/rules/specs_pearson2019.smk"
 include: "workflow/rules/specs.smk"
+include: "workflow/rules/specs_claims.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/scutt.smk"
 include: "workflow/rules/pearson2019.smk"
+include: "workflow/rules/claims.smk"
+
+
+report: "workflow/report/workflow.rst"
 
 
 localrules:
     all,
+    figures,
 
 
 rule all:
@@ -31,3 +37,10 @@ rule all:
     input:
         [SCUTT_TARGETS[reading] for reading in READINGS],
         PEARSON_TARGETS,
+        CLAIMS_TARGETS,
+
+
+# What can be drawn of released predictions, however few they are.
+rule figures:
+    input:
+        lambda wildcards: targets_at_hand(),

@@ -11,6 +11,7 @@ from lenscnn import provenance, storage
 from lenscnn.conventions import q_phi_to_e1_e2_pearson
 from lenscnn.devices import device_name, resolve_device
 from lenscnn.exposures import expose
+from lenscnn.population.pearson2019 import realigned
 
 CHUNK = 512  # images at once: bounds the memory, changes no image
 
@@ -29,6 +30,8 @@ parts = [storage.read_h5(path) for path in args.catalogue]
 population, split = json.loads(parts[0][1]["spec"]), parts[0][1]["split"]
 rows = slice(*args.rows)
 lenses = {name: np.concatenate([part[name] for part, _ in parts])[rows] for name in parts[0][0]}
+if args.spec["light_of_mass"]:
+    lenses = realigned(population, split, lenses, args.spec["light_of_mass"])
 lenses["e1"], lenses["e2"] = q_phi_to_e1_e2_pearson(lenses["q"], lenses["phi"])
 
 attrs = provenance.collect(

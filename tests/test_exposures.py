@@ -1,12 +1,19 @@
 """Exposures against scipy's Poisson distribution, lenstronomy and the noise formula."""
 
+import json
+import runpy
+import sys
+
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from scipy import stats
 
-from lenscnn import observation, seeds
+from lenscnn import observation, seeds, storage
 from lenscnn.exposures import expose
+from lenscnn.lens_light import fit_sersic
+from lenscnn.population.pearson2019 import realigned
 
 
 def _keys(n):
@@ -75,14 +82,15 @@ def population(config):
 
 
 def _view(**changes):
-    return {"bands": ["r"], "visits": 1, "lens_light": "kept", "light_of_mass": None} | changes
+    return {"bands": ["r"], "visits": 1, "lens_light": "kept"} | changes
 
 
-def _lens_light(population, lenses, band):
-    """The lens light of row 0 by lenstronomy, in electrons of one visit."""
+def _by_lenstronomy(population, lenses, band):
+    """Lensed source and lens light of row 0 by lenstronomy, in electrons of one visit."""
     from lenstronomy.Data.imaging_data import ImageData
     from lenstronomy.Data.psf import PSF
     from lenstronomy.ImSim.image_model import ImageModel
+    from lenstronomy.LensModel.lens_model import LensModel
     from lenstronomy.LightModel.light_model import LightModel
 
     from lenscnn.conventions import q_phi_to_e1_e2_lenstronomy
@@ -94,22 +102,62 @@ def _lens_light(population, lenses, band):
         "ra_at_xy_0": -scale * (n - 1) / 2, "dec_at_xy_0": -scale * (n - 1) / 2,
         "transform_pix2angle": scale * np.eye(2),
     }  # fmt: skip
-    e1, e2 = q_phi_to_e1_e2_lenstronomy(lenses["lens_q"][0], lenses["lens_phi"][0])
+    row = {name: values[0] for name, values in lenses.items()}
     light = LightModel(["SERSIC_ELLIPSE"])
-    profile = {
-        "amp": 1.0, "R_sersic": lenses["lens_R_sersic"][0], "n_sersic": 2.0, "e1": e1, "e2": e2,
-        "center_x": lenses["center_x"][0], "center_y": lenses["center_y"][0],
-    }  # fmt: skip
-    magnitude = lenses[f"magnitude_lens_{band}"][0]
-    electrons = 10 ** (-0.4 * (magnitude - survey["bands"][band]["zero_point"])) * 30.0
-    profile["amp"] = electrons / light.total_flux([profile])[0]
+
+    def ellipse(q, phi):
+        return dict(zip(("e1", "e2"), q_phi_to_e1_e2_lenstronomy(q, phi), strict=True))
+
+    def profile(galaxy, x, y):
+        shape = {
+            "amp": 1.0, "R_sersic": row[f"{galaxy}_R_sersic"],
+            "n_sersic": row[f"{galaxy}_n_sersic"], "center_x": x, "center_y": y,
+            **ellipse(row[f"{galaxy}_q"], row[f"{galaxy}_phi"]),
+        }  # fmt: skip
+        magnitude = row[f"magnitude_{galaxy}_{band}"]
+        electrons = 10 ** (-0.4 * (magnitude - survey["bands"][band]["zero_point"])) * 30.0
+        return [shape | {"amp": electrons / light.total_flux([shape])[0]}]
+
+    x, y = row["center_x"], row["center_y"]
+    mass = {"theta_E": row["theta_E"], "center_x": x, "center_y": y}
     model = ImageModel(
         ImageData(**grid),
         PSF("GAUSSIAN", fwhm=survey["seeing"], pixel_size=scale, truncation=6),
+        lens_model_class=LensModel(["SIE"]),
+        source_model_class=light,
         lens_light_model_class=light,
         kwargs_numerics={"supersampling_factor": 9, "supersampling_convolution": False},
     )
-    return model.image(kwargs_lens_light=[profile], source_add=False)
+    arguments = (
+        [mass | ellipse(row["q"], row["phi"])],
+        profile("source", x + row["source_x"], y + row["source_y"]),
+        profile("lens", x, y),
+    )
+    source = model.image(*arguments, lens_light_add=False)
+    return source, model.image(*arguments, source_add=False)
+
+
+@pytest.mark.parametrize("visits", [1, 100])
+@pytest.mark.parametrize("lens_light", ["kept", "removed"])
+def test_pixels_have_the_mean_and_variance_of_the_magnitudes(
+    population, lenses, lens_light, visits
+):
+    """Of many exposures of a lens off the centre; sky, dark current and read noise by hand."""
+    n = 32
+    system = {name: np.repeat(values[:1], n) for name, values in lenses.items()} | {
+        "index": np.arange(n), "center_x": np.full(n, 0.7), "center_y": np.full(n, -0.5),
+        "lens_n_sersic": np.ones(n), "magnitude_source_r": np.full(n, 24.5),
+        "magnitude_lens_r": np.full(n, 22.5),
+    }  # fmt: skip
+    source, light = (visits * image for image in _by_lenstronomy(population, system, "r"))
+    sky = 10 ** (-0.4 * (21.3 - 28.5)) * 0.2**2
+    variance = source + light + visits * (30 * (sky + 2) + 2 * 5**2)
+    expected = source + light if lens_light == "kept" else source
+    images = expose(population, "test", _view(visits=visits, lens_light=lens_light), system)
+    z = (images[:, 0].double().numpy() - expected) / np.sqrt(variance)
+    assert abs(z.mean()) < 5 / np.sqrt(z.size)
+    assert z.std() == pytest.approx(1, abs=5 / np.sqrt(2 * z.size))
+    assert np.abs(z.mean(axis=0)).max() < 6 / np.sqrt(n)
 
 
 @pytest.mark.parametrize("band", ["g", "i"])
@@ -118,12 +166,23 @@ def test_removed_is_kept_less_the_lens_light(population, lenses, band):
     lenses = lenses | {f"magnitude_lens_{band}": np.full(6, 16.0)}
     kept = expose(population, "test", _view(bands=[band]), lenses).double()
     removed = expose(population, "test", _view(bands=[band], lens_light="removed"), lenses).double()
-    expected = _lens_light(population, lenses, band)
+    _, expected = _by_lenstronomy(population, lenses, band)
     difference = (kept - removed)[0, 0].numpy()
     assert np.abs(difference - expected).max() < 3e-3 * expected.max()
     # The shot noise of the lens stays: the centre is noisier than the sky.
     inner = removed[..., 27:30, 27:30].std()
     assert inner > 2 * removed[..., :8, :8].std()
+
+
+def test_fit_knows_the_noise_of_the_stack(population, lenses):
+    """What is subtracted is the fit to the image, with the variance of the background by hand."""
+    two = {name: values[:2] for name, values in lenses.items()}
+    kept = expose(population, "test", _view(visits=100), two)
+    fitted = expose(population, "test", _view(visits=100, lens_light="fitted"), two)
+    sky = 10 ** (-0.4 * (21.3 - 28.5)) * 0.2**2
+    variance = 100 * (30 * (sky + 2) + 2 * 5**2)
+    model, _ = fit_sersic(kept, variance, population["survey"], population["scene"])
+    torch.testing.assert_close(kept - fitted, model, rtol=0, atol=1)
 
 
 def test_bands_are_the_single_band_images(population, lenses):
@@ -148,14 +207,15 @@ def test_noise_of_splits_visits_and_bands_is_independent(population, lenses):
 
 def test_scatter_of_the_light_changes_the_light_only(population, lenses):
     light = {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0}
-    turned = expose(population, "test", _view(light_of_mass=light), lenses)
+    turned_lenses = realigned(population, "test", lenses, light)
+    turned = expose(population, "test", _view(), turned_lenses)
     as_drawn = expose(population, "test", _view(), lenses)
     assert not torch.equal(turned, as_drawn)
     aligned = lenses | {"lens_q": lenses["q"], "lens_phi": lenses["phi"]}
     torch.testing.assert_close(expose(population, "test", _view(), aligned), turned)
     removed = [
-        expose(population, "test", _view(lens_light="removed", light_of_mass=scatter), lenses)
-        for scatter in (None, light)
+        expose(population, "test", _view(lens_light="removed"), columns)
+        for columns in (lenses, turned_lenses)
     ]
     # What is left differs by shot noise of the light alone: nothing at the edges, a little inside.
     difference = (removed[0] - removed[1]).abs()
@@ -174,6 +234,45 @@ def test_an_image_does_not_depend_on_its_company(population, lenses):
 def test_a_band_that_the_survey_lacks_is_named(population, lenses):
     with pytest.raises(ValueError, match="lsst has no band 'VIS'; it has g, r, i"):
         expose(population, "test", _view(bands=["VIS"]), lenses)
+
+
+def test_a_catalogue_without_magnitudes_is_to_be_drawn_again(population, lenses):
+    for galaxy in ("source", "lens"):
+        old = {k: v for k, v in lenses.items() if k != f"magnitude_{galaxy}_r"}
+        with pytest.raises(ValueError, match="no magnitudes in band 'r'.*older.*draw again"):
+            expose(population, "test", _view(), old)
+
+
+def test_unknown_lens_light_is_refused(population, lenses):
+    with pytest.raises(ValueError, match="'keep' is unknown; it may be kept, removed, fitted"):
+        expose(population, "test", _view(lens_light="keep"), lenses)
+
+
+@pytest.mark.parametrize("lens_light", ["kept", "removed", "fitted"])
+def test_no_lenses_are_no_images(population, lenses, lens_light):
+    none = {name: values[:0] for name, values in lenses.items()}
+    view = _view(bands=["i", "r", "g"], lens_light=lens_light)
+    assert expose(population, "test", view, none).shape == (0, 3, 57, 57)
+
+
+def test_labels_are_those_of_the_light_in_the_image(population, lenses, tmp_path, monkeypatch):
+    """Where a view turns the lens light, its shard says so."""
+    catalogue, out = tmp_path / "catalogue.h5", tmp_path / "images.h5"
+    storage.write_h5(catalogue, lenses, {"spec": json.dumps(population), "split": "test"})
+    light = {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0}
+    for scatter in (None, light):
+        spec = json.dumps(_view() | {"light_of_mass": scatter})
+        command = ["", "--catalogue", catalogue, "--spec", spec, "--rows", 1, 4, "--out", out]
+        monkeypatch.setattr(sys, "argv", [*map(str, command), "--device", "cpu"])
+        runpy.run_path(str(ROOT / "scripts/pearson2019_images.py"))
+        images, labels, _ = storage.load_images([out])
+        theirs = {name: values[1:4] for name, values in lenses.items()}
+        if scatter:
+            theirs |= {"lens_q": theirs["q"], "lens_phi": theirs["phi"]}
+        for name, values in theirs.items():
+            np.testing.assert_allclose(labels[name], values, err_msg=name)
+        expected = expose(population, "test", _view(), theirs)
+        torch.testing.assert_close(torch.as_tensor(images), expected)
 
 
 @pytest.mark.gpu

@@ -1,9 +1,10 @@
-"""scripts/offline: a slice cut short, carried home, gone on with elsewhere, unpacked.
+"""scripts/offline: slices cut short, carried home, gone on with elsewhere, unpacked.
 
 Each copy of the checkout stands for a machine that knows nothing of the others.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,9 +17,14 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
-SLICE = "scutt/fixed"
-NETWORKS = {"n_cnn_seed0", "alpha_cnn_seed0"}
-ESTIMATES = NETWORKS | {"alpha_cnn_true_n_seed0"}
+SLICES = ("pearson2019/caustic_e12_phi0", "scutt/fixed")
+NETWORKS = {"n_cnn_seed0", "alpha_cnn_seed0"}  # of scutt/fixed
+ESTIMATES = {f"fixed/{name}" for name in NETWORKS | {"alpha_cnn_true_n_seed0"}}
+PEARSON_ESTIMATES = {f"caustic_{view}/caustic_e12_phi0_seed0" for view in ("e0_phi0", "e12_phi0")}
+CATALOGUES = {
+    f"results/tiny/pearson2019/population/{sample}/test/shard_0.h5"
+    for sample in ("euclid", "lsst", "euclid_literal", "lsst_literal")
+}
 OVERLAY = {
     "scale": "tiny",
     "scutt": {
@@ -26,8 +32,14 @@ OVERLAY = {
         "training": {"epochs": 1},
         "evaluation": {"bootstrap": 5},
     },
+    "pearson2019": {
+        "draws": {"euclid_caustic": {"n_train": 32, "n_test": 8}},
+        "misalignment": {"e": {"train": [0, 0.12], "test": [0, 0.12]}},
+        "lenses_per_job": 10000,
+        "training": {"epochs": 1},
+    },
 }
-PATIENCE = 240  # seconds; on a free machine a call takes a tenth of that
+PATIENCE = 480  # seconds; on a free machine a call takes a tenth of that
 
 pytest.importorskip("snakemake")
 
@@ -44,7 +56,7 @@ def without_network() -> list[str]:
 
 def checkout(folder: Path) -> Path:
     """A fresh copy of what is under version control and the scripts need, with the overlay."""
-    for name in ("workflow", "scripts", "config", "profiles", "envs", "src"):
+    for name in ("workflow", "scripts", "config", "profiles", "envs", "src", "data"):
         shutil.copytree(ROOT / name, folder / name)
     shutil.copy2(ROOT / "Snakefile", folder)
     (folder / "config/tiny.yaml").write_text(yaml.safe_dump(OVERLAY))
@@ -79,16 +91,19 @@ def members(tar: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def cut_short(tmp_path_factory):
-    """Folder of what a call packed that was told to stop after its first training; its log."""
+    """Folder of what a call packed that was told to stop after its second training; its log.
+
+    One job at a time, the first slice first: by then that one is complete.
+    """
     folder = checkout(tmp_path_factory.mktemp("first"))
     log = folder / "log"
     with open(log, "w") as stream:
         process = subprocess.Popen(
-            [folder / "scripts/offline/run_slice.sh", "out", SLICE], cwd=folder, stdout=stream,
+            [folder / "scripts/offline/run_slice.sh", "out", *SLICES], cwd=folder, stdout=stream,
             stderr=subprocess.STDOUT, env=environment(CORES="1"),
         )  # fmt: skip
     end = time.monotonic() + PATIENCE
-    while "(Rule: train)" not in log.read_text():
+    while log.read_text().count("(Rule: train)") < 2:
         assert process.poll() is None and time.monotonic() < end, log.read_text()
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
@@ -98,90 +113,146 @@ def cut_short(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def gone_on(tmp_path_factory, cut_short):
-    """A second machine: its checkout with what came home, the slice completed there; the log."""
+    """A second machine: its checkout with weights that came home, the slices completed; the log."""
     folder = checkout(tmp_path_factory.mktemp("second"))
-    unpacked = call(folder, "unpack.sh", *cut_short[0].iterdir())
+    unpacked = call(folder, "unpack.sh", *cut_short[0].glob("*.*.*.tar.gz"))
     assert unpacked.returncode == 0, unpacked.stdout
-    (folder / "scripts/train.py").touch()  # a checkout there is younger than what it brings
-    done = call(folder, "run_slice.sh", folder / "out", SLICE, CORES="2")
+    for name in ("train", "pearson2019_images"):
+        (folder / f"scripts/{name}.py").touch()  # a checkout there is younger than what it brings
+    done = call(folder, "run_slice.sh", folder / "out", *SLICES, CORES="2")
     assert done.returncode == 0, done.stdout
     return folder, unpacked.stdout, done.stdout
 
 
-def test_stopped_call_packs_the_trained_network(cut_short):
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, gone_on):
+    """A checkout with the results of the second machine; what unpacking said."""
+    folder = checkout(tmp_path_factory.mktemp("home"))
+    tars = [gone_on[0] / f"out/{name.replace('/', '.')}.tar.gz" for name in SLICES]
+    return folder, call(folder, "unpack.sh", *tars)
+
+
+def scutt_network(cut_short) -> str:
+    """The network of scutt/fixed that the first call trained."""
+    (tar,) = cut_short[0].glob("scutt.*")
+    return tar.name.removeprefix("scutt.fixed.").removesuffix(".tar.gz")
+
+
+def test_stopped_call_packs_what_is_complete_and_the_trained_network(cut_short):
     out, log = cut_short
-    (tar,) = out.iterdir()
-    name = tar.name.removeprefix("scutt.fixed.").removesuffix(".tar.gz")
+    name = scutt_network(cut_short)
     assert name in NETWORKS
-    assert members(tar) == {
+    assert {tar.name for tar in out.iterdir()} == {
+        "pearson2019.caustic_e12_phi0.tar.gz",
+        "pearson2019.caustic_e12_phi0.cnn_seed0.tar.gz",
+        f"scutt.fixed.{name}.tar.gz",
+    }  # fmt: skip
+    assert members(out / f"scutt.fixed.{name}.tar.gz") == {
         f"results/tiny/scutt/weights/fixed/{name}.pt",
         f"results/tiny/scutt/history/fixed/{name}.jsonl",
         f"benchmarks/tiny/scutt/train/fixed/{name}.tsv",
         f"logs/tiny/scutt/train/fixed/{name}.log",
     }
+    assert "pearson2019/caustic_e12_phi0: complete\n" in log
     assert f"scutt/fixed: not complete; trained so far: {name}\n" in log
 
 
 def test_carried_weights_are_not_trained_again(cut_short, gone_on):
-    (tar,) = cut_short[0].iterdir()
     _, unpacked, log = gone_on
-    carried = tar.name.split(".")[2]
+    carried = scutt_network(cut_short)
     assert f"scutt/fixed: to do, with {carried} trained" in unpacked
+    assert "pearson2019/caustic_e12_phi0: to do, with cnn_seed0 trained" in unpacked
     assert networks_trained(log) == NETWORKS - {carried}
+    assert "images/caustic_e12_phi0/test.h5" in log
+    assert "images/caustic_e12_phi0/train.h5" not in log  # nothing is trained on them
 
 
-def test_complete_slice_is_packed_without_images(gone_on):
+def test_complete_slices_are_packed_without_images(gone_on):
     folder, _, log = gone_on
-    packed = members(folder / "out/scutt.fixed.tar.gz")
-    assert {"results/tiny/scutt/metrics/fixed.csv"} == {n for n in packed if n.endswith(".csv")}
-    for kind, names in {
-        "results/tiny/scutt/predictions/fixed/{}.h5": ESTIMATES,
-        "results/tiny/scutt/history/fixed/{}.jsonl": NETWORKS,
-        "benchmarks/tiny/scutt/train/fixed/{}.tsv": NETWORKS,
-        "benchmarks/tiny/scutt/predict/fixed/{}.tsv": ESTIMATES,
-        "logs/tiny/scutt/train/fixed/{}.log": NETWORKS,
-    }.items():
-        assert {kind.format(name) for name in names} <= packed
-    assert not [name for name in packed if name.startswith("results/tiny/scutt/images")]
-    for network in NETWORKS:
-        name = f"results/tiny/scutt/weights/fixed/{network}.pt"
-        assert name in members(folder / f"out/scutt.fixed.{network}.tar.gz")
-    assert "scutt/fixed: complete\n" in log
+    for name, estimates, networks in (
+        ("scutt/fixed", ESTIMATES, NETWORKS),
+        ("pearson2019/caustic_e12_phi0", PEARSON_ESTIMATES, {"cnn_seed0"}),
+    ):
+        reading, view = name.split("/")
+        packed = members(folder / f"out/{reading}.{view}.tar.gz")
+        for kind, names in {
+            "results/tiny/{}/predictions/{}.h5": estimates,
+            "benchmarks/tiny/{}/predict/{}.tsv": estimates,
+            "logs/tiny/{}/predict/{}.log": estimates,
+            "results/tiny/{}/history/{}.jsonl": {f"{view}/{network}" for network in networks},
+            "benchmarks/tiny/{}/train/{}.tsv": {f"{view}/{network}" for network in networks},
+            "logs/tiny/{}/train/{}.log": {f"{view}/{network}" for network in networks},
+        }.items():
+            assert {kind.format(reading, name) for name in names} <= packed
+        assert {path.split("/")[3] for path in packed if path.startswith("results")} == {
+            "predictions", "history", *(["metrics"] if reading == "scutt" else []),
+        }  # fmt: skip
+        for network in networks:
+            weights = f"results/tiny/{reading}/weights/{view}/{network}.pt"
+            assert weights in members(folder / f"out/{reading}.{view}.{network}.tar.gz")
+        assert f"{name}: complete\n" in log
 
 
-def test_complete_slice_is_skipped_and_limits_hold(gone_on):
+def test_complete_slices_are_skipped_and_limits_hold(gone_on):
     folder, *_ = gone_on
-    again = call(folder, "run_slice.sh", folder / "again", SLICE, MAX_FILES="1")
+    again = call(
+        folder, "run_slice.sh", folder / "again", *SLICES[::-1], MAX_FILE_MIB="1", MAX_FILES="1"
+    )
     assert again.returncode == 0, again.stdout
-    assert "scutt/fixed: predictions and metrics are there, skipped" in again.stdout
+    assert "scutt/fixed: all is there, skipped" in again.stdout
     assert "Building DAG" not in again.stdout
     assert [path.name for path in (folder / "again").iterdir()] == ["scutt.fixed.tar.gz"]
-    small = call(folder, "run_slice.sh", folder / "small", SLICE, MAX_FILE_MIB="1")
-    assert "left out scutt.fixed.alpha_cnn_seed0.tar.gz" in small.stdout
-    assert [path.name for path in (folder / "small").iterdir()] == ["scutt.fixed.tar.gz"]
+    for name, why in (
+        ("pearson2019.caustic_e12_phi0", "1 files are packed"),
+        ("scutt.fixed.alpha_cnn_seed0", "more than 1 MiB"),
+    ):
+        assert re.search(rf"left out {name}.tar.gz \(\d+ KiB\): {why}", again.stdout)
 
 
-def test_unpack_places_files_and_refuses_to_replace(gone_on, tmp_path):
-    machine, *_ = gone_on
-    home = checkout(tmp_path / "home")
-    tar = machine / "out/scutt.fixed.tar.gz"
-    first = call(home, "unpack.sh", tar)
+def test_unpack_places_files_and_refuses_to_replace(gone_on, home):
+    machine, (folder, first) = gone_on[0], home
     assert first.returncode == 0, first.stdout
     assert "scutt/fixed: complete\n" in first.stdout
+    assert "pearson2019/caustic_e12_phi0: complete\n" in first.stdout
     assert "scutt_as_run/varied: to do\n" in first.stdout
+    tar = machine / "out/scutt.fixed.tar.gz"
     for name in members(tar):
-        assert (home / name).read_bytes() == (machine / name).read_bytes()
-    assert call(home, "unpack.sh", tar).returncode == 0  # the same again changes nothing
+        assert (folder / name).read_bytes() == (machine / name).read_bytes()
+    assert call(folder, "unpack.sh", tar).returncode == 0  # the same again changes nothing
 
-    metrics = home / "results/tiny/scutt/metrics/fixed.csv"
+    metrics = folder / "results/tiny/scutt/metrics/fixed.csv"
     theirs = metrics.read_text()
     metrics.write_text(ours := theirs + "\n")
-    refused = call(home, "unpack.sh", tar)
+    refused = call(folder, "unpack.sh", tar)
     assert refused.returncode == 1
     assert "results/tiny/scutt/metrics/fixed.csv" in refused.stdout
     assert metrics.read_text() == ours
-    assert call(home, "unpack.sh", "--force", tar).returncode == 0
+    assert call(folder, "unpack.sh", "--force", tar).returncode == 0
     assert metrics.read_text() == theirs
+
+
+def test_catalogues_are_a_slice_and_figures_ask_for_nothing_else(gone_on, home, tmp_path):
+    """Its files are stand-ins: what they hold is not looked at."""
+    machine, folder = gone_on[0], home[0]
+    for name in CATALOGUES:
+        (machine / name).parent.mkdir(parents=True, exist_ok=True)
+        (machine / name).write_text("a catalogue")
+    packed = call(machine, "run_slice.sh", tmp_path, "pearson2019/population")
+    assert packed.returncode == 0, packed.stdout
+    (tar,) = tmp_path.iterdir()
+    assert members(tar) == CATALOGUES
+    with tarfile.open(tar) as archive:
+        archive.extractall(folder, filter="data")
+    planned = subprocess.run(
+        [
+            sys.executable, "-m", "snakemake", "-n", "--configfile", "config/tiny.yaml",
+            "--config", "predictions=released", "--",
+            *(f"pearson2019_fig{k}" for k in range(1, 5)),
+        ],
+        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert planned.returncode == 0, planned.stdout
+    assert "pearson2019_population" not in planned.stdout
 
 
 def test_unpack_refuses_foreign_archives(tmp_path):
@@ -195,8 +266,12 @@ def test_unpack_refuses_foreign_archives(tmp_path):
     assert (home / "Snakefile").read_text() == (ROOT / "Snakefile").read_text()
 
 
-def test_malformed_slice_is_refused(tmp_path):
+def test_unknown_slices_are_refused(tmp_path):
     home = checkout(tmp_path / "home")
     refused = call(home, "run_slice.sh", tmp_path / "out", "scutt")
     assert refused.returncode == 2
     assert "READING/VIEW" in refused.stdout
+    refused = call(home, "run_slice.sh", tmp_path / "out", "pearson2019/vis_fitted")
+    assert refused.returncode == 2
+    assert "no slice 'pearson2019/vis_fitted'" in refused.stdout
+    assert " pearson2019/vis_removed " in refused.stdout

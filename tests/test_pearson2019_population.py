@@ -8,8 +8,9 @@ from astropy import units
 from astropy.constants import c
 from astropy.cosmology import FlatLambdaCDM
 from conftest import ROOT
-from scipy import integrate, stats
+from scipy import integrate, ndimage, special, stats
 
+from lenscnn.detection import detector
 from lenscnn.observation import background, electrons
 from lenscnn.population import pearson2019 as pearson
 from lenscnn.population import photometry
@@ -18,7 +19,7 @@ from lenscnn.seeds import image_keys, stream_key
 COSMOLOGY = FlatLambdaCDM(67.4, 0.32, Tcmb0=0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def spec(config):
     """Function: the population spec of a survey and a reading, as the workflow puts it together."""
 
@@ -58,7 +59,7 @@ def test_distances_are_astropys(spec):
     np.testing.assert_allclose(universe.arcsec_per_kpc(z), scale, rtol=1e-3)
 
 
-def test_einstein_radius_is_equation_2(spec):
+def test_einstein_radius_is_that_of_an_isothermal_sphere(spec):
     universe = pearson.Universe(spec())
     distance = COSMOLOGY.angular_diameter_distance
     ratio = distance(0.7, 1.8) / distance(1.8)
@@ -164,9 +165,183 @@ def test_a_sample_keeps_its_own_rules(spec, colours):
     scatter = given["light_of_mass"]["phi_sd"]
     assert np.rad2deg(offset.std()) == pytest.approx(scatter, rel=5 / np.sqrt(800))
     assert lenses["center_x"].std() == pytest.approx(0.2, rel=5 / np.sqrt(800))
-    # The source lies where the critical ellipse has it: uniform in area within criterion (i).
-    ratio = pearson.Universe(given).theta_E(lenses["sigma_v"], lenses["z_lens"], lenses["z_source"])
-    np.testing.assert_allclose(ratio, lenses["theta_E"])
+    distance = COSMOLOGY.comoving_distance
+    ratio = 1 - (distance(lenses["z_lens"]) / distance(lenses["z_source"])).value
+    radians = 4 * np.pi * (lenses["sigma_v"] / c.to_value("km/s")) ** 2 * ratio
+    np.testing.assert_allclose(np.rad2deg(radians) * 3600, lenses["theta_E"], rtol=2e-3)
+
+
+def _attempts(given, n):
+    """Candidates among the first `n` attempts of image 0."""
+    key = image_keys(stream_key(5, "check", "test", "system"), np.zeros(n, int))
+    return pearson.candidates(given, pearson.Universe(given), key, np.arange(n), None)
+
+
+@pytest.fixture(scope="module")
+def lenient(spec):
+    """Function: a spec with the seeing and the bound on the flux lifted."""
+
+    def build(**changes):
+        given = spec(flux_bound=1e9, **changes)
+        given["survey"]["seeing"] = 0.0
+        return given
+
+    return build
+
+
+def test_sources_are_uniform_inside_critical_curve_and_einstein_radius(lenient):
+    """Against points of a disc of the Einstein radius, in the frame of the lens."""
+    shape = {"mean": 0.5, "sd": 0.1, "minimum": 0.2, "maximum": 1.0}
+    n = 12_000
+    _, system, fallen = _attempts(lenient(reading="literal", q=shape), n)
+    q, phi = system["q"], system["phi"]
+    source = (system["source_x"] + 1j * system["source_y"]) / system["theta_E"]
+    source *= np.exp(-1j * phi)
+    assert np.all(np.abs(source) < 1)
+    assert np.all(q * source.real**2 + source.imag**2 / q < 1)
+
+    rng = np.random.default_rng(6)
+    theirs = np.full(len(q), 2.0 + 0j)
+    while np.any(out := (np.abs(theirs) > 1) | (q * theirs.real**2 + theirs.imag**2 / q > 1)):
+        theirs[out] = rng.uniform(-1, 1, (out.sum(), 2)) @ [1, 1j]
+    for part in (np.real, np.imag, np.abs, np.angle):
+        assert stats.ks_2samp(part(source), part(theirs)).pvalue > 1e-3, part
+    assert stats.kstest(phi, stats.uniform(0, np.pi).cdf).pvalue > 1e-3
+
+    # How many fall: ellipse and disc have one area, and z_source < z_lens in a sixth of the pairs.
+    q = stats.truncnorm.rvs(-3, 5, 0.5, 0.1, 100_000, random_state=rng)
+    point = np.sqrt(rng.random(len(q))) * np.exp(2j * np.pi * rng.random(len(q)))
+    kept = 5 / 6 * np.mean(q * point.real**2 + point.imag**2 / q < 1)
+    assert 1 - fallen["geometry"] / n == pytest.approx(kept, abs=5 * 0.5 / np.sqrt(n))
+
+
+def test_light_follows_the_printed_relations(lenient):
+    """Every scatter, made uniform by its law, with numbers and signs as printed."""
+    _, system, _ = _attempts(lenient(reading="literal"), 12_000)
+    z, V = system["z_lens"], np.log10(system["sigma_v"])
+    size = {
+        galaxy: np.log10(
+            system[f"{galaxy}_R_sersic"]
+            * COSMOLOGY.kpc_proper_per_arcmin(system[f"z_{galaxy}"]).value / 60
+        )
+        for galaxy in ("lens", "source")
+    }  # fmt: skip
+    brightness = (
+        system["magnitude_lens"]
+        + 2.5 * np.log10(2 * np.pi * system["lens_R_sersic"] ** 2)
+        - 10 * np.log10(1 + z)
+    )
+    plane = 1.1701 * V + 0.3029 * brightness - 8.0858
+    np.testing.assert_allclose(plane, size["lens"], atol=3e-3)
+
+    factor = stats.truncnorm((system["q"] - 1.02) / 0.12, (10 * system["q"] - 1.02) / 0.12)
+    z = system["z_source"]
+    absolute = system["magnitude_source"] - COSMOLOGY.distmod(z).value
+    mean = -(absolute + 18) / 4 - 1.2 * np.log10((1 + z) / 1.6)
+    # The source is smaller than the Einstein radius: criterion (ii) without seeing.
+    largest = size["source"] + np.log10(system["theta_E"] / system["source_R_sersic"])
+    numbers = {
+        "lens size": stats.norm(2.46 - 2.79 * V + 0.84 * V**2, 0.11).cdf(size["lens"]),
+        "source size": stats.norm.cdf(size["source"], mean, 0.35)
+        / stats.norm.cdf(largest, mean, 0.35),
+        "lens q": factor.cdf((system["q"] / system["lens_q"] - 1.02) / 0.12),
+        "source q": stats.rayleigh.cdf(1 - system["source_q"], scale=0.3)
+        / stats.rayleigh.cdf(0.8, scale=0.3),
+        "source phi": system["source_phi"] / np.pi,
+        "lens n": stats.norm.cdf(system["lens_n_sersic"], 4, 0.5),
+        "source n": stats.norm.cdf(system["source_n_sersic"], 4, 0.5),
+    }
+    for name, u in numbers.items():
+        assert stats.kstest(u, stats.uniform.cdf).pvalue > 1e-3, name
+
+
+def test_cuts_before_the_image_are_the_criteria(spec, lenient):
+    """Against the same attempts with seeing and bound lifted, cut by hand."""
+    n = 60_000
+    rows, _, fallen = _attempts(spec(), n)
+    every, system, lost = _attempts(lenient(), n)
+    assert sum(lost.values()) + len(every) == n and lost["flux"] == 0
+    resolved = system["theta_E"] ** 2 > system["source_R_sersic"] ** 2 + 0.17**2 / 2
+    flux = 10 ** (-0.4 * (system["magnitude_source"] - 25.5)) * 565
+    sky = 10 ** (-0.4 * (22.2 - 25.5)) * 0.1**2 * 565
+    seen = 5 * flux > 20 * np.sqrt(sky + 5**2)
+    assert list(rows) == list(every[resolved & seen])
+    assert fallen == {
+        "geometry": lost["geometry"],
+        "size": lost["size"] + np.count_nonzero(~resolved),
+        "flux": np.count_nonzero(resolved & ~seen),
+    }
+
+
+@pytest.fixture(scope="module")
+def detected(spec, colours):
+    """A draw that Euclid detects, what fell, and all systems whose image was measured."""
+    given, measured = spec(), []
+    measure = detector(given)
+
+    def judge(systems):
+        mu, snr = measure(systems)
+        measured.append(systems | {"mu": mu, "snr": snr})
+        return mu, snr
+
+    lenses, fallen = pearson.draw_lenses(given, "test", np.arange(30), judge, colours)
+    return lenses, fallen, {k: np.concatenate([m[k] for m in measured]) for k in measured[0]}
+
+
+def test_detected_lenses_meet_all_criteria(detected):
+    lenses, fallen, measured = detected
+    size = lenses["source_R_sersic"]
+    assert np.all(np.hypot(lenses["source_x"], lenses["source_y"]) < lenses["theta_E"])
+    assert np.all(lenses["theta_E"] ** 2 > size**2 + 0.17**2 / 2)
+    assert np.all((lenses["mu"] > 3) & (lenses["mu"] * size > 0.17))
+    assert np.all(lenses["snr"] > 20)
+    # What was measured and is no such lens fell, be it for one reason alone.
+    magnified = measured["mu"] > 3
+    sheared = measured["mu"] * measured["source_R_sersic"] > 0.17
+    loud = measured["snr"] > 20
+    assert fallen["magnification"] == np.count_nonzero(~(magnified & sheared))
+    assert fallen["signal_to_noise"] == np.count_nonzero(magnified & sheared & ~loud)
+    for alone in (~magnified & sheared & loud, magnified & ~sheared & loud,
+                  magnified & sheared & ~loud):  # fmt: skip
+        assert np.any(alone)
+        assert not np.isin(lenses["snr"], measured["snr"][alone]).any()
+
+
+def test_magnification_and_signal_to_noise_of_detected_lenses(detected):
+    """By lenstronomy's deflections, a Sersic profile in closed form and scipy's convolution."""
+    from lenstronomy.LensModel.lens_model import LensModel
+
+    from lenscnn.conventions import q_phi_to_e1_e2_lenstronomy
+
+    lenses, _, _ = detected
+    model, n, fine = LensModel(["SIE"]), 57, 15
+    x = (np.arange(n * fine) - (n * fine - 1) / 2) * 0.1 / fine
+    x, y = (grid.ravel() for grid in np.meshgrid(x, x))
+    sky = 10 ** (-0.4 * (22.2 - 25.5)) * 0.1**2 * 565
+    sigma = np.sqrt(sky + 5**2)
+    for i in range(6):
+        row = {name: values[i] for name, values in lenses.items()}
+        e1, e2 = q_phi_to_e1_e2_lenstronomy(row["q"], row["phi"])
+        mass = {
+            "theta_E": row["theta_E"], "e1": e1, "e2": e2,
+            "center_x": row["center_x"], "center_y": row["center_y"],
+        }  # fmt: skip
+        source_x, source_y = model.ray_shooting(x, y, [mass])
+        offset = source_x - row["center_x"] - row["source_x"]
+        offset = offset + 1j * (source_y - row["center_y"] - row["source_y"])
+        offset *= np.exp(-1j * row["source_phi"])
+        q, R, index = (row[f"source_{name}"] for name in ("q", "R_sersic", "n_sersic"))
+        b = special.gammaincinv(2 * index, 0.5)
+        radius = np.sqrt(q * offset.real**2 + offset.imag**2 / q) / R
+        total = 2 * np.pi * index * R**2 * b ** (-2 * index) * special.gamma(2 * index)
+        light = np.exp(-b * radius ** (1 / index)) / total * (0.1 / fine) ** 2
+        image = light.reshape(n, fine, n, fine).sum(axis=(1, 3))
+        assert row["mu"] == pytest.approx(image.sum(), rel=0.02)
+        electrons = 10 ** (-0.4 * (row["magnitude_source_VIS"] - 25.5)) * 565
+        psf = 0.17 / 0.1 / np.sqrt(8 * np.log(2))  # standard deviation, pixels
+        image = electrons * ndimage.gaussian_filter(image, psf, mode="constant", truncate=6)
+        bright = image[image > sigma]
+        assert row["snr"] == pytest.approx(bright.sum() / (sigma * len(bright) ** 0.5), rel=0.02)
 
 
 def test_training_labels_are_uniform_whatever_is_detected(spec, colours):
@@ -263,6 +438,19 @@ def test_a_band_without_colours_is_named(spec, colours):
     given["survey"]["bands"] = given["survey"]["bands"] | {"Y": {"zero_point": 27, "sky": 20}}
     with pytest.raises(ValueError, match="no colours for band Y: the table has g, r, i, VIS"):
         pearson.draw_lenses(given, "test", np.arange(3), _bright, colours)
+
+
+def test_a_survey_of_one_band_needs_no_colours(spec, colours):
+    given, as_known = spec(), spec()
+    given["survey"] |= {
+        "bands": {"Z087": given["survey"]["bands"]["VIS"]},
+        "detection_band": "Z087",
+    }
+    lenses, _ = pearson.draw_lenses(given, "test", np.arange(3), _bright, colours)
+    known, _ = pearson.draw_lenses(as_known, "test", np.arange(3), _bright, colours)
+    for galaxy in ("source", "lens"):
+        values = lenses[f"magnitude_{galaxy}_Z087"]
+        np.testing.assert_array_equal(values, known[f"magnitude_{galaxy}_VIS"])
 
 
 def test_spec_is_json(spec):

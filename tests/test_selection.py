@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from lenstronomy.LensModel.lens_model import LensModel
 from scipy import integrate, stats
 
 from lenscnn import selection
-from lenscnn.detection import detector
+from lenscnn.detection import detector, galaxies
 from lenscnn.observation import background
 
 
@@ -74,6 +75,23 @@ def test_magnification_of_a_small_source_is_that_of_its_images(config):
     )
     expected = np.abs(lens.magnification(x, y, arguments)).sum()
     assert mu[0] == pytest.approx(expected, rel=0.02)
+
+
+def test_source_and_light_move_with_the_lens(config):
+    """By whole pixels: the same images elsewhere on the stamp."""
+    population = _population(config, "euclid")
+    light = {"lens_R_sersic": 0.3, "lens_n_sersic": 1.0, "lens_q": 0.7, "lens_phi": 1.1}
+    images = [
+        galaxies(
+            population["survey"], population["scene"], _system(**light, **centre),
+            with_lens_light=True,
+        )
+        for centre in ({}, {"center_x": 0.3, "center_y": -0.2})
+    ]  # fmt: skip
+    for here, there in zip(*images, strict=True):
+        if here.ndim == 4:
+            here, there = here[..., 2:, :-3], there[..., :-2, 3:]
+        torch.testing.assert_close(there, here, rtol=1e-3, atol=1e-5)
 
 
 def test_signal_to_noise_is_equation_5(config):

@@ -67,7 +67,7 @@ def test_all_is_every_figure_and_table_of_both_readings():
     }  # fmt: skip
     stages["train"] += networks
     stages["predict"] += estimates
-    assert planned == targets | aids | stages | pearson
+    assert planned == targets | aids | stages | pearson | {"claims": 1}
 
 
 def test_every_target_has_a_name_and_a_path():

@@ -2,7 +2,7 @@
 # Run slices of the workflow on a bare machine without network, and pack what came of them.
 # See README.md beside this file.
 #
-#   scripts/offline/run_slice.sh OUT READING/VIEW...     e.g. out scutt/fixed scutt/lowres
+#   scripts/offline/run_slice.sh OUT READING/VIEW...     e.g. out scutt/fixed pearson2019/r_kept
 #
 # Environment: MINUTES to compute (9), GPU_JOBS at a time on the GPU (4), CORES (all),
 # DEVICE (cuda), CONFIG overlay (none, that is paper scale), PYTHON (python3), and the limits on
@@ -30,8 +30,6 @@ MAX_FILE_MIB=${MAX_FILE_MIB:-16}
 MAX_TOTAL_MIB=${MAX_TOTAL_MIB:-64}
 source scripts/offline/common.sh
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 python=$(command -v "${PYTHON:-python3}") || {
     echo "run_slice.sh: no ${PYTHON:-python3} here; name one with PYTHON=" >&2
     exit 2
@@ -76,24 +74,41 @@ run_snakemake() {
     return $status
 }
 
-# Give what slices hold beyond images one age, now: Snakemake makes anew what is older than its
+# Benchmark and log of each product of a slice.
+records() {
+    products "$1" | sed -E 's,/predictions/,/predict/,
+        s,^results/(.*)\.[^.]+$,benchmarks/\1.tsv\nlogs/\1.log,'
+}
+
+# Give what the networks of slices left one age, now: Snakemake makes anew what is older than its
 # input. The age of an output is that of its benchmark if that is older.
 rejuvenate() {
     local slice
     touch "$work/now"
     for slice in "$@"; do
-        find "results/$SCALE/${slice%/*}"/{weights,history,predictions}/"${slice#*/}" \
-            "benchmarks/$SCALE/${slice%/*}"/{train,predict}/"${slice#*/}" \
+        [[ ${slice#*/} != population ]] || continue # images were made from it: they stay younger
+        find "results/$SCALE/${slice%/*}"/{weights,history}/"${slice#*/}" \
+            "benchmarks/$SCALE/${slice%/*}/train/${slice#*/}" \
+            $(products "$slice") $(records "$slice") \
             -type f -exec touch -r "$work/now" {} + 2>/dev/null || true
     done
 }
 
-targets=()
+install_snakemake
+list_slices
+for slice in "$@"; do
+    [[ -n $(products "$slice") ]] || {
+        echo "run_slice.sh: no slice '$slice'; there are" $(slices) >&2
+        exit 2
+    }
+done
+targets=() first=()
 for slice in "$@"; do
     if complete "$slice"; then
-        echo "$slice: predictions and metrics are there, skipped"
+        echo "$slice: all is there, skipped"
     else
-        targets+=("results/$SCALE/${slice%/*}/metrics/${slice#*/}.csv")
+        mapfile -t -O ${#targets[@]} targets < <(products "$slice")
+        ((${#first[@]})) || first=("${targets[@]}")
         for network in $(trained "$slice"); do
             echo "$slice: $network is trained, goes on with its weights"
         done
@@ -101,13 +116,14 @@ for slice in "$@"; do
 done
 status=0
 if ((${#targets[@]})); then
-    install_snakemake
-    # Images first, by themselves: a job whose input is made in the same run is always run again,
-    # so weights brought along would be trained again because their images had to be made anew.
-    # Then what was brought along is made to look younger than images and code, and all the rest
-    # is run. What weights were trained with is checked when they predict.
-    run_snakemake --until simulate -- "${targets[@]}" && rejuvenate "$@" &&
-        run_snakemake --prioritize "${targets[0]}" -- "${targets[@]}" || status=$?
+    # What was brought along is made to look younger than the code, so that only images that are
+    # still needed are made. These first, by themselves: a job whose input is made in the same run
+    # is always run again, so weights brought along would be trained again because of images made
+    # anew. Then weights are made to look younger than those, and all the rest is run. What weights
+    # were trained with is checked when they predict.
+    rejuvenate "$@"
+    run_snakemake --until simulate pearson2019_images -- "${targets[@]}" && rejuvenate "$@" &&
+        run_snakemake --prioritize "${first[@]}" -- "${targets[@]}" || status=$?
     ((status == 0)) ||
         echo "Snakemake ended with $status (124: the time was up); packing what is there"
 fi
@@ -138,26 +154,25 @@ pack() {
 
 # Everything small that a complete slice gave: no images, no weights.
 pack_products() {
-    local reading=${1%/*} view=${1#*/} products
-    mapfile -t products < <(find \
-        "results/$SCALE/$reading"/{predictions,history}/"$view" \
-        "results/$SCALE/$reading/metrics/$view.csv" \
-        "benchmarks/$SCALE/$reading"/{images,train,predict}/"$view" \
-        "logs/$SCALE/$reading"/{train,predict}/"$view" \
+    local reading=${1%/*} view=${1#*/} members
+    mapfile -t members < <(find $(products "$1") $(records "$1") \
+        "results/$SCALE/$reading/history/$view" \
+        "benchmarks/$SCALE/$reading"/{images,train}/"$view" \
+        "logs/$SCALE/$reading/train/$view" \
         -type f -name '[!.]*' 2>/dev/null)
-    pack "$reading.$view.tar.gz" "${products[@]}"
+    pack "$reading.$view.tar.gz" "${members[@]}"
 }
 
 # Trained networks: weights, history, benchmark and log of each.
 pack_networks() {
-    local reading=${1%/*} view=${1#*/} network products
+    local reading=${1%/*} view=${1#*/} network members
     for network in $(trained "$1"); do
-        mapfile -t products < <(find \
+        mapfile -t members < <(find \
             "results/$SCALE/$reading/weights/$view/$network.pt" \
             "results/$SCALE/$reading/history/$view/$network.jsonl" \
             "benchmarks/$SCALE/$reading/train/$view/$network.tsv" \
             "logs/$SCALE/$reading/train/$view/$network.log" 2>/dev/null)
-        pack "$reading.$view.$network.tar.gz" "${products[@]}"
+        pack "$reading.$view.$network.tar.gz" "${members[@]}"
     done
 }
 

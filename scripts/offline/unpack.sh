@@ -4,7 +4,7 @@
 #
 #   scripts/offline/unpack.sh [--force] TAR...
 #
-# Environment: CONFIG overlay (none, that is paper scale), PYTHON (python3).
+# Environment: CONFIG overlay (none, that is paper scale), PYTHON with Snakemake (python3).
 set -euo pipefail
 
 force=''
@@ -21,8 +21,6 @@ for tar in "$@"; do tars+=("$(realpath -e "$tar")"); done
 cd "$(dirname "$0")/../.."
 source scripts/offline/common.sh
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 touch "$work/now" # one age for all: nothing looks older than what it was made from
 status=0
 for tar in "${tars[@]}"; do
@@ -55,15 +53,11 @@ for tar in "${tars[@]}"; do
     fi
 done
 
+((status == 0)) || exit $status
+
 echo
-"${PYTHON:-python3}" -c '
-import sys, yaml
-parts = [yaml.safe_load(open(path)).get("scutt", {}) for path in sys.argv[1:]]
-for key in "readings", "views":
-    print(*dict.fromkeys(name for part in parts for name in part.get(key, {})))
-' config/config.yaml ${CONFIG:+"$CONFIG"} >"$work/names"
-{ read -r readings && read -r views; } <"$work/names"
-for slice in $(for reading in $readings; do printf "$reading/%s\n" $views; done); do
+list_slices
+for slice in $(slices); do
     if complete "$slice"; then
         echo "$slice: complete"
     elif [[ -n $(trained "$slice") ]]; then
@@ -73,4 +67,3 @@ for slice in $(for reading in $readings; do printf "$reading/%s\n" $views; done)
         echo "$slice: to do"
     fi
 done
-exit $status

@@ -6,7 +6,6 @@ import torch
 from lenscnn import observation, seeds
 from lenscnn.detection import galaxies
 from lenscnn.lens_light import fit_sersic
-from lenscnn.population.pearson2019 import realigned
 
 LENS_LIGHT = ("kept", "removed", "fitted")
 """What becomes of the lens light: nothing; the true one is subtracted, its shot noise stays; a
@@ -14,7 +13,7 @@ Sersic profile fitted to the noisy image is subtracted."""
 
 
 def expose(population: dict, split: str, view: dict, lenses: dict, device="cpu"):
-    """Images of catalogued lenses in one or more bands.
+    """Images of lenses of a catalogue in one or more bands.
 
     Views of the same lenses are paired: mass, sources and, for the same band and number of visits,
     the random numbers behind the noise are the same, so that an image with the lens light removed
@@ -25,11 +24,9 @@ def expose(population: dict, split: str, view: dict, lenses: dict, device="cpu")
     population, split
         As the catalogue was drawn.
     view
-        ``bands``; ``visits``, exposures stacked; ``lens_light``, one of `LENS_LIGHT`;
-        ``light_of_mass``, None or another scatter than the catalogue's
-        (`population.pearson2019.light_shape`).
+        ``bands``; ``visits``, exposures stacked; ``lens_light``, one of `LENS_LIGHT`.
     lenses : dict of ndarray, shape (n,)
-        Rows of the catalogue.
+        Rows of the catalogue, as drawn or `population.pearson2019.realigned`.
     device
         Where to compute.
 
@@ -41,16 +38,24 @@ def expose(population: dict, split: str, view: dict, lenses: dict, device="cpu")
     Raises
     ------
     ValueError
-        If the survey has no such band, or the catalogue no magnitudes in it.
+        If ``lens_light`` is unknown, the survey has no such band, or the catalogue no magnitudes
+        in it.
     """
     survey, visits = population["survey"], view["visits"]
+    if view["lens_light"] not in LENS_LIGHT:
+        raise ValueError(
+            f"lens_light {view['lens_light']!r} is unknown; it may be {', '.join(LENS_LIGHT)}"
+        )
     for band in view["bands"]:
-        if band not in survey["bands"] or f"magnitude_source_{band}" not in lenses:
+        if band not in survey["bands"]:
             raise ValueError(
                 f"survey {survey['name']} has no band {band!r}; it has {', '.join(survey['bands'])}"
             )
-    if view["light_of_mass"]:
-        lenses = realigned(population, split, lenses, view["light_of_mass"])
+        if not {f"magnitude_source_{band}", f"magnitude_lens_{band}"} <= lenses.keys():
+            raise ValueError(
+                f"the catalogue has no magnitudes in band {band!r}: it was drawn by an older "
+                "version; delete it and draw again"
+            )
     sources, lens_light, _ = galaxies(
         survey, population["scene"], lenses, device, with_lens_light=True
     )

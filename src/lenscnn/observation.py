@@ -167,7 +167,7 @@ def expose(rates: torch.Tensor, background: Background, reads: int, read_noise: 
     Tensor, shape (B, C, H, W)
         Electrons.
     """
-    n = rates[0].numel()
+    n = rates.shape[1:].numel()
     normal = seeds.standard_normal(keys, 2 * n)
     counts = poisson(rates + background.mean, normal[:, :n].view(rates.shape))
     noise = normal[:, n:].view(rates.shape)

@@ -93,15 +93,34 @@ def check_config(config):
                 f"pearson2019.draws.{sample}.n_train",
                 "networks are trained on this sample",
             )
-    for name, camera in pearson["cameras"].items():
-        survey = pearson["draws"][camera["draw"]]["survey"]
-        for band in camera["bands"]:
+    seen = [
+        (f"cameras.{name}.bands", sample, camera["bands"])
+        for name, camera in pearson["cameras"].items()
+        for sample in (camera["draw"], f"{camera['draw']}_bright")
+        if sample in pearson["draws"]
+    ]
+    seen.append(
+        (
+            "draws.euclid_caustic.survey",
+            "euclid_caustic",
+            pearson["cameras"]["vis"]["bands"],
+        )
+    )
+    for key, sample, bands in seen:
+        survey = pearson["draws"][sample]["survey"]
+        for band in bands:
             if band not in pearson["surveys"][survey]["bands"]:
                 refuse(
-                    f"pearson2019.cameras.{name}.bands",
-                    f"survey {survey} has no band {band!r}; it has "
+                    f"pearson2019.{key}",
+                    f"survey {survey} of {sample} has no band {band!r}; it has "
                     + ", ".join(pearson["surveys"][survey]["bands"]),
                 )
+    for sample in ("euclid", "lsst", "euclid_literal", "lsst_literal"):
+        if pearson["draws"][sample]["n_test"] < 20:
+            refuse(
+                f"pearson2019.draws.{sample}.n_test",
+                "figures 1-3 fit a distribution to it; 20 lenses at least",
+            )
     for name, edges in pearson["evaluation"]["bins"].items():
         if edges != sorted(edges):
             refuse(f"pearson2019.evaluation.bins.{name}", "the edges do not increase")

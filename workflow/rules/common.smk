@@ -1,9 +1,11 @@
 # Validation, paths, and the helpers of every rule.
 import ast
+import functools
 import json
 import os
 from pathlib import Path
 
+from snakemake.logging import logger
 from snakemake.utils import validate
 
 validate(config, "../schemas/config.schema.yaml", set_default=False)
@@ -79,3 +81,24 @@ def as_json(value):
 def shard_rows(n, shard_size):
     """First and last (exclusive) row of each shard."""
     return [(start, min(start + shard_size, n)) for start in range(0, n, shard_size)]
+
+
+@functools.cache
+def can_be_made(path):
+    """Is the file here, or does a rule make it of files that are here or can be made?"""
+    if os.path.exists(path):
+        return True
+    return any(
+        all(map(can_be_made, rule.expand_input(rule.get_wildcards(path))[0]))
+        for rule in workflow.rules
+        if rule.is_producer(path)
+    )
+
+
+@functools.cache
+def targets_at_hand():
+    """Of all figures and tables those that can be made; the others are named on stderr."""
+    targets = list(rules.all.input)
+    if missing := [path for path in targets if not can_be_made(path)]:
+        logger.warning(f"left out, for want of files: {', '.join(missing)}")
+    return [path for path in targets if path not in missing]

@@ -28,6 +28,7 @@ PEARSON_COMPARED = {
     "fig7": [f"{camera}_removed" for camera in CAMERAS],
     "fig9": [f"{camera}_kept" for camera in CAMERAS],
 }
+PEARSON_CORE = sorted({P["cameras"][camera]["draw"] for camera in CAMERAS})
 PEARSON_SCATTER = {"fig10": "phi", "fig11": "e", "fig12": "both"}
 PEARSON_TABLE_VIEWS = [
     *CORE_VIEWS,
@@ -282,7 +283,7 @@ rule pearson2019_fig6:
         "../../envs/lenscnn.yaml"
     params:
         views=CORE_VIEWS,
-        note=pearson_note(),
+        note=pearson_note(PEARSON_CORE),
     script:
         "../../scripts/figures/pearson2019_fig6.py"
 
@@ -310,7 +311,7 @@ for figure, views in PEARSON_COMPARED.items():
             "../../envs/lenscnn.yaml"
         params:
             views=views,
-            note=pearson_note(),
+            note=pearson_note(PEARSON_CORE),
         script:
             "../../scripts/figures/pearson2019_predictions.py"
 
@@ -334,7 +335,7 @@ rule pearson2019_fig8:
         "../../envs/lenscnn.yaml"
     params:
         views=CORE_VIEWS,
-        note=pearson_note(),
+        note=pearson_note(PEARSON_CORE),
     script:
         "../../scripts/figures/pearson2019_fig8.py"
 
@@ -366,7 +367,7 @@ for figure, study in PEARSON_SCATTER.items():
             tested=list(SCATTER_VIEWS[study]["test"].values()),
             trained=SCATTER_VIEWS[study]["train"],
             slacs=slacs_on_axis(study),
-            note=pearson_note(),
+            note=pearson_note(["euclid_caustic"]),
         script:
             "../../scripts/figures/pearson2019_scatter.py"
 
@@ -392,7 +393,7 @@ rule pearson2019_fig13:
     params:
         cameras=CAMERAS,
         bright_from=P["readings"]["bright"]["snr"],
-        note=pearson_note(),
+        note=pearson_note(PEARSON_CORE),
     script:
         "../../scripts/figures/pearson2019_fig13.py"
 
@@ -417,7 +418,7 @@ rule pearson2019_fig14:
     params:
         visits=P["visits"],
         trained=VISIT_VIEWS,
-        note=pearson_note(),
+        note=pearson_note([P["cameras"]["vis"]["draw"]]),
     script:
         "../../scripts/figures/pearson2019_fig14.py"
 

@@ -71,7 +71,9 @@ def pearson_views():
             views[scatter_view(study, value)] = seen(
                 "vis", "kept", draw="euclid_caustic"
             ) | {"light_of_mass": scatter}
-    views[CONTROL_VIEW] = views[scatter_view("both", 0)] | {"lens_light": "removed"}
+    control = seen("vis", "removed", draw="euclid_caustic")
+    aligned = {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0}
+    views[CONTROL_VIEW] = control | {"light_of_mass": aligned}
     return views
 
 
@@ -210,10 +212,10 @@ def pearson_metrics(views, kind=""):
     return [f"<results>/pearson2019/metrics/{view}{kind}.csv" for view in views]
 
 
-def pearson_note():
-    """Stamp of a figure that networks are behind."""
+def pearson_note(samples):
+    """Stamp of a figure that networks trained on these samples are behind."""
     draws, epochs = P["draws"], P["training"]["epochs"]
-    sizes = sorted({draw["n_train"] for draw in draws.values() if draw["n_train"]})
+    sizes = sorted({draws[sample]["n_train"] for sample in samples})
     n = " or ".join(f"{size:,}" for size in sizes)
     plural = "" if epochs == 1 else "s"
     return (

@@ -1,7 +1,7 @@
 """pearson2019's population: early-type lenses and galaxies behind them, as two surveys detect them.
 
 A lens is drawn by attempts. Attempt k of image i is a whole system, every number of it a hash of
-(i, k); the image shows the first attempt that passes the four detection criteria of section 2.2,
+(i, k); the image shows the first attempt that passes the four detection criteria of section 2.1,
 so that it depends on nothing but its index. Test sets draw redshifts and velocity dispersions
 and let theta_E follow; training sets fix theta_E, q and phi of an image and draw all else anew.
 """
@@ -38,7 +38,7 @@ COLUMNS = {
     "lens_n_sersic": "Sersic index of the lens",
     "lens_q": "axis ratio of the lens light",
     "lens_phi": "position angle of the lens light, rad",
-    "mu": "total magnification of the source",
+    "mu": "magnification of the source: its flux on the stamp over its unlensed flux",
     "snr": "signal-to-noise ratio of the lensed source in the detection band, one visit",
     "attempt": "attempt that passed the criteria",
 }
@@ -48,8 +48,9 @@ of the lens in each band of the survey."""
 
 CUTS = ("geometry", "size", "flux", "magnification", "signal_to_noise")
 """Where attempts fail: sigma_v, redshifts and position (criterion i), source against Einstein
-radius (ii), a bound on the flux that no accepted system falls below, magnification (iii), and
-signal-to-noise (iv)."""
+radius (ii), a bound on the flux that saves imaging what is too faint, magnification (iii), and
+signal-to-noise (iv). The bound costs a few systems that the criteria alone would accept: 0.2 % of
+the test set of Euclid, 2.6 % where sources lie inside the caustic."""
 
 MEMORY = 2_000_000
 """Attempts looked at together: bounds the memory, changes no lens."""
@@ -114,7 +115,7 @@ class Universe:
         return (1 + z) / (1000 * self.distance(z)) / ARCSEC
 
     def theta_E(self, sigma_v, z_lens, z_source) -> np.ndarray:
-        """Einstein radius of an isothermal lens (equation 2), arcsec."""
+        """Einstein radius of an isothermal lens, arcsec."""
         ratio = 1 - self.distance(z_lens) / self.distance(z_source)
         return 4 * np.pi * (sigma_v / SPEED_OF_LIGHT) ** 2 * ratio / ARCSEC
 
@@ -299,13 +300,15 @@ def _magnitudes(spec, photometry, lenses, number) -> dict[str, np.ndarray]:
     """Magnitudes in every band, by SEDs of some age that galaxies at that redshift can have."""
     survey, cosmology = spec["survey"], spec["cosmology"]
     bands, magnitudes = list(survey["bands"]), {}
-    for galaxy, slot, oldest in (
+    if bands == [survey["detection_band"]]:  # no colour is needed, and none need be known
+        return {f"magnitude_{k}_{bands[0]}": lenses[f"magnitude_{k}"] for k in ("source", "lens")}
+    for galaxy, slot, youngest in (
         ("source", _SOURCE_SED, 0.0),
         ("lens", _LENS_SED, spec["minimum_lens_age"]),
     ):
         z = lenses[f"z_{galaxy}"]
         age = age_of_universe(z, cosmology["h"], cosmology["omega_m"])
-        sed = choose_sed(number(slot), z, photometry, oldest, age)
+        sed = choose_sed(number(slot), z, photometry, youngest, age)
         colour = colours(photometry, sed, z, bands, survey["detection_band"])
         for k, band in enumerate(bands):
             magnitudes[f"magnitude_{galaxy}_{band}"] = lenses[f"magnitude_{galaxy}"] + colour[:, k]
@@ -386,7 +389,7 @@ def candidates(spec: dict, universe: Universe, keys, attempts, chosen: dict | No
 
 Judge = Callable[[dict], tuple[np.ndarray, np.ndarray]]
 """From systems to their magnification and signal-to-noise, which take an image
-(`lenscnn.simulation.detect`)."""
+(`lenscnn.detection.detector`)."""
 
 
 def draw_lenses(

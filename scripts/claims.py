@@ -1,0 +1,31 @@
+"""The claims ledger, as CSV and as a page."""
+
+from lenscnn import claims
+from lenscnn.claims_page import page
+from lenscnn.products import Products, catalogue
+from lenscnn.storage import replacing
+
+job = snakemake  # noqa: F821 (given by Snakemake)
+params = job.params
+
+papers = {
+    "pearson2019": [
+        Products(
+            catalogue(job.input.pearson2019),
+            samples={name: list(job.input[name]) for name in params.samples},
+            **params.runs["pearson2019"],
+        )
+    ],
+    "scutt": [
+        Products(catalogue(job.input[reading]), **params.runs["scutt"])
+        for reading in params.readings["scutt"]
+    ],
+}
+papers["pearson2019"].append(papers["pearson2019"][0].renamed(params.literal))
+
+registry = claims.read_registry(job.input.registry)
+ledger = claims.ledger(registry, papers, params.tolerances, params.run["scale"])
+with replacing(job.output.csv) as path:
+    ledger.to_csv(path, index=False)
+with replacing(job.output.page) as path:
+    path.write_text(page(ledger, params.readings, **params.run))

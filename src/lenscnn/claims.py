@@ -1,0 +1,267 @@
+"""The claims ledger: every number that the papers print, beside ours, with a verdict.
+
+The registry, config/claims.csv, has one row a claim. Its ``value`` holds the printed number, or
+several separated by "|", to as many digits as are printed (7e2 is 700 to one digit); of a claim
+of kind ``bounds`` it holds a lower and an upper bound, either of which may be missing. Its
+``formula`` (`lenscnn.formulas`, `lenscnn.products`) gives ours.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+import numpy as np
+import pandas as pd
+
+from lenscnn import formulas
+from lenscnn.formulas import FormulaError
+from lenscnn.products import CONSTANTS, FUNCTIONS, OF_NETWORKS, OF_SAMPLES, Products
+
+COLUMNS = (
+    "id", "paper", "where", "printed", "value", "unit", "kind", "formula", "contradicts", "note"
+)  # fmt: skip
+"""Columns of the registry."""
+
+_LOWER, _UNITY, _NEITHER = "lower", "unity", "neither"
+KINDS = {
+    "rms": _LOWER, "rmse": _LOWER, "bias": _LOWER, "gradient": _UNITY, "sigma": _NEITHER,
+    "fit": _NEITHER, "population": _NEITHER, "extreme": _NEITHER, "factor": _NEITHER,
+    "drop": _NEITHER, "rise": _NEITHER,
+}  # fmt: skip
+"""Kinds of claims that have a tolerance, and which way is better: lower, nearer 1, neither."""
+_OTHER_KINDS = ("count", "bounds", "none")  # equal or not, kept or not, nothing to compare
+
+VERDICTS = (
+    "match", "within tolerance", "better", "worse", "differs", "undecided", "satisfied",
+    "not satisfied", "not computed",
+)  # fmt: skip
+
+EMPTY = "too few test images in this run"
+
+
+class ClaimError(ValueError):
+    """A row of the registry is bad; the message begins with its id."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Ours beside a printed claim.
+
+    Attributes
+    ----------
+    values, errors : ndarray, shape (k,)
+        In the units of the claim.
+    n_seeds
+        Training seeds they are means over; 0 if no network is behind them.
+    """
+
+    values: np.ndarray
+    errors: np.ndarray
+    n_seeds: int
+
+
+def read_registry(path) -> pd.DataFrame:
+    """The registry, checked as far as that goes without products; all columns are texts.
+
+    Raises
+    ------
+    ClaimError
+        If an id is there twice, a kind is unknown, a value is no number, a formula cannot be
+        read, or there is neither a formula nor a note that says why.
+    """
+    registry = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if tuple(registry.columns) != COLUMNS:
+        raise ClaimError(f"{path}: the columns must be {', '.join(COLUMNS)}")
+    for id, rows in registry.groupby("id", sort=False):
+        if len(rows) > 1:
+            raise ClaimError(f"{id}: there are {len(rows)} claims of this id")
+        claim = rows.iloc[0]
+        if claim["kind"] not in (*KINDS, *_OTHER_KINDS):
+            raise ClaimError(f"{id}: kind {claim['kind']!r} is none of {', '.join(KINDS)}")
+        if (claim["formula"] == "") != (claim["kind"] == "none"):
+            raise ClaimError(f"{id}: a claim of kind none, and no other, has no formula")
+        if not claim["formula"] and not claim["note"]:
+            raise ClaimError(f"{id}: no formula, and no note that says why")
+        try:
+            printed = [Decimal(text or 0) for text in claim["value"].split("|")]
+            if claim["formula"]:
+                _tree(claim)
+        except InvalidOperation:
+            raise ClaimError(f"{id}: {claim['value']!r} is not made of numbers") from None
+        except FormulaError as error:
+            raise ClaimError(f"{id}: {error}") from None
+        if claim["kind"] == "bounds" and len(printed) != 2:
+            raise ClaimError(f"{id}: bounds are two numbers, not {claim['value']!r}")
+    return registry
+
+
+def _tree(claim: pd.Series):
+    return formulas.parse(claim["formula"], FUNCTIONS, CONSTANTS)
+
+
+def evaluate(claim: pd.Series, products: Products) -> Found:
+    """Ours: the mean over training seeds, errors from the bootstrap joined with their scatter.
+
+    Parameters
+    ----------
+    claim
+        Row of the registry.
+    products
+        What the paper's reading has made.
+
+    Raises
+    ------
+    ClaimError
+        If the formula asks for what is not there, or gives other units or another count of
+        numbers than the claim has.
+    """
+    tree = _tree(claim)
+    trained = formulas.calls(tree) & OF_NETWORKS
+    seeds = products.seeds() if trained else [None]
+    try:
+        found = [formulas.evaluate(tree, products.functions(seed), CONSTANTS) for seed in seeds]
+    except FormulaError as error:
+        raise ClaimError(f"{claim['id']}: {error}") from error
+    count = 1 if claim["kind"] == "bounds" else len(claim["value"].split("|"))
+    units = tuple(claim["unit"].split("|"))
+    units = units * count if len(units) == 1 else units
+    if found[0].units != units or len(units) != count:
+        raise ClaimError(
+            f"{claim['id']}: the formula gives {len(found[0].units)} in {found[0].units}, "
+            f"the claim has {count} in {units}"
+        )
+    values = np.stack([quantity.values for quantity in found])  # (seeds, k, 1 + resamples)
+    ours, draws = values[..., 0], values[..., 1:]
+    # Seeds share the test images, so this part does not shrink with their number.
+    errors = draws.std(axis=-1, ddof=1).mean(axis=0) if draws.size else np.zeros(count)
+    if len(seeds) > 1:
+        errors = np.hypot(errors, ours.std(axis=0, ddof=1) / np.sqrt(len(seeds)))
+    return Found(ours.mean(axis=0), errors, len(seeds) if trained else 0)
+
+
+def verdict(claim: pd.Series, found: Found, tolerances: dict[str, float]) -> tuple[str, float]:
+    """What to say of a claim.
+
+    Parameters
+    ----------
+    claim
+        Row of the registry.
+    found
+        From `evaluate`.
+    tolerances
+        By kind, relative: to the printed number; for ``factor`` to the largest of the row; for
+        ``drop`` and ``rise`` to the larger of the two numbers compared, in units of the first.
+
+    Returns
+    -------
+    verdict : str
+        One of `VERDICTS`: for several numbers the worst; "differs" if some are better, some
+        worse; "undecided" for a match that says little, because twice the error is above what
+        tolerances are relative to.
+    departure : float
+        Ours less the printed number, over its combined error or its tolerance, whichever is
+        larger; the largest of several. nan where there is no tolerance.
+    """
+    kind, texts = claim["kind"], claim["value"].split("|")
+    if np.isnan(found.values).any():
+        return "not computed", np.nan
+    if kind == "bounds":
+        low, high = (
+            float(text) if text else end for text, end in zip(texts, (-np.inf, np.inf), strict=True)
+        )
+        kept = low <= found.values[0] <= high
+        return ("satisfied" if kept else "not satisfied"), np.nan
+    printed = np.array([float(text) for text in texts])
+    if kind == "count":
+        return ("match" if np.array_equal(found.values, printed) else "differs"), np.nan
+    common = {"factor": printed.max(), "drop": 100.0, "rise": 100 + printed.max()}
+    whole = np.full(len(printed), common[kind]) if kind in common else np.abs(printed)
+    tolerance = tolerances[kind] * whole
+    half_digit = [0.5 * 10.0 ** Decimal(text).as_tuple().exponent for text in texts]
+    error = np.hypot(found.errors, half_digit)
+    difference = np.abs(found.values - printed)
+    departure = float((difference / np.maximum(error, tolerance)).max())
+    off = difference > 2 * error
+    if not off.any():
+        return ("undecided" if (2 * error > whole).any() else "match"), departure
+    off &= difference > tolerance
+    if not off.any():
+        return "within tolerance", departure
+    goal = {_LOWER: 0.0, _UNITY: 1.0}.get(KINDS[kind])
+    if goal is None:
+        return "differs", departure
+    better = np.abs(found.values - goal)[off] < np.abs(printed - goal)[off]
+    return ("better" if better.all() else "differs" if better.any() else "worse"), departure
+
+
+def has_second(claim: pd.Series, first: Products, second: Products | None) -> bool:
+    """Whether a second reading has all that a claim asks for, and some of it from other files."""
+    if second is None or not claim["formula"]:
+        return False
+    tree = _tree(claim)
+    if not formulas.calls(tree) & (OF_NETWORKS | OF_SAMPLES):
+        return False
+    asked = [name for name in formulas.texts(tree, CONSTANTS) if first.files(name)]
+    return all(second.files(name) for name in asked) and any(
+        second.files(name) != first.files(name) for name in asked
+    )
+
+
+def ledger(
+    registry: pd.DataFrame,
+    papers: dict[str, list[Products]],
+    tolerances: dict[str, float],
+    scale: str,
+) -> pd.DataFrame:
+    """The registry with ours and verdicts, for both readings of each paper.
+
+    Parameters
+    ----------
+    registry
+        From `read_registry`.
+    papers
+        Of each paper the products of its first reading and, if there is one, of its second.
+    tolerances
+        As in `verdict`.
+    scale
+        Of the run; all but ``paper`` is marked as indicative.
+
+    Returns
+    -------
+    DataFrame
+        Column scale, those of the registry, and ours, error, n_seeds, verdict and departure; the
+        same with ``_2`` for the second reading, empty where it has nothing else to say. Several
+        numbers of one claim are separated by "|".
+
+    Raises
+    ------
+    ClaimError, storage.DataFileError
+        As `evaluate`.
+    """
+    rows = []
+    for _, claim in registry.iterrows():
+        if claim["paper"] not in papers:
+            raise ClaimError(f"{claim['id']}: paper {claim['paper']!r} is none of {list(papers)}")
+        first, second = (papers[claim["paper"]] + [None])[:2]
+        row = {"scale": scale if scale == "paper" else f"{scale} (indicative only)"}
+        row |= claim.to_dict() | _entry(claim, first, tolerances)
+        asked = has_second(claim, first, second)
+        other = _entry(claim, second, tolerances) if asked else dict.fromkeys(_ENTRY, "")
+        rows.append(row | {f"{name}_2": value for name, value in other.items()})
+        if claim["formula"] and row["verdict"] == "not computed":
+            rows[-1]["note"] = "; ".join(filter(None, [claim["note"], EMPTY]))
+    return pd.DataFrame(rows)
+
+
+_ENTRY = ("ours", "error", "n_seeds", "verdict", "departure")
+
+
+def _entry(claim: pd.Series, products: Products, tolerances: dict[str, float]) -> dict:
+    if not claim["formula"]:
+        return dict.fromkeys(_ENTRY, "") | {"verdict": "not computed"}
+    found = evaluate(claim, products)
+    said, departure = verdict(claim, found, tolerances)
+    ours, error = (
+        "|".join(f"{number:.7g}" for number in numbers) for numbers in (found.values, found.errors)
+    )
+    departure = "" if np.isnan(departure) else f"{departure:.3g}"
+    return dict(zip(_ENTRY, (ours, error, found.n_seeds, said, departure), strict=True))

@@ -1,0 +1,75 @@
+"""make figures, make provenance, make docs: the commands behind them."""
+
+import shutil
+import subprocess
+import sys
+
+from conftest import ROOT
+from test_workflow import ENVIRONMENT, clone, jobs, snakemake
+
+RELEASED = ("--config", "predictions=released", "--")
+
+
+def script(name, *arguments):
+    done = subprocess.run(
+        [sys.executable, f"scripts/{name}.py", *arguments], cwd=ROOT, capture_output=True,
+        text=True, env=ENVIRONMENT | {"PYTHONPATH": str(ROOT / "src")},
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_readmes_graph_is_the_workflows(tmp_path):
+    copy = shutil.copy(ROOT / "README.md", tmp_path)
+    assert script("rule_graph", copy) == (0, "")
+    assert (tmp_path / "README.md").read_text() == (ROOT / "README.md").read_text(), "make docs"
+
+
+def test_a_document_without_marks_is_refused(tmp_path):
+    (tmp_path / "plain.md").write_text("hello\n")
+    code, text = script("rule_graph", tmp_path / "plain.md")
+    assert code == 1 and "plain.md has no lines" in text
+    assert (tmp_path / "plain.md").read_text() == "hello\n"
+
+
+def test_figures_draws_what_it_can(tmp_path):
+    copy = clone(tmp_path)
+    for estimate in ("n_cnn", "alpha_cnn", "alpha_cnn_true_n"):
+        path = copy / f"results/paper/scutt/predictions/fixed/{estimate}_seed0.h5"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    text = snakemake("-n", *RELEASED, "figures", cwd=copy)
+    planned = jobs(text)
+    assert planned["scutt_fig5"] == planned["scutt_table1"] == planned["metrics"] == 1
+    assert planned["pearson2019_fig5"] == planned["scutt_fig1"] == 1
+    assert not {"scutt_fig6", "scutt_as_run_fig5", "pearson2019_fig1", "train"} & set(planned)
+    assert "left out, for want of files: paper_figures/paper/scutt/fig6.pdf, " in text
+    assert "scutt/fig5.pdf" not in text.partition("left out")[2].partition("\n")[0]
+
+
+def test_figures_keeps_what_it_cannot_draw_again(tmp_path):
+    copy = clone(tmp_path)
+    kept = copy / "paper_figures/paper/pearson2019/fig6.png"
+    for path in (kept, kept.with_suffix(".pdf")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    text = snakemake("-n", *RELEASED, "figures", cwd=copy)
+    assert "pearson2019_fig6" not in jobs(text)
+    assert "fig6" not in text.partition("left out")[2].partition("pearson2019/fig7")[0][-40:]
+
+
+def test_provenance_of_a_committed_figure():
+    code, text = script("provenance", "paper_figures/quick/scutt/fig5.png")
+    assert code == 0, text
+    assert text.startswith("paper_figures/quick/scutt/fig5.png  [scutt_fig5; no record")
+    assert "results/quick/scutt/predictions/fixed/n_cnn_seed0.h5  [predict; A]" in text
+    assert "\nA: 0.1.0+src." in text and "seeds: " in text
+
+
+def test_provenance_of_no_product_is_refused(tmp_path):
+    code, text = script("provenance", "paper_figures/quick/scutt/fig99.png")
+    assert code == 1 and text == (
+        "error: there is no file paper_figures/quick/scutt/fig99.png in this project\n"
+    )
+    assert script("provenance", tmp_path)[0] == 1
+    code, text = script("provenance", "README.md")
+    assert code == 1 and "No rule to produce README.md" in text

@@ -1,0 +1,160 @@
+"""Chains of files: what is read from a plan and from records, and what is said of it."""
+
+import numpy as np
+import pytest
+
+from lenscnn import lineage, networks, provenance, storage
+
+PLAN = """Building DAG of jobs...
+[Mon Jan  1 00:00:00 2024]
+rule population:
+    input: scripts/population.py, src/lenscnn/figures/paper.mplstyle
+    output: results/quick/catalogue.h5
+    jobid: 3
+Shell command: python scripts/population.py --spec '{"seed": 1, "q": 0.8}' > catalogue.log 2>&1
+
+[Mon Jan  1 00:00:00 2024]
+rule train:
+    input: results/quick/catalogue.h5, results/quick/shard_0.h5, results/quick/shard_1.h5
+    output: results/quick/cnn.pt, results/quick/history.jsonl
+Shell command: python scripts/train.py --spec '{"epochs": 2, "images": {"q": 0.8}, "seed": 0}'
+
+[Mon Jan  1 00:00:00 2024]
+localrule fig1:
+    input: results/quick/cnn.pt, results/quick/catalogue.h5, scripts/fig1.py
+    output: paper_figures/quick/fig1.pdf, paper_figures/quick/fig1.png
+    reason: Forced execution
+Shell command: None
+"""
+FIGURE, WEIGHTS = "paper_figures/quick/fig1.png", "results/quick/cnn.pt"
+CATALOGUE, SHARD = "results/quick/catalogue.h5", "results/quick/shard_{}.h5"
+POPULATION = {"q": 0.8, "seed": 1}
+TRAINING = {"epochs": 2, "images": {"q": 0.8}, "seed": 0}
+
+
+def write(path, spec, inputs=(), **changes):
+    record = provenance.collect(spec, list(inputs)) | changes
+    if path.endswith(".pt"):
+        networks.save(path, {"provenance": record})
+    else:
+        storage.write_h5(path, {"x": np.arange(3)}, record)
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    """The plan, in a folder that holds the figure, its weights and the catalogue, no images."""
+    monkeypatch.chdir(tmp_path)
+    shards = [SHARD.format(k) for k in range(2)]
+    write(CATALOGUE, POPULATION)
+    for shard in shards:
+        write(shard, {"population": POPULATION}, [CATALOGUE])
+    write(WEIGHTS, TRAINING, [CATALOGUE, *shards])
+    with storage.replacing(FIGURE) as path:
+        path.write_text("a figure")
+    for shard in shards:
+        (tmp_path / shard).unlink()
+    return lineage.read_plan(PLAN)
+
+
+def said(plan, target=FIGURE):
+    chain = lineage.trace(target, plan)
+    return "\n".join(lineage.tree(target, chain)), lineage.summary(chain)
+
+
+def test_a_plan_names_data_and_specs_but_no_code():
+    plan = lineage.read_plan(PLAN)
+    assert plan.keys() == {
+        CATALOGUE, WEIGHTS, "results/quick/history.jsonl", FIGURE, FIGURE.replace("png", "pdf"),
+    }  # fmt: skip
+    assert plan[FIGURE].rule == "fig1" and plan[FIGURE].inputs == [WEIGHTS, CATALOGUE]
+    assert plan[CATALOGUE].inputs == [] and plan[CATALOGUE].specs == [POPULATION]
+    assert plan[WEIGHTS].specs == [TRAINING] and plan[FIGURE].specs == []
+
+
+def test_a_sound_chain(plan):
+    tree, summary = said(plan)
+    lines = tree.splitlines()
+    assert lines[0] == f"{FIGURE}  [fig1; no record]"
+    assert lines[1] == f"    {WEIGHTS}  [train; A]"
+    assert tree.count(f"{CATALOGUE}  [population; A]") == 1
+    assert "epochs: 2" in tree and "not here, digest" in tree and "!" not in tree
+    assert summary[0] == f"A: {lineage._maker(lineage.read_record(CATALOGUE))}"
+    assert summary[1:] == ["seeds: population 1, train 0", "5 files, 2 with a record"]
+
+
+def test_a_chain_can_begin_anywhere(plan):
+    tree, summary = said(plan, CATALOGUE)
+    assert tree.splitlines() == [f"{CATALOGUE}  [population; A]", "      {q: 0.8, seed: 1}"]
+    assert summary[-1] == "1 files, 1 with a record"
+
+
+def test_what_another_file_says_is_named():
+    told = {"code": "c", "python": "3", "libraries": {}, "device": "cpu", "inputs": {}}
+    chain = {
+        "w": lineage.Product("w", "train", record=told | {"spec": {"n": 5, "images": POPULATION}}),
+        "v": lineage.Product("v", "train", record=told | {"spec": {"n": 6, "images": POPULATION}}),
+        "c": lineage.Product("c", "population", record=told | {"spec": POPULATION}),
+    }
+    assert lineage.settings(chain["w"], chain) == "{images: <c>, n: 5}"
+    assert lineage.settings(chain["v"], chain) == "as w, but n 6"
+
+
+def test_a_file_made_from_another_one_is_told(plan):
+    before = provenance.file_digest(CATALOGUE)
+    write(CATALOGUE, POPULATION, python="another")
+    tree, summary = said(plan)
+    assert f"! made from another {CATALOGUE} ({before}, the one here: " in " ".join(tree.split())
+    assert summary[-1] == "OTHER INPUTS than the files that are here: 1 files"
+
+
+def test_inputs_that_the_record_or_the_workflow_lacks_are_told(plan):
+    storage.write_h5("results/quick/old.h5", {}, {})
+    write(WEIGHTS, TRAINING, [CATALOGUE, "results/quick/old.h5"])
+    tree, _ = said(plan)
+    assert f"! made without {SHARD.format(0)}" in tree
+    assert "! made from a old.h5 (" in tree
+
+
+def test_settings_of_another_scale_are_told(plan):
+    write(WEIGHTS, TRAINING | {"epochs": 100, "images": {}}, [CATALOGUE])
+    tree, summary = said(plan)
+    assert "! made with (by config): epochs 100 (2), images.q none (0.8)" in tree
+    assert "OTHER SETTINGS than the config's at this scale: 1 files" in summary
+
+
+def test_mixed_code_and_scales_are_told(plan):
+    write(CATALOGUE, POPULATION, code="0.1.0+src.other.git.abc")
+    plan[FIGURE].inputs.append("results/paper/catalogue.h5")
+    tree, summary = said(plan)
+    assert f"{CATALOGUE}  [population; B]" in tree
+    assert "MIXED CODE: 2 versions of the library" in summary
+    assert "MIXED SCALES: paper, quick" in summary
+
+
+def test_another_commit_with_the_same_library_is_no_other_code(plan):
+    record = lineage.read_record(CATALOGUE)
+    write(CATALOGUE, POPULATION, code=record["code"].partition(".git.")[0] + ".git.abc")
+    assert not [line for line in said(plan)[1] if line.startswith("MIXED")]
+
+
+def test_shards_that_say_the_same_share_an_entry(plan):
+    shards = [SHARD.format(k) for k in range(3)]
+    for k, shard in enumerate(shards):
+        write(shard, {"view": "first" if k == 0 else "others"})
+        plan[shard] = lineage.Product(shard, "simulate")
+    plan[WEIGHTS].inputs.append(shards[2])
+    tree, _ = said(plan, WEIGHTS)
+    assert f"{shards[0]}  [simulate; A]" in tree
+    assert f"{shards[1]} and 1 more  [simulate; A]" in tree
+
+
+def test_a_damaged_or_foreign_file_is_named(plan, tmp_path):
+    storage.write_h5(CATALOGUE, {}, {})
+    with pytest.raises(storage.DataFileError, match="catalogue.h5 does not say how it was made"):
+        said(plan)
+    (tmp_path / CATALOGUE).write_text("hello")
+    with pytest.raises(storage.DataFileError, match="catalogue.h5 is damaged"):
+        said(plan)
+    (tmp_path / WEIGHTS).write_text("hello")
+    with pytest.raises(storage.DataFileError, match="cnn.pt is damaged"):
+        said(plan)

@@ -1,0 +1,36 @@
+# Every number that the papers print, beside ours.
+
+CLAIMS_TARGETS = [f"<papers>/claims.{kind}" for kind in ("csv", "md")]
+
+
+rule claims:
+    input:
+        **claimed_predictions(),
+        **{draw: pearson_shards(draw, "test") for draw in PEARSON_DRAWN},
+        registry="config/claims.csv",
+        code=code_of("scripts/claims.py"),
+    output:
+        csv=report(
+            "<papers>/claims.csv",
+            caption="../report/claims.rst",
+            category="claims",
+            labels={"target": "claims"},
+        ),
+        page="<papers>/claims.md",
+    log:
+        "<logs>/claims.log",
+    localrule: True
+    conda:
+        "../../envs/lenscnn.yaml"
+    params:
+        runs=claimed_runs(),
+        samples=PEARSON_DRAWN,
+        literal=PEARSON_LITERAL,
+        tolerances=config["claims"]["tolerance"],
+        readings={"scutt": READINGS[:2], "pearson2019": ["as configured", "literal"]},
+        run={
+            "scale": SCALE,
+            "note": f"{note_of('scutt')}; {pearson_note([*PEARSON_CORE, 'euclid_caustic'])}",
+        },
+    script:
+        "../../scripts/claims.py"

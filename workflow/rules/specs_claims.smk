@@ -1,0 +1,75 @@
+# What the claims ledger is told of the runs. Nothing here is a rule.
+
+# What else a view or sample of pearson2019 is, read literally: dark current, population.
+PEARSON_LITERAL = {
+    **{view: view.replace("vis_", "vis_dark_") for view in CORE_VIEWS},
+    **{draw: f"{draw}_literal" for draw in ("euclid", "lsst")},
+}
+
+
+def network_and_shape(networks, network, image_shape):
+    spec = architecture_of(networks, network)
+    return {"spec": spec, "image_shape": image_shape}
+
+
+def claimed_runs():
+    """Of each paper, what lenscnn.products.Products takes beside the files."""
+    n_scutt = S["sets"]["n_test"] + len(S["sets"]["fixed_alphas"]) * (
+        S["sets"]["n_fixed_alpha"]
+    )
+    return {
+        "scutt": {
+            "resamples": S["evaluation"]["bootstrap"],
+            "epochs": S["training"]["epochs"],
+            "images": dict.fromkeys(ESTIMATES, n_scutt),
+            "networks": {
+                network: network_and_shape(
+                    S["networks"], network, [1] + 2 * [S["views"]["fixed"]["n_pix"]]
+                )
+                for network in NETWORKS["fixed"]
+            },
+            "geometry": {
+                view: {
+                    "theta_E": S["draws"]["fixed"]["theta_E"],
+                    "pixel_scale": S["views"][view]["pixel_scale"],
+                }
+                for view in ("fixed", "lowres")
+            },
+        },
+        "pearson2019": {
+            "resamples": P["evaluation"]["bootstrap"],
+            "epochs": P["training"]["epochs"],
+            "images": {
+                view: P["draws"][PEARSON_VIEWS[view]["draw"]]["n_test"]
+                for view in TESTED_ON
+            },
+            "networks": {
+                camera: network_and_shape(
+                    P["networks"],
+                    "cnn",
+                    [len(P["cameras"][camera]["bands"]), *stamp_of(camera)],
+                )
+                for camera in ("vis", "gri")
+            },
+            "scatter": SCATTER_VIEWS["both"],
+        },
+    }
+
+
+def claimed_predictions():
+    """Every predictions file, by reading of scutt and for pearson2019."""
+    files = {
+        reading: [
+            path
+            for view, estimates in ESTIMATES.items()
+            for path in predictions_of(reading, view, estimates)
+        ]
+        for reading in READINGS
+    }
+    files["pearson2019"] = [
+        f"<results>/pearson2019/predictions/{view}/{network}_seed{seed}.h5"
+        for view, networks in TESTED_ON.items()
+        for network in networks
+        for seed in P["training"]["seeds"]
+    ]
+    return files
