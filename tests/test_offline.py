@@ -103,10 +103,12 @@ def cut_short(tmp_path_factory):
             stderr=subprocess.STDOUT, env=environment(CORES="1"),
         )  # fmt: skip
     end = time.monotonic() + PATIENCE
-    while log.read_text().count("(Rule: train)") < 2:
-        assert process.poll() is None and time.monotonic() < end, log.read_text()
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
+    try:
+        while log.read_text().count("(Rule: train)") < 2:
+            assert process.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) != 0
     return folder / "out", log.read_text()
 
@@ -241,8 +243,7 @@ def test_catalogues_are_a_slice_and_figures_ask_for_nothing_else(gone_on, home, 
     assert packed.returncode == 0, packed.stdout
     (tar,) = tmp_path.iterdir()
     assert members(tar) == CATALOGUES
-    with tarfile.open(tar) as archive:
-        archive.extractall(folder, filter="data")
+    subprocess.run(["tar", "-xzf", tar, "-C", folder], check=True)
     planned = subprocess.run(
         [
             sys.executable, "-m", "snakemake", "-n", "--configfile", "config/tiny.yaml",

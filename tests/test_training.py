@@ -494,7 +494,8 @@ def test_predictions_of_several_targets_are_columns(trained_pair):
     arrays, attrs = storage.read_h5(folder / "both.h5")
     assert attrs["target"].split() == ["alpha", "N"]
     assert len(attrs["unit"].split()) == 2
-    np.testing.assert_array_equal(arrays["true"], np.column_stack([labels["alpha"], labels["N"]]))
+    true = np.column_stack([labels["alpha"], labels["N"]]).astype(np.float32)
+    np.testing.assert_array_equal(arrays["true"], true)
     np.testing.assert_array_equal(arrays["subset"], labels["subset"])
     network, meta = prediction.load_network(folder / "both.pt")
     whole = prediction.predict(network, meta, images, None, CPU)
