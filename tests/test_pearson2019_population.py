@@ -179,10 +179,10 @@ def _attempts(given, n):
 
 @pytest.fixture(scope="module")
 def lenient(spec):
-    """Function: a spec with the seeing and the bound on the flux lifted."""
+    """Function: a spec with the seeing lifted and no system too faint."""
 
-    def build(**changes):
-        given = spec(flux_bound=1e9, **changes)
+    def build(survey="euclid", reading="calibrated", **changes):
+        given = spec(survey, reading, criteria={"mu": 3.0, "snr": 0.0}, **changes)
         given["survey"]["seeing"] = 0.0
         return given
 
@@ -256,21 +256,35 @@ def test_light_follows_the_printed_relations(lenient):
 
 
 def test_cuts_before_the_image_are_the_criteria(spec, lenient):
-    """Against the same attempts with seeing and bound lifted, cut by hand."""
+    """Against the same attempts with all but the first lifted, cut by hand."""
     n = 60_000
     rows, _, fallen = _attempts(spec(), n)
     every, system, lost = _attempts(lenient(), n)
     assert sum(lost.values()) + len(every) == n and lost["flux"] == 0
     resolved = system["theta_E"] ** 2 > system["source_R_sersic"] ** 2 + 0.17**2 / 2
-    flux = 10 ** (-0.4 * (system["magnitude_source"] - 25.5)) * 565
-    sky = 10 ** (-0.4 * (22.2 - 25.5)) * 0.1**2 * 565
-    seen = 5 * flux > 20 * np.sqrt(sky + 5**2)
+    seen = ~pearson.faint(spec(), system)
     assert list(rows) == list(every[resolved & seen])
     assert fallen == {
         "geometry": lost["geometry"],
         "size": lost["size"] + np.count_nonzero(~resolved),
         "flux": np.count_nonzero(resolved & ~seen),
     }
+
+
+@pytest.mark.parametrize("survey", ["euclid", "lsst"])
+def test_no_system_that_would_be_detected_is_too_faint_to_be_imaged(spec, lenient, survey):
+    """Candidates, in the caustic too, as bright as `faint` drops them: no image passes."""
+    given = spec(survey)
+    sharp = lenient(survey, "caustic")
+    sharp["survey"] = given["survey"]
+    _, system, _ = _attempts(sharp, 24_000)
+    magnitudes = np.arange(10.0, 35.0, 0.02)[:, None]
+    repeated = {k: np.broadcast_to(v, (len(magnitudes), len(v))) for k, v in system.items()}
+    cut = pearson.faint(given, repeated | {"magnitude_source": magnitudes})
+    assert np.all(np.diff(cut.astype(int), axis=0) >= 0) and cut[-1].all()
+    brightest = magnitudes[np.argmax(cut, axis=0), 0]
+    _, snr = detector(given)(system | {"magnitude_source": brightest})
+    assert len(snr) > 1000 and snr.max() < 20
 
 
 @pytest.fixture(scope="module")
@@ -360,9 +374,13 @@ def test_training_labels_are_uniform_whatever_is_detected(spec, colours):
 
 
 def test_a_population_that_nothing_passes_says_what_fell_where(spec, colours):
-    given = spec(criteria={"mu": 3.0, "snr": 1e9}, flux_bound=1e12, maximum_attempts=3000)
+    given = spec(maximum_attempts=3000)
+
+    def dim(systems):
+        return np.full(len(systems["q"]), 50.0), np.full(len(systems["q"]), 19.9)
+
     with pytest.raises(ValueError, match="3 of 3 images.*signal_to_noise [1-9]"):
-        pearson.draw_lenses(given, "test", np.arange(3), _bright, colours)
+        pearson.draw_lenses(given, "test", np.arange(3), dim, colours)
 
 
 def test_positions_inside_the_caustic_are_uniform_in_area():
