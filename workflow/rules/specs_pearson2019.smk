@@ -215,10 +215,12 @@ def pearson_metrics(views, kind=""):
 def pearson_note(samples):
     """Stamp of a figure that networks trained on these samples are behind."""
     draws, epochs = P["draws"], P["training"]["epochs"]
-    sizes = sorted({draws[sample]["n_train"] for sample in samples})
-    n = " or ".join(f"{size:,}" for size in sizes)
+    counts = sorted({draws[sample]["n_train"] for sample in samples})
+    n = " or ".join(f"{count:,}" for count in counts)
     plural = "" if epochs == 1 else "s"
-    return (
-        f"pearson2019, scale {SCALE}: {n} training images, {epochs} epoch{plural}, kernels "
-        + ", ".join(str(kernel) for kernel in P["networks"]["cnn"]["kernels"])
+    network = P["networks"]["cnn"]
+    sizes = ", ".join(
+        f"{what} {network[what][0]}-{network[what][-1]}"
+        for what in ("filters", "kernels")
     )
+    return f"pearson2019, scale {SCALE}: {n} training images, {epochs} epoch{plural}, {sizes}"
