@@ -5,7 +5,7 @@
 # make figures  figures and tables from the predictions that are here; SCALE=quick or another
 # make report   the same as one HTML file, with captions, code and run times
 # make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
-# make docs     the graph of rules in README.md
+# make docs     the graph of rules and the summary of the claims in README.md
 
 PYTHON ?= python3
 CORES ?= all
@@ -52,7 +52,7 @@ provenance: $(ENV)
 	@PYTHONPATH=src python scripts/provenance.py $(FIGURE)
 
 docs: $(ENV)
-	python scripts/rule_graph.py README.md
+	python scripts/readme.py README.md
 
 test: $(ENV)
 	$(BIN)/python -m pytest

@@ -18,15 +18,15 @@ def script(name, *arguments):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_readmes_graph_is_the_workflows(tmp_path):
+def test_the_readmes_graph_and_claims_are_the_projects(tmp_path):
     copy = shutil.copy(ROOT / "README.md", tmp_path)
-    assert script("rule_graph", copy) == (0, "")
+    assert script("readme", copy) == (0, "")
     assert (tmp_path / "README.md").read_text() == (ROOT / "README.md").read_text(), "make docs"
 
 
 def test_a_document_without_marks_is_refused(tmp_path):
     (tmp_path / "plain.md").write_text("hello\n")
-    code, text = script("rule_graph", tmp_path / "plain.md")
+    code, text = script("readme", tmp_path / "plain.md")
     assert code == 1 and "plain.md has no lines" in text
     assert (tmp_path / "plain.md").read_text() == "hello\n"
 

@@ -1,0 +1,91 @@
+"""Write what README.md shows of the project itself: the graph of rules, the summary of the claims.
+
+Each stands between two marks. In the graph figures and tables made by the same rules share a box,
+and so do the readings of scutt. The summary is that of the claims page of the largest scale here.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+SCALES = ("paper", "quick")
+"""Scales whose claims may be shown, the largest first."""
+
+
+def arrows(mermaid: str) -> dict[str, set[str]]:
+    """Rules by name, each with those that feed it, from ``snakemake --rulegraph mermaid-js``."""
+    nodes = re.findall(r"^\s*(id\d+)\[(\w+)\]", mermaid, re.M)
+    names = {node: name.replace("scutt_as_run", "scutt") for node, name in nodes}
+    sources = {name: set() for name in names.values()}
+    for source, rule in re.findall(r"^\s*(id\d+) --> (id\d+)", mermaid, re.M):
+        sources[names[rule]].add(names[source])
+    return sources
+
+
+def _in_order(name: str) -> tuple[str, list[int]]:
+    """fig2 before fig10, figures before tables."""
+    return re.sub(r"\d+", "", name), [int(number) for number in re.findall(r"\d+", name)]
+
+
+def boxes(sources: dict[str, set[str]]) -> str:
+    """The graph as Mermaid text, targets that have the same sources in one box."""
+    targets = sources.pop("all")
+    steps = sources.keys() - targets
+    alike = defaultdict(list)
+    for target in sorted(targets, key=_in_order):
+        alike[target.partition("_")[0], tuple(sorted(sources[target]))].append(target)
+    lines = [f"{source} --> {step}" for step in steps for source in sources[step]]
+    for (paper, feeding), names in alike.items():
+        label = ", ".join(name.removeprefix(f"{paper}_") for name in names)
+        box = f'{names[0]}["{paper}: {label}"]' if label != paper else paper
+        lines += [f"{source} --> {box}" for source in feeding] or [box]
+    return "```mermaid\nflowchart LR\n    " + "\n    ".join(sorted(lines)) + "\n```\n"
+
+
+def rules() -> str:
+    """Mermaid text of the graph of the rules behind ``all``."""
+    command = ["snakemake", "--rulegraph", "mermaid-js", "--", "all"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"error: the workflow has no graph:\n{done.stderr}")
+    return boxes(arrows(done.stdout))
+
+
+def claims() -> str:
+    """Summary of the claims page of the largest scale that has one."""
+    pages = [Path(f"paper_figures/{scale}/claims.md") for scale in SCALES]
+    page = next((page for page in pages if page.exists()), None)
+    if page is None:
+        sys.exit(f"error: there is none of {', '.join(map(str, pages))}: make the target claims")
+    title, _, rest = page.read_text().partition("\n## Summary\n")
+    note = re.search(r"^\*\*.*\*\*$", title, re.M)
+    summary = rest.partition("\n## ")[0].strip()
+    heading = f"Scale `{page.parent.name}`, from [claims.md]({page})."
+    return "\n\n".join(filter(None, [heading, note and note[0], summary])) + "\n"
+
+
+def fill(text: str, name: str, content: str, document: Path) -> str:
+    """The text with what stands between the marks of this name replaced."""
+    begin, end = f"<!-- {name}: written by make docs -->\n", f"<!-- end of {name} -->"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        sys.exit(f"error: {document} has no lines {begin.strip()!r} and {end!r}")
+    return before + begin + content + end + after
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("document", type=Path)
+    document = parser.parse_args().document
+    text = document.read_text()
+    for name, content in (("rules", rules), ("claims", claims)):
+        text = fill(text, name, content(), document)
+    document.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
