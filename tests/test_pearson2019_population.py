@@ -10,6 +10,7 @@ from astropy.cosmology import FlatLambdaCDM
 from conftest import ROOT
 from scipy import integrate, ndimage, special, stats
 
+from lenscnn import detection
 from lenscnn.detection import detector
 from lenscnn.observation import background, electrons
 from lenscnn.population import pearson2019 as pearson
@@ -285,6 +286,24 @@ def test_no_system_that_would_be_detected_is_too_faint_to_be_imaged(spec, lenien
     brightest = magnitudes[np.argmax(cut, axis=0), 0]
     _, snr = detector(given)(system | {"magnitude_source": brightest})
     assert len(snr) > 1000 and snr.max() < 20
+
+
+@pytest.mark.parametrize(
+    ("survey", "reading", "n"),
+    [("euclid", "calibrated", 60_000), ("euclid", "caustic", 15_000), ("lsst", "caustic", 30_000)],
+)
+def test_a_first_look_loses_no_system(spec, monkeypatch, survey, reading, n):
+    """The same systems judged without it: who is detected, and with which numbers."""
+    given = spec(survey, reading)
+    _, system, _ = _attempts(given, n)
+    said = np.array(detector(given)(system))
+    monkeypatch.setattr(detection, "MARGIN", 1e9)
+    truth = np.array(detector(given)(system))
+    seen = (truth[0] > 3) & (truth[1] > 20)
+    assert seen.sum() > 30
+    assert np.array_equal(said[:, seen], truth[:, seen])
+    assert not np.any((said[0] > 3) & (said[1] > 20) & ~seen)
+    assert np.any(said != truth)  # most were looked at once
 
 
 @pytest.fixture(scope="module")

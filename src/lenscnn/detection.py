@@ -13,6 +13,13 @@ FWHM = 2 * np.sqrt(2 * np.log(2))
 CHUNK = 512
 """Images at once: bounds the memory, changes no image."""
 
+ROUGH = 1e-3
+"""Tolerance of a first look, which costs a seventh to a twentieth."""
+
+MARGIN = 1.2
+"""More than a first look falls short by: of 10,021 detected systems, of both surveys and in the
+caustic, it missed at most 9 % of the magnification and of the signal-to-noise."""
+
 
 def galaxies(survey: dict, scene: dict, lenses: dict, device="cpu", with_lens_light=False):
     """Lensed sources and lenses of pearson2019 at unit unlensed flux, and the magnification.
@@ -69,33 +76,41 @@ def detector(population: dict, device="cpu") -> Judge:
     """What judges systems for `population.pearson2019.draw_lenses`.
 
     Signal-to-noise is equation 5 on one visit in the detection band: the flux of the pixels whose
-    lensed source, without noise, exceeds one sigma of the background, over sigma sqrt(n).
+    lensed source, without noise, exceeds one sigma of the background, over sigma sqrt(n). Most
+    systems fail by far, which a rough image shows; only the others are drawn with the tolerance of
+    the scene, so what is said of those that fail may be rough.
 
     Parameters
     ----------
     population
-        Spec with ``survey`` and ``scene``.
+        Spec with ``survey``, ``scene`` and ``criteria`` (``mu``, ``snr``).
     device
         Where to compute.
     """
-    survey = population["survey"]
+    survey, criteria, scene = (population[name] for name in ("survey", "criteria", "scene"))
     band = survey["detection_band"]
     sigma = observation.background(survey, band).variance ** 0.5
     zero_point = survey["bands"][band]["zero_point"]
 
-    def judge(systems):
+    def measure(systems, scene):
         n = len(systems["theta_E"])
         mu, snr = np.empty(n), np.empty(n)
         for start in range(0, n, CHUNK):
             rows = slice(start, start + CHUNK)
             chunk = {name: values[rows] for name, values in systems.items()}
-            images, _, magnification = galaxies(survey, population["scene"], chunk, device)
+            images, _, magnification = galaxies(survey, scene, chunk, device)
             flux = observation.electrons(chunk["magnitude_source"], zero_point, survey)
             signal = images.flatten(1) * torch.as_tensor(flux[:, None]).to(images)
             bright = signal > sigma
             n_bright = bright.sum(1).clamp(min=1)
             mu[rows] = magnification.cpu()
             snr[rows] = ((signal * bright).sum(1) / (sigma * n_bright.sqrt())).cpu()
+        return mu, snr
+
+    def judge(systems):
+        mu, snr = measure(systems, scene | {"tolerance": max(ROUGH, scene["tolerance"])})
+        near = (MARGIN * mu > criteria["mu"]) & (MARGIN * snr > criteria["snr"])
+        mu[near], snr[near] = measure({k: v[near] for k, v in systems.items()}, scene)
         return mu, snr
 
     return judge
