@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import time
 
 import numpy as np
@@ -30,7 +31,10 @@ first, end = args.rows
 begun = time.perf_counter()
 for start in range(first, end, BLOCK):
     index = np.arange(start, min(start + BLOCK, end))
-    lenses, lost = pearson2019.draw_lenses(args.spec, args.split, index, judge, colours)
+    try:
+        lenses, lost = pearson2019.draw_lenses(args.spec, args.split, index, judge, colours)
+    except pearson2019.NothingDetected as error:
+        sys.exit(f"error: {error}")
     parts.append(lenses)
     fallen = {name: fallen[name] + lost[name] for name in fallen}
     done = index[-1] + 1 - first

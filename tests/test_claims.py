@@ -1,7 +1,9 @@
 """The claims ledger: its registry against the papers, its formulas by hand, its verdicts."""
 
+import ast
 import itertools
 import json
+import re
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from lenscnn import claims, formulas, lens_metrics, metrics, selection, storage
+from lenscnn import claims, formulas, lens_metrics, lens_tables, metrics, selection, storage
 from lenscnn.claims_page import page
 from lenscnn.formulas import FormulaError, Quantity
 from lenscnn.products import CONSTANTS, FUNCTIONS, Products, catalogue
@@ -27,7 +29,7 @@ SCATTER = {
     "train": {"caustic_e0_phi0": 0, "caustic_e12_phi10": 1},
     "test": {"caustic_e0_phi0": 0, "caustic_e12_phi10": 1, "caustic_e24_phi20": 2},
 }
-TOLERANCES = dict.fromkeys(claims.KINDS, 0.1)
+TOLERANCES = dict.fromkeys((*claims.KINDS, claims.SPREAD), 0.1)
 
 # The papers' tables, typed again.
 PEARSON_TABLE = {  # theta_E, e1, e2, ellipticity, phi
@@ -226,7 +228,7 @@ def lens_file(folder, view, network, seed=0, error=0.05, lenses=0, **run):
     rng = np.random.default_rng(lenses)
     e1, e2 = rng.normal(0, 0.15, (2, IMAGES)).clip(-0.5, 0.5)
     true = np.stack([rng.uniform(0.3, 1.9, IMAGES), e1, e2], axis=1)
-    snr = rng.uniform(20, 200, IMAGES)
+    snr = rng.uniform(20, 200, IMAGES) * (20 if view.endswith("bright") else 1)
     noise = np.random.default_rng([len(view), len(network), seed]).normal(0, error, true.shape)
     arrays = {"true": true, "predicted": true + noise, "snr": snr}
     path = folder / "predictions" / view / f"{network}_seed{seed}.h5"
@@ -355,7 +357,7 @@ def test_derived_numbers_by_hand(tmp_path):
 
 def test_functions_of_scutt_by_hand(tmp_path, config):
     of = scutt_products(tmp_path, config)
-    arrays, _ = storage.read_h5(of.predictions["lowres"]["n_cnn"][0])
+    arrays, _ = storage.read_h5(of.predictions["lowres"]["n_cnn"][0][0])
     varied = arrays["subset"] == "varied"
     true, predicted = arrays["true"][varied], arrays["predicted"][varied]
     assert value_of("lowest('lowres', 'n_cnn')", of).values[0, 0] == predicted.min()
@@ -489,10 +491,21 @@ def said(value, ours, error=0.0, kind="rms", tolerance=0.1):
         ("1|2", 2.1, 0, "bounds", "not satisfied"),
         ("|0.01", -3, 0, "bounds", "satisfied"),
         ("400|", 399, 0, "bounds", "not satisfied"),
+        ("400|", 401, 1, "bounds", "undecided"),
+        ("400|", 399, 1, "bounds", "undecided"),
+        ("1|2", 1.5, 0.2, "bounds", "satisfied"),
+        ("20", 75, 30, "drop", "undecided"),
     ],
 )
 def test_verdicts_at_their_edges(value, ours, error, kind, expected):
     assert said(value, ours, error, kind)[0] == expected
+
+
+def test_a_spread_has_a_tolerance_of_its_own():
+    claim = claim_of(value="20|2.0", kind="drop", formula="mean_and_spread(...)")
+    for spread, expected in ((2.6, "within tolerance"), (2.8, "differs"), (12, "differs")):
+        found = claims.Found(np.array([20.0, spread]), np.zeros(2), 1)
+        assert claims.verdict(claim, found, {"drop": 0.1, "spread": 0.35})[0] == expected, spread
 
 
 def test_departures():
@@ -542,8 +555,9 @@ def test_a_subset_or_seed_that_is_not_there_is_named(tmp_path):
 
 def test_two_files_of_the_same_thing_are_refused(tmp_path):
     path = lens_file(tmp_path, "r_kept", "r_kept")
-    with pytest.raises(FormulaError, match="r_kept_seed0.h5 and .* same thing"):
-        catalogue([path, tmp_path / "other" / "r_kept" / "r_kept_seed0.h5"])
+    of = lens_products([path, tmp_path / "other" / "r_kept" / "r_kept_seed0.h5"])
+    with pytest.raises(claims.ClaimError, match="^X.1: .*r_kept_seed0.h5 and .* same thing"):
+        claims.evaluate(claim_of(value="1", unit="rad", formula="rms('r_kept', 'phi')"), of)
 
 
 @pytest.mark.parametrize(
@@ -554,7 +568,8 @@ def test_two_files_of_the_same_thing_are_refused(tmp_path):
 def test_products_of_another_scale_are_refused(tmp_path, epochs, images, message):
     path = lens_file(tmp_path, "r_kept", "r_kept")
     of = Products(catalogue([path]), RESAMPLES, epochs, {"r_kept": images})
-    with pytest.raises(storage.DataFileError, match=f"r_kept_seed0.h5 .*{message}.*another scale"):
+    text = f"^X.1: .*r_kept_seed0.h5 .*{message}.*another scale"
+    with pytest.raises(claims.ClaimError, match=text):
         claims.evaluate(claim_of(value="1", unit="rad", formula="rms('r_kept', 'phi')"), of)
 
 
@@ -623,7 +638,7 @@ def test_the_page(ledger):
     summary = text.partition("## Summary")[2].partition("## pearson2019")[0]
     assert len(summary.splitlines()) < 40
     assert summary.count("Which reading of") == 2
-    assert "scutt contradicts itself on 13 of its 123 claims" in summary
+    assert "- 13 of the 123 claims of scutt have another number" in summary
     for id in ledger["id"]:
         assert f"| {id} |" in text
     assert text.index("### Table 1") < text.index("### Section 3.2") < text.index("## scutt")
@@ -638,7 +653,7 @@ def test_the_page(ledger):
 def test_the_script(tmp_path, whole, config, registry):
     def paths(of):
         return [path for view in of.predictions.values() for seeds in view.values()
-                for path in seeds.values()]  # fmt: skip
+                for paths in seeds.values() for path in paths]  # fmt: skip
 
     first = whole["pearson2019"][0]
     runs = {
@@ -671,8 +686,30 @@ def test_the_script(tmp_path, whole, config, registry):
     assert job.output.page.read_text().startswith("# Claims of the papers")
 
 
+def test_tables_and_figures_show_the_printed_numbers_of_the_registry(registry):
+    rows = registry.set_index("id")
+    names = {"vis": "VIS", "r": "r", "gri": "gri", "removed": "noLL", "kept": "LL"}
+    keys = {"theta_E": "thetaE", "e1": "e1", "e2": "e2", "ellipticity": "ell", "phi": "phi"}
+    for view, printed in lens_tables.PRINTED.items():
+        camera, light = view.split("_")
+        for target, number in printed.items():
+            id = f"P1.T1.{names[light]}.{names[camera]}.{keys[target]}"
+            assert number == float(rows.loc[id, "value"]), id
+
+    rules = (ROOT / "workflow/rules/pearson2019.smk").read_text()
+    fits = ast.literal_eval(re.search(r"^PEARSON_PRINTED = (\{.*?^\})", rules, re.M | re.S)[1])
+    of_row = rows["formula"].map({
+        f"fit('{sample}', '{quantity}', '{moment}')": number
+        for sample, quantities in fits.items()
+        for quantity, pair in quantities.items()
+        for moment, number in zip(("mean", "sd"), pair, strict=True)
+    }).dropna()  # fmt: skip
+    assert len(of_row) == 16
+    assert list(of_row) == list(rows.loc[of_row.index, "value"].astype(float))
+
+
 def test_tolerances_of_the_config_are_those_of_the_kinds(config):
-    assert config["claims"]["tolerance"].keys() == claims.KINDS.keys()
+    assert config["claims"]["tolerance"].keys() == {*claims.KINDS, claims.SPREAD}
 
 
 def test_released_predictions_give_the_numbers_of_the_metrics(registry):

@@ -1,9 +1,11 @@
 """make figures, make provenance, make docs: the commands behind them."""
 
+import json
 import shutil
 import subprocess
 import sys
 
+import h5py
 from conftest import ROOT
 from test_workflow import ENVIRONMENT, clone, jobs, snakemake
 
@@ -55,6 +57,17 @@ def test_figures_keeps_what_it_cannot_draw_again(tmp_path):
     text = snakemake("-n", *RELEASED, "figures", cwd=copy)
     assert "pearson2019_fig6" not in jobs(text)
     assert "fig6" not in text.partition("left out")[2].partition("pearson2019/fig7")[0][-40:]
+
+
+def test_released_predictions_of_other_settings_are_refused(tmp_path):
+    """Figures would say of them what the config says."""
+    copy = clone(tmp_path)
+    path = copy / "results/paper/scutt/predictions/fixed/n_cnn_seed0.h5"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.attrs["spec"] = json.dumps({"training": {"epochs": 99, "network": {"dense": 512}}})
+    text = snakemake("-n", *RELEASED, "scutt_fig5", cwd=copy, check=False)
+    assert "fixed/n_cnn_seed0.h5 was made with other settings: epochs is 99 there, 100" in text
 
 
 def test_provenance_of_a_committed_figure():

@@ -1,6 +1,7 @@
 """pearson2019's population against astropy, closed forms, published numbers and brute force."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -393,13 +394,27 @@ def test_training_labels_are_uniform_whatever_is_detected(spec, colours):
 
 
 def test_a_population_that_nothing_passes_says_what_fell_where(spec, colours):
-    given = spec(maximum_attempts=3000)
+    """As soon as none of the images has found a lens in as many attempts together."""
+    given = spec(maximum_attempts=150_000)
+    attempts = []
 
+    def dim(systems):
+        attempts.append(len(systems["q"]))
+        return np.full(len(systems["q"]), 50.0), np.full(len(systems["q"]), 19.9)
+
+    with pytest.raises(pearson.NothingDetected, match="900 of 900 .*signal_to_noise [1-9]") as said:
+        pearson.draw_lenses(given, "test", np.arange(900), dim, colours)
+    numbers = [int(word.replace(",", "")) for word in re.findall(r"[\d,]*\d", str(said.value))]
+    assert sum(numbers[-5:]) == numbers[2] < 2 * 150_000
+    assert sum(numbers[-2:]) == sum(attempts)  # the last two cuts take an image
+
+
+def test_one_image_that_finds_nothing_is_tried_as_often_as_it_may(spec, colours):
     def dim(systems):
         return np.full(len(systems["q"]), 50.0), np.full(len(systems["q"]), 19.9)
 
-    with pytest.raises(ValueError, match="3 of 3 images.*signal_to_noise [1-9]"):
-        pearson.draw_lenses(given, "test", np.arange(3), dim, colours)
+    with pytest.raises(pearson.NothingDetected, match="1 of 1 .* in 3,0[0-9]+ attempts"):
+        pearson.draw_lenses(spec(maximum_attempts=3000), "test", np.arange(1), dim, colours)
 
 
 def test_positions_inside_the_caustic_are_uniform_in_area():

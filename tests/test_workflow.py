@@ -211,6 +211,14 @@ def overlay(tmp_path, name, changes):
             ["q_sd", "-0.1 is less than the minimum"],
         ),
         (
+            {"pearson2019": {"misalignment": {"both": {"test": [0, 40]}}}},
+            ["misalignment.both.test", "no light scatters by 40"],
+        ),
+        (
+            {"pearson2019": {"population": {"light_of_mass": {"q_mean": 20}}}},
+            ["light_of_mass", "20 is greater than the maximum"],
+        ),
+        (
             {"pearson2019": {"misalignment": {"phi": {"test": [0, -5]}}}},
             ["misalignment", "-5 is less than the minimum"],
         ),
@@ -293,11 +301,13 @@ def checkout(tmp_path_factory):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    while not list(copy.glob("results/tiny/scutt/images/lowres/*/*.h5")):
-        assert run.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    try:
+        while not list(copy.glob("results/tiny/scutt/images/lowres/*/*.h5")):
+            assert run.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
     assert not (copy / "paper_figures/tiny/scutt/fig6.pdf").exists()
     snakemake("--unlock", *arguments(copy), cwd=copy)
     snakemake(*arguments(copy), cwd=copy)

@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 import numpy as np
 import pandas as pd
 
-from lenscnn import formulas
+from lenscnn import formulas, storage
 from lenscnn.formulas import FormulaError
 from lenscnn.products import CONSTANTS, FUNCTIONS, OF_NETWORKS, OF_SAMPLES, Products
 
@@ -28,6 +28,9 @@ KINDS = {
     "drop": _NEITHER, "rise": _NEITHER,
 }  # fmt: skip
 """Kinds of claims that have a tolerance, and which way is better: lower, nearer 1, neither."""
+SPREAD = "spread"
+"""Tolerance of the second number of ``mean_and_spread``."""
+
 _OTHER_KINDS = ("count", "bounds", "none")  # equal or not, kept or not, nothing to compare
 
 VERDICTS = (
@@ -111,15 +114,15 @@ def evaluate(claim: pd.Series, products: Products) -> Found:
     Raises
     ------
     ClaimError
-        If the formula asks for what is not there, or gives other units or another count of
-        numbers than the claim has.
+        If the formula asks for what is not there, for files of another run or two of the same
+        thing, or gives other units or another count of numbers than the claim has.
     """
     tree = _tree(claim)
     trained = formulas.calls(tree) & OF_NETWORKS
     seeds = products.seeds() if trained else [None]
     try:
         found = [formulas.evaluate(tree, products.functions(seed), CONSTANTS) for seed in seeds]
-    except FormulaError as error:
+    except (FormulaError, storage.DataFileError) as error:
         raise ClaimError(f"{claim['id']}: {error}") from error
     count = 1 if claim["kind"] == "bounds" else len(claim["value"].split("|"))
     units = tuple(claim["unit"].split("|"))
@@ -150,13 +153,14 @@ def verdict(claim: pd.Series, found: Found, tolerances: dict[str, float]) -> tup
     tolerances
         By kind, relative: to the printed number; for ``factor`` to the largest of the row; for
         ``drop`` and ``rise`` to the larger of the two numbers compared, in units of the first.
+        `SPREAD` is that of the spread in a ``mean_and_spread``, relative to it.
 
     Returns
     -------
     verdict : str
         One of `VERDICTS`: for several numbers the worst; "differs" if some are better, some
-        worse; "undecided" for a match that says little, because twice the error is above what
-        tolerances are relative to.
+        worse; "undecided" for a match that says little, because twice the error is above the
+        printed number (of a factor, the largest of the row), or where a bound is within it.
     departure : float
         Ours less the printed number, over its combined error or its tolerance, whichever is
         larger; the largest of several. nan where there is no tolerance.
@@ -168,7 +172,10 @@ def verdict(claim: pd.Series, found: Found, tolerances: dict[str, float]) -> tup
         low, high = (
             float(text) if text else end for text, end in zip(texts, (-np.inf, np.inf), strict=True)
         )
-        kept = low <= found.values[0] <= high
+        ours, reach = found.values[0], 2 * found.errors[0]
+        kept = low <= ours <= high
+        if min(abs(ours - low), abs(ours - high)) < reach:
+            return "undecided", np.nan
         return ("satisfied" if kept else "not satisfied"), np.nan
     printed = np.array([float(text) for text in texts])
     if kind == "count":
@@ -176,13 +183,16 @@ def verdict(claim: pd.Series, found: Found, tolerances: dict[str, float]) -> tup
     common = {"factor": printed.max(), "drop": 100.0, "rise": 100 + printed.max()}
     whole = np.full(len(printed), common[kind]) if kind in common else np.abs(printed)
     tolerance = tolerances[kind] * whole
+    if claim["formula"].startswith("mean_and_spread("):
+        tolerance[1] = tolerances[SPREAD] * printed[1]
     half_digit = [0.5 * 10.0 ** Decimal(text).as_tuple().exponent for text in texts]
     error = np.hypot(found.errors, half_digit)
     difference = np.abs(found.values - printed)
     departure = float((difference / np.maximum(error, tolerance)).max())
     off = difference > 2 * error
     if not off.any():
-        return ("undecided" if (2 * error > whole).any() else "match"), departure
+        most = whole if kind == "factor" else np.abs(printed)
+        return ("undecided" if (2 * error > most).any() else "match"), departure
     off &= difference > tolerance
     if not off.any():
         return "within tolerance", departure
@@ -234,7 +244,7 @@ def ledger(
 
     Raises
     ------
-    ClaimError, storage.DataFileError
+    ClaimError
         As `evaluate`.
     """
     rows = []

@@ -40,9 +40,10 @@ def page(ledger: pd.DataFrame, readings: dict[str, list[str]], scale: str, note:
         "nearer 1 tell which; *differs*: outside it where nothing does. "
         "*satisfied* or not: printed bounds and qualitative claims. A departure is ours less the "
         "printed number, over its error or its tolerance, whichever is larger. "
-        "*undecided*: a match for no better reason than the size of our error. A dagger (†) marks "
-        "what the paper contradicts itself on. In brackets the error, in units of the last "
-        "digits; triples are Einstein radius, orientation, ellipticity.",
+        "*undecided*: a match, or a bound kept or not, for no better reason than the size of our "
+        "error. A dagger (†) marks what the paper has another number for elsewhere. In brackets "
+        "the error, in units of the last digits; triples are Einstein radius, orientation, "
+        "ellipticity.",
         "",
     ]
     lines += ["## Summary", "", *_summary(ledger, readings)]
@@ -75,7 +76,10 @@ def _summary(ledger: pd.DataFrame, readings: dict[str, list[str]]) -> list[str]:
                 f"{(two[both] < one[both]).sum()} ({two[both].median():.2g})."
             )
         flagged = (rows["contradicts"] != "").sum()
-        lines.append(f"- {paper} contradicts itself on {flagged} of its {len(rows)} claims (†).")
+        lines.append(
+            f"- {flagged} of the {len(rows)} claims of {paper} have another number elsewhere in "
+            "the paper or in its other version (†)."
+        )
     counts = pd.DataFrame(columns).reindex(VERDICTS).fillna(0).astype(int)
     counts = counts[(counts > 0).any(axis=1)]
     cells = [[said, *map(str, row)] for said, row in zip(counts.index, counts.values, strict=True)]

@@ -64,7 +64,7 @@ class Products:
         (``train``) and the test sets (``test``).
     """
 
-    predictions: dict[str, dict[str, dict[int, str]]]
+    predictions: dict[str, dict[str, dict[int, list[str]]]]
     resamples: int
     epochs: int
     images: dict[str, int]
@@ -203,32 +203,26 @@ class Products:
 
     def _path(self, view, estimate, seed) -> str:
         try:
-            path = self.predictions[view][estimate][seed]
+            paths = self.predictions[view][estimate][seed]
         except KeyError:
             there = sorted(self.predictions.get(view, self.predictions))
             raise FormulaError(
                 f"no predictions of view {view!r} by network {estimate!r}, seed {seed}; there are "
                 + ", ".join(map(str, there))
             ) from None
+        if len(paths) > 1:
+            raise FormulaError(f"{' and '.join(paths)} are predictions of the same thing")
+        path = paths[0]
         _check_run(path, self.epochs, self.images.get(Path(path).parent.name))
         return path
 
 
-def catalogue(paths: list) -> dict[str, dict[str, dict[int, str]]]:
-    """Paths of predictions files, ``.../<view>/<estimate>_seed<seed>.h5``, by these three.
-
-    Raises
-    ------
-    FormulaError
-        If two files are of the same view, estimate and seed.
-    """
+def catalogue(paths: list) -> dict[str, dict[str, dict[int, list[str]]]]:
+    """Paths of predictions files, ``.../<view>/<estimate>_seed<seed>.h5``, by these three."""
     found = {}
     for path in map(str, paths):
         view, (estimate, seed) = Path(path).parent.name, metrics.estimate_and_seed(path)
-        seeds = found.setdefault(view, {}).setdefault(estimate, {})
-        if seed in seeds:
-            raise FormulaError(f"{seeds[seed]} and {path} are predictions of the same thing")
-        seeds[seed] = path
+        found.setdefault(view, {}).setdefault(estimate, {}).setdefault(seed, []).append(path)
     return found
 
 

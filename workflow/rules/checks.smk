@@ -121,6 +121,21 @@ def check_config(config):
                 f"pearson2019.draws.{sample}.n_test",
                 "figures 1-3 fit a distribution to it; 20 lenses at least",
             )
+    # Beyond these a position angle is any, and an axis ratio the limit of what is drawn.
+    slacs, limits = pearson["population"]["light_of_mass"], {"phi": 90, "e": 1}
+    for study, levels in pearson["misalignment"].items():
+        factors = [slacs["phi_sd"], slacs["q_sd"]] if study == "both" else [1]
+        most = [limits["phi"], limits["e"]] if study == "both" else [limits[study]]
+        for purpose, values in levels.items():
+            for value in values:
+                if any(
+                    value * factor > limit
+                    for factor, limit in zip(factors, most, strict=True)
+                ):
+                    refuse(
+                        f"pearson2019.misalignment.{study}.{purpose}",
+                        f"no light scatters by {value}: at most 90 deg, and 1 in axis ratio",
+                    )
     for name, edges in pearson["evaluation"]["bins"].items():
         if edges != sorted(edges):
             refuse(f"pearson2019.evaluation.bins.{name}", "the edges do not increase")

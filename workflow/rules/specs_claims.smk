@@ -1,4 +1,8 @@
 # What the claims ledger is told of the runs. Nothing here is a rule.
+from types import SimpleNamespace
+
+import h5py
+import yaml
 
 # What else a view or sample of pearson2019 is, read literally: dark current, population.
 PEARSON_LITERAL = {
@@ -10,6 +14,10 @@ PEARSON_LITERAL = {
 def network_and_shape(networks, network, image_shape):
     spec = architecture_of(networks, network)
     return {"spec": spec, "image_shape": image_shape}
+
+
+# The papers' networks, for the numbers of their parameters: smaller scales have smaller ones.
+PRINTED = yaml.safe_load(Path(workflow.basedir, "config/config.yaml").read_text())
 
 
 def claimed_runs():
@@ -24,7 +32,9 @@ def claimed_runs():
             "images": dict.fromkeys(ESTIMATES, n_scutt),
             "networks": {
                 network: network_and_shape(
-                    S["networks"], network, [1] + 2 * [S["views"]["fixed"]["n_pix"]]
+                    PRINTED["scutt"]["networks"],
+                    network,
+                    [1] + 2 * [S["views"]["fixed"]["n_pix"]],
                 )
                 for network in NETWORKS["fixed"]
             },
@@ -45,7 +55,7 @@ def claimed_runs():
             },
             "networks": {
                 camera: network_and_shape(
-                    P["networks"],
+                    PRINTED["pearson2019"]["networks"],
                     "cnn",
                     [len(P["cameras"][camera]["bands"]), *stamp_of(camera)],
                 )
@@ -73,3 +83,47 @@ def claimed_predictions():
         for seed in P["training"]["seeds"]
     ]
     return files
+
+
+def check_released():
+    """Raise WorkflowError if predictions that are here were made with other settings."""
+    for reading, paths in claimed_predictions().items():
+        for path in paths:
+            path = Path(path.replace("<results>", f"results/{SCALE}"))
+            if (made := made_with(path)) is None:
+                continue
+            estimate, seed = path.stem.rsplit("_seed", 1)
+            names = {"reading": reading, "view": path.parent.name}
+            spec = estimate_spec(SimpleNamespace(**names, estimate=estimate, seed=seed))
+            wanted = flat(json.loads(spec))
+            for key in sorted(made.keys() & wanted.keys()):
+                if made[key] != wanted[key]:
+                    raise WorkflowError(
+                        f"{path} was made with other settings: {key} is {made[key]} there, "
+                        f"{wanted[key]} in the config. Restore them, delete the file, or run with "
+                        "predictions=computed"
+                    )
+
+
+def flat(spec, name=""):
+    """Values of a nested dict by dotted names."""
+    if not isinstance(spec, dict):
+        return {name: spec}
+    parts = [
+        flat(value, f"{name}.{key}" if name else key) for key, value in spec.items()
+    ]
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def made_with(path):
+    """Flat training spec that predictions carry; None if they are not here or cannot be read."""
+    try:
+        with h5py.File(path) as file:
+            return flat(json.loads(file.attrs["spec"])["training"])
+    except (OSError, KeyError):
+        return None  # what draws it says what is wrong
+
+
+# Figures and the ledger say of released predictions what the config says of them.
+if config["predictions"] == "released":
+    check_released()

@@ -69,6 +69,10 @@ _LARGEST_SNR = 0.5
 counted: of 240,000 systems of both surveys and three readings the largest share was 0.49."""
 
 
+class NothingDetected(ValueError):
+    """A survey detects none, or too few, of the lenses of a population."""
+
+
 class Universe:
     """Tables of distances and of the laws that are inverted to draw from them.
 
@@ -448,8 +452,9 @@ def draw_lenses(
 
     Raises
     ------
-    ValueError
-        If some image finds no system within ``maximum_attempts``; says what fell to which cut.
+    NothingDetected
+        If some image finds no system within ``maximum_attempts``, or none of them within as many
+        altogether; says what fell to which cut.
     """
     universe = Universe(spec)
     stream = stream_key(spec["seed"], spec["draw"], split, "system")
@@ -471,11 +476,13 @@ def draw_lenses(
     fallen = dict.fromkeys(CUTS, 0)
     pending, first, tried, accepted = np.arange(len(index)), 0, 0, 0
     while len(pending):
-        if first >= spec["maximum_attempts"]:
-            raise ValueError(
+        # Where nothing at all is found, no image need be tried that often.
+        if max(first, 0 if accepted else tried) >= spec["maximum_attempts"]:
+            raise NothingDetected(
                 f"{len(pending)} of {len(index)} images of {split} found no lens that "
-                f"{spec['survey']['name']} detects in {first} attempts each (maximum_attempts); "
-                "attempts that fell to each cut: "
+                f"{spec['survey']['name']} detects, in {tried:,} attempts altogether "
+                f"(maximum_attempts is {spec['maximum_attempts']:,}); attempts that fell to each "
+                "cut: "
                 + ", ".join(f"{name} {count:,}" for name, count in fallen.items())
                 + ". Loosen the criteria or the population, or raise maximum_attempts"
             )
