@@ -14,9 +14,14 @@ rule claims:
             "<papers>/claims.csv",
             caption="../report/claims.rst",
             category="claims",
-            labels={"target": "claims"},
+            labels={"target": "claims, table"},
         ),
-        page="<papers>/claims.md",
+        page=report(
+            "<papers>/claims.md",
+            caption="../report/claims.rst",
+            category="claims",
+            labels={"target": "claims, to read"},
+        ),
     log:
         "<logs>/claims.log",
     localrule: True
