@@ -22,6 +22,22 @@ from keras import layers  # noqa: E402
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam}
 
 
+class Stopwatch(keras.callbacks.Callback):
+    """CPU time of an epoch, or of all batches: what a call costs beside would count too much."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begun = time.process_time()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds = time.process_time() - self.begun
+
+    def on_predict_begin(self, logs=None):
+        self.on_epoch_begin(0)
+
+    def on_predict_end(self, logs=None):
+        self.on_epoch_end(0)
+
+
 def build(spec: dict, image_shape: list[int]) -> keras.Model:
     """What `lenscnn.networks.build` builds, with Keras' own initialisation and optimizer."""
     network, (channels, height, width) = spec["network"], image_shape
@@ -62,18 +78,15 @@ def main() -> None:
         if spec["scalars"]:
             inputs.append(rng.random((n, len(spec["scalars"])), np.float32))
         targets = rng.random((n, len(spec["targets"])), np.float32)
-        # Of the epoch or the batches alone: what a call costs beside would count too much here.
-        marks = []
-        mark = lambda *_: marks.append(time.process_time())  # noqa: E731
+        stopwatch = Stopwatch()
         if job["task"] == "training":
-            clock = keras.callbacks.LambdaCallback(on_epoch_begin=mark, on_epoch_end=mark)
-            model.fit(inputs, targets, batch_size=spec["batch_size"], verbose=0, callbacks=[clock])
+            model.fit(
+                inputs, targets, batch_size=spec["batch_size"], verbose=0, callbacks=[stopwatch]
+            )
         else:
-            clock = keras.callbacks.LambdaCallback(on_predict_begin=mark, on_predict_end=mark)
-            model.predict(inputs, batch_size=job["batch"], verbose=0, callbacks=[clock])
-        seconds = marks[1] - marks[0]
+            model.predict(inputs, batch_size=job["batch"], verbose=0, callbacks=[stopwatch])
         parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-        answer = {"rate": n / seconds, "parameters": parameters}
+        answer = {"rate": n / stopwatch.seconds, "parameters": parameters}
         print(json.dumps(answer), file=answers, flush=True)
 
 
