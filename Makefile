@@ -5,18 +5,20 @@
 # make figures  figures and tables from the predictions that are here; SCALE=quick or another
 # make report   the same as one HTML file, with captions, code and run times
 # make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
+# make bench    the table of speeds, benchmarks/speed.csv, and its plot
 # make docs     the graph of rules and the summary of the claims in README.md
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 ENV := .venv/.installed
+BENCH_ENV := .venv-bench/.installed
 SCALE ?= $(if $(wildcard results/paper/*/predictions),paper,quick)
 CONFIG ?= config/$(if $(filter paper,$(SCALE)),config,$(SCALE)).yaml
 RELEASED = --configfile $(CONFIG) --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper figures report provenance docs test format bench-simulation clean
+.PHONY: all smoke quick paper figures report provenance docs test format bench clean
 
 all: smoke
 
@@ -62,8 +64,17 @@ format: $(ENV)
 	$(BIN)/ruff check --fix src scripts tests
 	$(BIN)/snakefmt Snakefile workflow
 
-bench-simulation: $(ENV)
-	PYTHONPATH=src $(BIN)/python scripts/bench_simulation.py
+bench: $(BENCH_ENV)
+	PYTHONPATH=src .venv-bench/bin/python scripts/bench.py \
+	  --table benchmarks/speed.csv --plot benchmarks/speed.png
+
+# An environment of its own that sees all of the project's and adds the peers.
+$(BENCH_ENV): $(ENV) envs/bench.txt
+	$(BIN)/python -m venv --clear .venv-bench
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$(.venv-bench/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	.venv-bench/bin/pip install --quiet -r envs/bench.txt
+	@touch $@
 
 clean:
-	rm -rf .venv results/smoke paper_figures/smoke logs/smoke benchmarks/smoke
+	rm -rf .venv .venv-bench results/smoke paper_figures/smoke logs/smoke benchmarks/smoke

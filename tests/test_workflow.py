@@ -276,7 +276,7 @@ def clone(tmp_path):
     shutil.copytree(
         ROOT, copy, symlinks=True,
         ignore=shutil.ignore_patterns(
-            ".git", ".venv", ".snakemake", "__pycache__", "results", "paper_figures",
+            ".git", ".venv*", ".snakemake", "__pycache__", "results", "paper_figures",
             "benchmarks", "logs", "wheels", ".*_cache",
         ),
     )  # fmt: skip
