@@ -24,6 +24,10 @@ include: "workflow/rules/pearson2019.smk"
 include: "workflow/rules/claims.smk"
 
 
+onstart:
+    refuse_beside_slurm_jobs()
+
+
 report: "workflow/report/workflow.rst"
 
 
