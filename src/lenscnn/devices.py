@@ -1,5 +1,7 @@
 """Where tensors live: the config key ``device`` and the machine's answer."""
 
+from pathlib import Path
+
 import torch
 
 
@@ -14,22 +16,33 @@ def resolve_device(name: str) -> torch.device:
     Raises
     ------
     ValueError
-        If the name is unknown, or "cuda" is asked for and not there.
+        If the name is unknown, if "cuda" is asked for and not there, or if "auto" would leave a
+        GPU idle because torch is a build for CPUs.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"config key `device` is {name!r}; it can be auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f"config key `device` is 'cuda', but torch {torch.__version__} sees no CUDA device: "
-            "run on a machine with an NVIDIA GPU and driver, with a torch built for CUDA "
-            "installed, or set `device: cpu` (or `auto`)"
-        )
-    if name == "cpu" or not torch.cuda.is_available():
+    if name == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        built_for_cpus = torch.version.cuda is None and torch.version.hip is None
+        if name == "cuda" or (built_for_cpus and has_nvidia_gpu()):
+            problem = "is a build without CUDA" if built_for_cpus else "sees no CUDA device"
+            raise ValueError(
+                f"config key `device` is {name!r}, but torch {torch.__version__} {problem}: run on "
+                "a machine with an NVIDIA GPU and install a torch built for its driver's CUDA "
+                "(`nvidia-smi` names the version, https://pytorch.org/get-started/locally the "
+                "command), or set `device: cpu`"
+            )
         return torch.device("cpu")
     # float32 shall mean float32: by default convolutions would round to TF32's 10 bits.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device("cuda")
+
+
+def has_nvidia_gpu() -> bool:
+    """Does this machine have one, whether or not torch can use it?"""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def device_name(device: torch.device) -> str:
