@@ -22,6 +22,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/scutt.smk"
 include: "workflow/rules/pearson2019.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/runtimes.smk"
 
 
 onstart:

@@ -1,6 +1,7 @@
 # Validation, paths, and the helpers of every rule.
 import ast
 import functools
+import hashlib
 import json
 import os
 import shutil
