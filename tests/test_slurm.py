@@ -13,6 +13,7 @@ import time
 from types import SimpleNamespace
 
 import h5py
+import psutil
 import pytest
 from conftest import ROOT
 from test_workflow import ENVIRONMENT, clone, overlay
@@ -23,8 +24,9 @@ PATIENCE = 1200  # seconds; on a free machine nothing takes a tenth of that
 TINY = {
     "scale": "tiny",
     "scutt": {
-        "sets": {"n_train": 64, "n_test": 32, "n_fixed_alpha": 8, "shard_size": 100},
-        "training": {"epochs": 60},
+        "sets": {"n_train": 32, "n_test": 16, "n_fixed_alpha": 4, "shard_size": 100},
+        "networks": {"n_cnn": {"dense": 16}, "alpha_cnn": {"dense": 16}},
+        "training": {"epochs": 20},
         "evaluation": {"bootstrap": 5},
     },
     "pearson2019": {
@@ -33,7 +35,7 @@ TINY = {
             "cnn": {"filters": [4] * 6, "kernels": [3] * 6, "pool_after": [1, 2, 4, 6]},
         },
         "lenses_per_job": 10000,
-        "training": {"epochs": 5},
+        "training": {"epochs": 3},
     },
 }  # fmt: skip
 CAUSTIC = "results/tiny/pearson2019/predictions/caustic_e0_phi0/caustic_e0_phi0_seed0.h5"
@@ -96,9 +98,9 @@ def start(copy, *targets):
         )  # fmt: skip
 
 
-def call(copy, arguments):
+def call(copy, arguments, patience=PATIENCE):
     done = subprocess.run(
-        arguments, cwd=copy, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE
+        arguments, cwd=copy, env=ENVIRONMENT, capture_output=True, text=True, timeout=patience
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -319,6 +321,8 @@ def test_results_are_those_of_an_undisturbed_run(day, tmp_path):
     assert len(files) == 2 + 2 + 3 + 4
     for file in files:
         (calm / file).unlink()
+    for folder in (calm / "paper_figures", calm / "results/tiny/scutt/metrics"):
+        shutil.rmtree(folder)
     code, text = call(calm, command(*TARGETS, options=("--cores", "2")))
     assert code == 0, text[-3000:]
     for file in files:
@@ -360,23 +364,21 @@ def test_an_interrupted_controller_cancels_its_jobs_and_the_next_one_goes_on(sma
 @full
 def test_jobs_of_a_node_that_goes_down_run_elsewhere(small, slurm):
     copy, run = small
-    (job, *_) = running(copy)
-    node = job["NodeList"]
-    daemon = int((slurm / f"pid/slurmd.{node}").read_text())
-    os.kill(daemon, signal.SIGKILL)
-    for record in running(copy):
-        if record["NodeList"] == node:
-            steps = subprocess.run(
-                ["pgrep", "-f", rf"^slurmstepd: \[{record['JobId']}\."], capture_output=True,
-                text=True,
-            )  # fmt: skip
-            for step in map(int, steps.stdout.split()):
-                os.killpg(step, signal.SIGKILL)
+    node = running(copy)[0]["NodeList"]
+    hit = {job["JobId"] for job in running(copy) if job["NodeList"] == node}
+    os.kill(int((slurm / f"pid/slurmd.{node}").read_text()), signal.SIGKILL)
+    for process in psutil.process_iter(["cmdline"]):
+        step = re.match(r"slurmstepd: \[(\d+)\.", " ".join(process.info["cmdline"] or []))
+        if step and step[1] in hit:
+            for part in (process, *process.children(recursive=True)):
+                part.kill()
     try:
         finish(copy, run)
     finally:
         subprocess.run(["slurmd", "-N", node], check=True)
-    assert {job["NodeList"] for job in jobs(copy, JobState="COMPLETED")}
+    done = jobs(copy, JobState="COMPLETED")
+    assert len(done) == 2
+    assert not [job for job in done if job["JobId"] in hit and job["NodeList"] == node]
     assert not leftovers(copy)
 
 
@@ -407,7 +409,7 @@ def test_a_full_disk_fails_the_job_and_leaves_nothing_half_written(slurm, tmp_pa
     results = copy / "results/tiny"
     results.mkdir(parents=True)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", results], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", results], capture_output=True, text=True
     )
     if mounted.returncode:
         pytest.skip(f"no small file system: {mounted.stderr.strip()}")
@@ -429,3 +431,13 @@ def test_the_controller_can_be_a_batch_job_itself(slurm, tmp_path):
     code, text = call(copy, batch)
     assert code == 0, (copy / "log").read_text()
     assert by_rule(jobs(copy, JobState="COMPLETED"))["population"] == 2
+
+
+@full
+def test_the_whole_dag_at_smoke_scale(slurm, tmp_path):
+    copy = clone(tmp_path)
+    whole = ["snakemake", *SLURM, "--jobs", "4", "--configfile", "config/smoke.yaml", "--", "all"]
+    code, text = call(copy, whole, patience=4 * 3600)
+    assert code == 0, text[-3000:]
+    assert len(jobs(copy, JobState="COMPLETED")) == len(jobs(copy)) > 200
+    assert "Nothing to be done" in call(copy, [whole[0], "-n", *whole[1:]])[1]
