@@ -197,7 +197,7 @@ def interfere(copy, run):
         if not (copy / checkpoint).exists():
             return False
         (process,) = training(copy, checkpoint)
-        os.kill(process, signal.SIGSTOP)
+        process.suspend()
         (job,) = jobs(copy, Comment="rule_train_wildcards_scutt_fixed_n_cnn_0")
         soon = time.strftime("%FT%T", time.localtime(time.time() + 1))
         change = ["scontrol", "update", f"JobId={job['JobId']}", f"EndTime={soon}"]
@@ -222,11 +222,11 @@ def interfere(copy, run):
 
 def training(copy, checkpoint):
     """Processes that train in a folder and keep this checkpoint."""
-    found = subprocess.run(
-        ["pgrep", "-f", f"^python scripts/train.py .*{checkpoint}"], capture_output=True, text=True
-    )
-    processes = map(int, found.stdout.split())
-    return [pid for pid in processes if os.readlink(f"/proc/{pid}/cwd") == str(copy)]
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if checkpoint in (process.info["cmdline"] or []) and process.info["cwd"] == str(copy)
+    ]
 
 
 def by_rule(records):
