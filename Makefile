@@ -1,5 +1,6 @@
 # make          environment, then every target at smoke scale
 # make test     the tests
+# make test-slurm-full   the long ones of those on a Slurm cluster started for them (root, Debian)
 # make quick    every target at quick scale (a few hours on 2 CPU cores)
 # make paper    every target at paper scale (wants a GPU)
 # make figures  figures and tables from the predictions that are here; SCALE=quick or another
@@ -18,7 +19,7 @@ CONFIG ?= config/$(if $(filter paper,$(SCALE)),config,$(SCALE)).yaml
 RELEASED = --configfile $(CONFIG) --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper figures report provenance docs test format bench clean
+.PHONY: all smoke quick paper figures report provenance docs test test-slurm-full format bench clean
 
 all: smoke
 
@@ -58,6 +59,9 @@ docs: $(ENV)
 
 test: $(ENV)
 	$(BIN)/python -m pytest
+
+test-slurm-full: $(ENV)
+	$(BIN)/python -m pytest -m slurm_full tests/test_slurm.py
 
 format: $(ENV)
 	$(BIN)/ruff format src scripts tests

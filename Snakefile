@@ -22,6 +22,11 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/scutt.smk"
 include: "workflow/rules/pearson2019.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/runtimes.smk"
+
+
+onstart:
+    refuse_beside_slurm_jobs()
 
 
 report: "workflow/report/workflow.rst"

@@ -394,6 +394,7 @@ def test_impossible_specs_name_the_key(tmp_path):
 
 def test_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(devices, "has_nvidia_gpu", lambda: False)
     assert devices.resolve_device("cpu").type == "cpu"
     assert devices.resolve_device("auto").type == "cpu"
     with pytest.raises(ValueError, match="config key `device` is 'cuda'.*install.*device: cpu"):
@@ -402,6 +403,31 @@ def test_devices(monkeypatch):
         devices.resolve_device("gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert devices.resolve_device("auto").type == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("device", "cuda", "gpu", "problem"),
+    [
+        ("cuda", None, False, "build without CUDA"),
+        ("auto", None, True, "build without CUDA"),  # a GPU would lie idle
+        ("cuda", "12.8", True, "sees no CUDA device"),
+        ("auto", None, False, None),
+        ("auto", "12.8", True, None),  # it may be another job's
+        ("cpu", None, True, None),
+    ],
+)
+def test_a_gpu_that_torch_cannot_use_is_an_error_where_it_was_to_be_used(
+    monkeypatch, device, cuda, gpu, problem
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.version, "hip", None)
+    monkeypatch.setattr(devices, "has_nvidia_gpu", lambda: gpu)
+    if problem is None:
+        assert devices.resolve_device(device).type == "cpu"
+    else:
+        with pytest.raises(ValueError, match=f"{problem}.*install a torch built for"):
+            devices.resolve_device(device)
 
 
 def test_images_are_scaled_and_bad_ones_named(tmp_path, monkeypatch):

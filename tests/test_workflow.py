@@ -117,6 +117,23 @@ def test_the_slurm_profile_resolves_as_typed():
     assert planned["train"] == 14 + 22
 
 
+def test_a_site_says_what_it_calls_things_in_a_file_that_git_ignores(tmp_path):
+    copy = clone(tmp_path)
+    site = {
+        "partitions": {"long": {}, "a100": {"max_gpu": 4}},
+        "every_job": {"slurm_account": "lenses"},
+        "gpu_job": {"gpu_model": "a100"},
+    }
+    ignored = overlay(copy / "profiles/slurm", "site", site).relative_to(copy)
+    assert subprocess.run(["git", "check-ignore", "-q", ignored], cwd=ROOT).returncode == 0
+    planned = snakemake("-n", "--profile", "slurm", "scutt_fig5", cwd=copy)
+    asked = re.findall(r"^rule (\w+):.*?resources: (.*?)$", planned, re.M | re.S)
+    assert len(asked) == 2 + 3 + 2 + 3
+    for rule, resources in asked:
+        assert "slurm_account=lenses" in resources
+        assert ("gpu_model=a100" in resources) == (rule != "population"), rule
+
+
 def test_lint_and_format():
     snakemake("--lint")
     subprocess.run(

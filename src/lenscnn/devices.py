@@ -1,6 +1,7 @@
 """Where tensors live: the config key ``device`` and the machine's answer."""
 
 import ctypes
+from pathlib import Path
 
 import torch
 
@@ -18,16 +19,21 @@ def resolve_device(name: str) -> torch.device:
     Raises
     ------
     ValueError
-        If the name is unknown, or "cuda" is asked for and not there.
+        If the name is unknown, if "cuda" is asked for and not there, or if "auto" would leave a
+        GPU idle because torch is a build for CPUs.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"config key `device` is {name!r}; it can be auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f"config key `device` is 'cuda', but torch {torch.__version__} sees no CUDA device: "
-            "run on a machine with an NVIDIA GPU and driver, with a torch built for CUDA "
-            "installed, or set `device: cpu` (or `auto`)"
-        )
+    if name != "cpu" and not torch.cuda.is_available():
+        built_for_cpus = torch.version.cuda is None and torch.version.hip is None
+        if name == "cuda" or (built_for_cpus and has_nvidia_gpu()):
+            problem = "is a build without CUDA" if built_for_cpus else "sees no CUDA device"
+            raise ValueError(
+                f"config key `device` is {name!r}, but torch {torch.__version__} {problem}: run on "
+                "a machine with an NVIDIA GPU and install a torch built for its driver's CUDA "
+                "(`nvidia-smi` names the version, https://pytorch.org/get-started/locally the "
+                "command), or set `device: cpu`"
+            )
     if name == "cpu" or not torch.cuda.is_available():
         _keep_freed_memory()
         return torch.device("cpu")
@@ -47,6 +53,11 @@ def _keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def has_nvidia_gpu() -> bool:
+    """Does this machine have one, whether or not torch can use it?"""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def device_name(device: torch.device) -> str:

@@ -1,8 +1,11 @@
 # Validation, paths, and the helpers of every rule.
 import ast
 import functools
+import hashlib
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 from snakemake.logging import logger
@@ -81,6 +84,37 @@ def as_json(value):
 def shard_rows(n, shard_size):
     """First and last (exclusive) row of each shard."""
     return [(start, min(start + shard_size, n)) for start in range(0, n, shard_size)]
+
+
+def growing(amount, unit):
+    """Of a resource so much in the first attempt at a job, twice as much in the second, ..."""
+    return lambda wildcards, attempt: f"{amount * attempt}{unit}"
+
+
+def refuse_beside_slurm_jobs():
+    """Raise WorkflowError if an earlier run left jobs in the queue: they write the same files.
+
+    The jobs of a controller that was killed run on, and its lock holds off the next one only until
+    somebody removes it.
+    """
+    if not shutil.which("squeue"):
+        return
+    queue = subprocess.run(
+        ["squeue", "--me", "--noheader", "--format=%i %k %Z"],
+        capture_output=True,
+        text=True,
+    )
+    jobs = [line.split(" ", 2) for line in queue.stdout.splitlines()]
+    left = [
+        job
+        for job, comment, folder in jobs
+        if comment.startswith("rule_") and folder == os.getcwd()
+    ]
+    if left:
+        raise WorkflowError(
+            f"an earlier run left {len(left)} Slurm jobs in this folder. Let them finish and start"
+            f" again, or cancel them first: scancel {' '.join(left)}"
+        )
 
 
 @functools.cache

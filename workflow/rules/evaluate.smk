@@ -18,8 +18,8 @@ if config["predictions"] == "computed":
             "../../envs/lenscnn.yaml"
         threads: 1
         resources:
-            mem="4GB",
-            runtime="1h",
+            mem=growing(4, "GB"),
+            runtime=growing(1, "h"),
             gpu=GPU,
             device=config["device"],
         params:
@@ -45,9 +45,6 @@ rule metrics:
     localrule: True
     conda:
         "../../envs/lenscnn.yaml"
-    resources:
-        mem="2GB",
-        runtime="10m",
     params:
         bootstrap=config["scutt"]["evaluation"]["bootstrap"],
     script:

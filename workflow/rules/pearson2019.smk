@@ -84,8 +84,8 @@ if config["predictions"] == "computed":
             "../../envs/lenscnn.yaml"
         threads: 1
         resources:
-            mem="4GB",
-            runtime="4h",
+            mem=growing(4, "GB"),
+            runtime=growing(4, "h"),
         params:
             spec=pearson_population_spec,
             rows=pearson_rows,
@@ -108,8 +108,8 @@ if config["predictions"] == "computed":
             "../../envs/lenscnn.yaml"
         threads: 1
         resources:
-            mem="4GB",
-            runtime="2h",
+            mem=growing(4, "GB"),
+            runtime=growing(2, "h"),
             gpu=GPU,
             device=config["device"],
         params:
@@ -132,9 +132,6 @@ rule pearson2019_metrics:
     localrule: True
     conda:
         "../../envs/lenscnn.yaml"
-    resources:
-        mem="2GB",
-        runtime="10m",
     params:
         bootstrap=P["evaluation"]["bootstrap"],
         bins=P["evaluation"]["bins"],

@@ -8,12 +8,14 @@ rule population:
         "<results>/{reading}/population/{draw}/{split}.h5",
     log:
         "<logs>/{reading}/population/{draw}/{split}.log",
+    benchmark:
+        "<benchmarks>/{reading}/population/{draw}/{split}.tsv"
     conda:
         "../../envs/lenscnn.yaml"
     threads: 1
     resources:
-        mem="2GB",
-        runtime="30m",
+        mem=growing(2, "GB"),
+        runtime=growing(30, "m"),
     params:
         spec=population_spec,
         subsets=subsets,
@@ -36,8 +38,8 @@ rule simulate:
         "../../envs/lenscnn.yaml"
     threads: 1
     resources:
-        mem="4GB",
-        runtime="1h",
+        mem=growing(4, "GB"),
+        runtime=growing(1, "h"),
         gpu=GPU,
         device=config["device"],  # not a parameter: where it runs changes no result
     params:

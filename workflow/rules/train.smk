@@ -16,8 +16,8 @@ rule train:
         "../../envs/lenscnn.yaml"
     threads: 1
     resources:
-        mem="8GB",
-        runtime="4h",
+        mem=growing(8, "GB"),
+        runtime="4h",  # a retry goes on from the checkpoint
         gpu=GPU,
         device=config["device"],
     params:

@@ -1,0 +1,27 @@
+# What the steps took: a table of the benchmark files that are here, beside the papers' targets.
+
+
+def benchmark_records(wildcards):
+    """Benchmark files by path, with their contents' digests, so that new ones are noticed."""
+    files = sorted(Path("benchmarks", SCALE).rglob("*.tsv"))
+    return {
+        path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+
+
+rule runtime_table:
+    input:
+        code=code_of("scripts/tables/runtimes.py"),
+    output:
+        "<papers>/runtime_table.csv",
+    log:
+        "<logs>/runtime_table.log",
+    localrule: True
+    conda:
+        "../../envs/lenscnn.yaml"
+    params:
+        # Not an input: that would ask for the steps themselves.
+        records=benchmark_records,
+        folder=f"benchmarks/{SCALE}",
+    script:
+        "../../scripts/tables/runtimes.py"
