@@ -20,7 +20,7 @@ from test_workflow import ENVIRONMENT, clone, overlay
 
 from lenscnn import networks
 
-PATIENCE = 1200  # seconds; on a free machine nothing takes a tenth of that
+PATIENCE = 3600  # seconds; on a free machine nothing takes a tenth of that
 TINY = {
     "scale": "tiny",
     "scutt": {

@@ -91,6 +91,14 @@ def growing(amount, unit):
     return lambda wildcards, attempt: f"{amount * attempt}{unit}"
 
 
+def benchmark_records(wildcards):
+    """Benchmark files by path, with their contents' digests, so that new ones are noticed."""
+    files = sorted(Path("benchmarks", SCALE).rglob("*.tsv"))
+    return {
+        path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+
+
 def refuse_beside_slurm_jobs():
     """Raise WorkflowError if an earlier run left jobs in the queue: they write the same files.
 

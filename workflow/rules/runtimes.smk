@@ -1,14 +1,6 @@
 # What the steps took: a table of the benchmark files that are here, beside the papers' targets.
 
 
-def benchmark_records(wildcards):
-    """Benchmark files by path, with their contents' digests, so that new ones are noticed."""
-    files = sorted(Path("benchmarks", SCALE).rglob("*.tsv"))
-    return {
-        path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
-    }
-
-
 rule runtime_table:
     input:
         code=code_of("scripts/tables/runtimes.py"),
