@@ -1,7 +1,7 @@
 """`snakemake --profile slurm` on a real Slurm, which tests/slurm/start puts up on this machine.
 
 The fixture `day` is a bad day in the life of one DAG; each test looks at one thing that happened.
-What takes longer is marked slurm_full: make test-slurm-full.
+All of it takes minutes: make test-slurm-full.
 """
 
 import os
@@ -19,6 +19,8 @@ from conftest import ROOT
 from test_workflow import ENVIRONMENT, clone, overlay
 
 from lenscnn import networks
+
+pytestmark = pytest.mark.slurm_full
 
 PATIENCE = 3600  # seconds; on a free machine nothing takes a tenth of that
 TINY = {
@@ -332,8 +334,6 @@ def test_results_are_those_of_an_undisturbed_run(day, tmp_path):
 
 # What takes longer.
 
-full = pytest.mark.slurm_full
-
 
 def running(copy, rule="population"):
     return [job for job in jobs(copy, JobState="RUNNING") if job["rule"] == rule]
@@ -350,7 +350,6 @@ def small(slurm, tmp_path):
         kill(run)
 
 
-@full
 def test_an_interrupted_controller_cancels_its_jobs_and_the_next_one_goes_on(small):
     copy, run = small
     run.send_signal(signal.SIGINT)
@@ -361,7 +360,6 @@ def test_an_interrupted_controller_cancels_its_jobs_and_the_next_one_goes_on(sma
     assert not leftovers(copy)
 
 
-@full
 def test_jobs_of_a_node_that_goes_down_run_elsewhere(small, slurm):
     copy, run = small
     node = running(copy)[0]["NodeList"]
@@ -382,7 +380,6 @@ def test_jobs_of_a_node_that_goes_down_run_elsewhere(small, slurm):
     assert not leftovers(copy)
 
 
-@full
 def test_preempted_jobs_are_queued_again(small):
     copy, run = small
     urgent = [
@@ -403,7 +400,6 @@ def test_preempted_jobs_are_queued_again(small):
     assert not leftovers(copy)
 
 
-@full
 def test_a_full_disk_fails_the_job_and_leaves_nothing_half_written(slurm, tmp_path):
     copy = checkout(tmp_path)
     results = copy / "results/tiny"
@@ -424,7 +420,6 @@ def test_a_full_disk_fails_the_job_and_leaves_nothing_half_written(slurm, tmp_pa
         subprocess.run(["umount", results], check=True)
 
 
-@full
 def test_the_controller_can_be_a_batch_job_itself(slurm, tmp_path):
     copy = checkout(tmp_path)
     batch = ["sbatch", "--wait", "-o", copy / "log", "--wrap", " ".join(command(*CATALOGUES))]
@@ -433,7 +428,6 @@ def test_the_controller_can_be_a_batch_job_itself(slurm, tmp_path):
     assert by_rule(jobs(copy, JobState="COMPLETED"))["population"] == 2
 
 
-@full
 def test_the_whole_dag_at_smoke_scale(slurm, tmp_path):
     copy = clone(tmp_path)
     whole = ["snakemake", *SLURM, "--jobs", "4", "--configfile", "config/smoke.yaml", "--", "all"]
