@@ -351,6 +351,7 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
         spec = {
             **settings, "network": architecture, "targets": targets, "scalars": scalars,
             "seed": seed, "images": "random", "autocast": autocast, "epochs": ROUNDS + 1,
+            "learning_rate_decay": "none", "mirror": False,
             "validation_fraction": 1 / (n_training + 1),
         }  # fmt: skip
         network = networks.build(spec, shape).to(machine.device)

@@ -1,5 +1,6 @@
 """Training, its resumption, and prediction: against closed forms, reruns and killed runs."""
 
+import itertools
 import json
 import math
 import os
@@ -12,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from lenscnn import devices, networks, prediction, seeds, storage, training
+from lenscnn import conventions, devices, networks, prediction, seeds, storage, training
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -25,6 +27,8 @@ SPEC = {
     "optimizer": "adam",
     "learning_rate": 1e-3,
     "batch_size": 16,
+    "learning_rate_decay": "none",
+    "mirror": False,
     "epochs": 3,
     "validation_fraction": 0.2,
     "seed": 5,
@@ -341,9 +345,11 @@ def test_a_rewound_optimizer_is_a_fresh_one(optimizer):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("optimizer", ["adam", "nadam"])
 @pytest.mark.parametrize("autocast", ["float32", "bfloat16"])
-def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast):
+@pytest.mark.parametrize("decay, mirror", [("none", False), ("cosine", True)])
+def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast, decay, mirror):
     # 480 rows in batches of 50: graph replays and, at the end, a batch of 30 without the graph.
     spec = SPEC | {"optimizer": optimizer, "autocast": autocast, "epochs": 4, "batch_size": 50}
+    spec |= {"learning_rate_decay": decay, "mirror": mirror}
     spec["network"] = SPEC["network"] | {"dropout": 0.0}
     images, alpha, n_subhaloes = data(600)
 
@@ -368,6 +374,84 @@ def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast):
     )
 
 
+def test_labels_follow_their_images_into_the_mirror():
+    # The reference is the shape of the mirrored image itself: its second moments.
+    x, y = np.meshgrid(np.arange(41) - 20.0, np.arange(41) - 20.0)
+    phi, q = np.array([0.3, 1.2, 2.0, 2.9]), np.array([0.5, 0.7, 0.4, 0.9])
+    u = x * np.cos(phi)[:, None, None] + y * np.sin(phi)[:, None, None]
+    v = y * np.cos(phi)[:, None, None] - x * np.sin(phi)[:, None, None]
+    images = torch.from_numpy(np.exp(-(u**2 + (v / q[:, None, None]) ** 2) / 50))[:, None]
+
+    def shape(images):
+        image = images[:, 0].numpy()
+        xx, yy, xy = ((image * w).sum((1, 2)) for w in (x * x, y * y, x * y))
+        return np.column_stack([(xx - yy) / (xx + yy), 2 * xy / (xx + yy)])
+
+    labels = np.column_stack(conventions.q_phi_to_e1_e2_pearson(q, phi))
+    np.testing.assert_allclose(shape(images), labels, atol=1e-3)
+    signs = torch.tensor([training.MIRRORED["e1"], training.MIRRORED["e2"]])
+    for chosen in itertools.product([False, True], repeat=3):
+        rows = torch.tensor([chosen] * 4)
+        seen = training.mirror(images, rows)
+        factors = training.mirrored_signs(signs, rows).numpy()
+        np.testing.assert_allclose(shape(seen), factors * shape(images), atol=1e-12)
+    noise = torch.from_numpy(np.random.default_rng(1).random((8, 2, 5, 5)))
+    every = torch.tensor(list(itertools.product([False, True], repeat=3)))
+    seen = training.mirror(noise, every)
+    assert torch.equal(seen[0], noise[0])
+    eight = training.mirror(noise[:1].repeat(8, 1, 1, 1), every).numpy()
+    assert len({image.tobytes() for image in eight}) == 8
+
+
+def oriented(n=400, size=9, seed=3):
+    """Images of elongated blobs, all but along the x axis, and their e1, e2."""
+    rng = np.random.default_rng(seed)
+    phi, q = rng.uniform(-0.3, 0.3, n) % np.pi, rng.uniform(0.4, 0.9, n)
+    x, y = np.meshgrid(np.arange(size) - size // 2, np.arange(size) - size // 2)
+    u = x * np.cos(phi)[:, None, None] + y * np.sin(phi)[:, None, None]
+    v = y * np.cos(phi)[:, None, None] - x * np.sin(phi)[:, None, None]
+    images = np.exp(-(u**2 + (v / q[:, None, None]) ** 2) / 8).astype(np.float32)[:, None]
+    return images, np.column_stack(conventions.q_phi_to_e1_e2_pearson(q, phi))
+
+
+def test_a_mirrored_training_knows_orientations_it_was_never_shown(tmp_path):
+    images, labels = oriented()
+    spec = SPEC | {"targets": ["e1", "e2"], "scalars": [], "label_range": 10.0, "epochs": 20}
+    spec["network"] = SPEC["network"] | {"dropout": 0.0}
+    unseen = torch.from_numpy(np.ascontiguousarray(images.swapaxes(2, 3)))
+    errors = {}
+    for on in (False, True):
+        trained = training.train(
+            spec | {"mirror": on}, images, labels, None,
+            device=CPU, checkpoint=tmp_path / f"{on}", history=tmp_path / "h", log=lambda _: None,
+        )  # fmt: skip
+        network = networks.build(spec, (1, 9, 9))
+        network.load_state_dict(trained.state_dict)
+        outputs = networks.evaluate(network, unseen, None, CPU) / 10
+        e1 = training.unscale(outputs[:, 0], trained.scaling["e1"])
+        errors[on] = np.sqrt(np.mean((e1 + labels[:, 0]) ** 2))
+    assert errors[True] < errors[False] / 2
+
+
+def test_the_learning_rate_follows_a_cosine(tmp_path):
+    spec = SPEC | {"epochs": 4, "learning_rate": 2e-3, "learning_rate_decay": "cosine"}
+    reference = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=2e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(reference, T_max=4)
+    expected = []
+    for _ in range(4):
+        expected.append(reference.param_groups[0]["lr"])
+        reference.step()
+        schedule.step()
+    taken = []
+    hook = register_optimizer_step_pre_hook(
+        lambda optimizer, *_: taken.append(optimizer.param_groups[0]["lr"])
+    )
+    history = train(tmp_path, spec).history
+    hook.remove()
+    np.testing.assert_allclose([record["learning_rate"] for record in history], expected)
+    np.testing.assert_allclose(taken, np.repeat(expected, len(taken) // 4))
+
+
 def test_a_diverging_training_says_where(tmp_path):
     with pytest.raises(FloatingPointError, match="not finite in epoch 1 .*lower `learning_rate`"):
         train(tmp_path, SPEC | {"learning_rate": 1e30})
@@ -378,6 +462,7 @@ def test_impossible_specs_name_the_key(tmp_path):
         ({"label_range": 0.0}, "label_range"),
         ({"optimizer": "sgd"}, "optimizer"),
         ({"autocast": "float16"}, "autocast"),
+        ({"learning_rate_decay": "step"}, "learning_rate_decay"),
         ({"epochs": 0}, "epochs"),
         ({"epoch": 1}, "unknown key epoch"),
         ({"validation_fraction": 0.0}, "validation_fraction"),
@@ -388,6 +473,8 @@ def test_impossible_specs_name_the_key(tmp_path):
     for targets in ("alpha", [], ["alpha", "alpha"]):
         with pytest.raises(ValueError, match="`targets` is a list"):
             training.check_spec(SPEC | {"targets": targets})
+    with pytest.raises(ValueError, match="what becomes of phi in a mirror"):
+        training.check_spec(SPEC | {"mirror": True, "targets": ["theta_E", "phi"]})
     with pytest.raises(ValueError, match="seed missing"):
         train(tmp_path, {key: value for key, value in SPEC.items() if key != "seed"})
 

@@ -13,7 +13,13 @@ A training is a function of its spec and its data. The spec is a dict with the k
 ``optimizer``
     "adam" or "nadam".
 ``learning_rate``, ``batch_size``, ``epochs``
-    As they say; the learning rate is constant.
+    As they say.
+``learning_rate_decay``
+    "none", or "cosine": epoch k of n has learning_rate (1 + cos(pi (k - 1) / n)) / 2 (Loshchilov
+    & Hutter 2017, eq. 5, without restarts).
+``mirror``
+    Whether each image, every time it is seen, is mirrored at random: in x, in y and in the
+    diagonal, each or not with equal odds, labels with it (see `MIRRORED`).
 ``validation_fraction``
     The last rows of the training set, this fraction of it, are not trained on but choose the epoch.
 ``seed``
@@ -60,8 +66,20 @@ NORMALISE_ROWS = 4096
 
 _KEYS = {
     "network", "targets", "label_range", "scalars", "optimizer", "learning_rate", "batch_size",
-    "epochs", "validation_fraction", "seed", "autocast", "images",
+    "learning_rate_decay", "mirror", "epochs", "validation_fraction", "seed", "autocast", "images",
 }  # fmt: skip
+
+MIRRORED = {
+    "theta_E": (1, 1, 1),
+    "alpha": (1, 1, 1),
+    "N": (1, 1, 1),
+    "e1": (1, 1, -1),
+    "e2": (-1, -1, 1),
+}
+"""Sign that a label takes when the sky is mirrored in x, in y, in the diagonal x = y.
+
+e1 + i e2 is e exp(2 i phi), where a mirror takes phi to pi - phi, to -phi, to pi / 2 - phi.
+"""
 
 
 @dataclass(frozen=True)
@@ -243,6 +261,14 @@ def train(
     labels = torch.from_numpy(scaled.astype(np.float32)).to(device)
     goals = labels[:, :n_targets]
     extras = labels[:, n_targets:] if spec["scalars"] else None
+    if spec["mirror"]:
+        # Which mirrors each image meets; drawn anew in every epoch.
+        mirrors = torch.zeros((n_train, 3), dtype=torch.bool, device=device)
+        signs = torch.tensor([MIRRORED[name] for name in spec["targets"]], device=device)
+        zeros = torch.tensor(
+            [float(scale(0.0, scaling[name])) * spec["label_range"] for name in spec["targets"]],
+            device=device,
+        )
 
     torch.manual_seed(seeds.stream_key(spec["seed"], "training", "", "weights"))
     network = networks.build(spec, images.shape[1:]).to(device)
@@ -259,12 +285,14 @@ def train(
     def step(rows: torch.Tensor) -> None:
         """One batch: forward, backward, optimizer. Reads nothing back, so nothing waits."""
         optimizer.zero_grad(set_to_none=True)
+        seen, wanted = pixels.index_select(0, rows), goals.index_select(0, rows)
+        if spec["mirror"]:
+            chosen = mirrors.index_select(0, rows)
+            seen = mirror(seen, chosen)
+            wanted = zeros + (wanted - zeros) * mirrored_signs(signs, chosen)
         with _autocast(spec, device):
-            outputs = network(
-                pixels.index_select(0, rows),
-                None if extras is None else extras.index_select(0, rows),
-            )
-        loss = nn.functional.mse_loss(outputs, goals.index_select(0, rows))
+            outputs = network(seen, None if extras is None else extras.index_select(0, rows))
+        loss = nn.functional.mse_loss(outputs, wanted)
         loss.backward()
         optimizer.step()
         loss_sum.add_(loss.detach() * len(rows))
@@ -285,9 +313,7 @@ def train(
         records, best = state["history"], state["best"]
         log(f"goes on after epoch {len(records)} from {checkpoint}")
     _write_history(history, records)
-    if on_gpu:
-        # After the checkpoint is loaded: a graph is bound to the tensors it was captured with.
-        step = _capture(step, network, batch_size, device)
+    advance, captured_at = step, None
 
     bar = tqdm(
         total=spec["epochs"] * n_train,
@@ -303,13 +329,23 @@ def train(
         started = time.monotonic()
         network.train()
         loss_sum.zero_()
-        # Order and dropout depend on seed and epoch only, so a resumed training repeats neither.
+        learning_rate = _learning_rate(spec, epoch)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate
+        if on_gpu and learning_rate != captured_at:
+            # A graph is bound to the learning rate, and to the tensors, it was captured with; so
+            # this is after a checkpoint is loaded, and again where the rate changes.
+            advance, captured_at = _capture(step, network, batch_size, device), learning_rate
+        # Order, mirrors and dropout depend on seed and epoch only, so a resumed training repeats
+        # none.
         order = torch.Generator().manual_seed(
             seeds.stream_key(spec["seed"], "training", str(epoch), "order")
         )
         torch.manual_seed(seeds.stream_key(spec["seed"], "training", str(epoch), "dropout"))
+        if spec["mirror"]:
+            mirrors.copy_(torch.randint(2, (n_train, 3), generator=order))
         for rows in torch.randperm(n_train, generator=order).to(device).split(batch_size):
-            step(rows)
+            advance(rows)
             bar.update(len(rows))
         train_loss = loss_sum.item() / n_train  # the one place that waits for a GPU
         trained = time.monotonic()
@@ -321,7 +357,7 @@ def train(
         if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
             raise FloatingPointError(
                 f"the loss is not finite in epoch {epoch} (training {train_loss}, validation "
-                f"{validation_loss}): lower `learning_rate` (it is {spec['learning_rate']})"
+                f"{validation_loss}): lower `learning_rate` (it is {learning_rate:.3g})"
                 + (", or set `autocast: float32`" if spec["autocast"] != "float32" else "")
             )
         finished = time.monotonic()
@@ -334,7 +370,7 @@ def train(
                     name: math.sqrt(loss) / spec["label_range"] * float(np.ptp(scaling[name]))
                     for name, loss in losses.items()
                 },
-                "learning_rate": spec["learning_rate"],
+                "learning_rate": learning_rate,
                 "seconds": round(finished - started, 3),
                 "images_per_second": round(n_train / (trained - started), 1),
             }
@@ -359,6 +395,40 @@ def train(
         bar.set_postfix(RMSE=_rmses(records[-1]), best=best["epoch"])
     bar.close()
     return Trained(best["state_dict"], best["epoch"], scaling, records)
+
+
+def mirror(images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """Mirror images in x, then in y, then in the diagonal x = y.
+
+    Parameters
+    ----------
+    images : tensor, shape (n, C, H, H)
+    chosen : tensor of bool, shape (n, 3)
+        Which of the mirrors each image meets.
+
+    Returns
+    -------
+    tensor, shape (n, C, H, H)
+    """
+    for column, reflect in enumerate((lambda x: x.flip(3), lambda x: x.flip(2), lambda x: x.mT)):
+        images = torch.where(chosen[:, column, None, None, None], reflect(images), images)
+    return images
+
+
+def mirrored_signs(signs: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """What labels are multiplied with where images meet mirrors.
+
+    Parameters
+    ----------
+    signs : tensor, shape (n_labels, 3)
+        As in `MIRRORED`.
+    chosen : tensor of bool, shape (n, 3)
+
+    Returns
+    -------
+    tensor, shape (n, n_labels)
+    """
+    return torch.where(chosen[:, None], signs, torch.ones_like(signs)).prod(2)
 
 
 def save_network(
@@ -414,6 +484,16 @@ def check_spec(spec: dict) -> None:
         raise ValueError(
             f"training spec: `autocast` is {spec['autocast']!r}; it can be float32 or bfloat16"
         )
+    if spec["learning_rate_decay"] not in ("none", "cosine"):
+        raise ValueError(
+            f"training spec: `learning_rate_decay` is {spec['learning_rate_decay']!r}; it can be "
+            "none or cosine"
+        )
+    if spec["mirror"] and (unknown := sorted(set(targets) - MIRRORED.keys())):
+        raise ValueError(
+            f"training spec: `mirror` is on and nobody has said what becomes of "
+            f"{', '.join(unknown)} in a mirror; turn it off or add to training.MIRRORED"
+        )
     for key in ("label_range", "learning_rate", "batch_size", "epochs"):
         if not spec[key] > 0:
             raise ValueError(f"training spec: `{key}` must be positive, not {spec[key]}")
@@ -427,6 +507,12 @@ def _training_rows(spec: dict, n: int) -> int:
             f"leaves {n_train} to train on and {n - n_train} to validate on; both need some"
         )
     return n_train
+
+
+def _learning_rate(spec: dict, epoch: int) -> float:
+    if spec["learning_rate_decay"] == "none":
+        return spec["learning_rate"]
+    return spec["learning_rate"] * (1 + math.cos(math.pi * (epoch - 1) / spec["epochs"])) / 2
 
 
 def _autocast(spec: dict, device: torch.device):
