@@ -22,7 +22,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/scutt.smk"
 include: "workflow/rules/pearson2019.smk"
 include: "workflow/rules/claims.smk"
-include: "workflow/rules/runtimes.smk"
+include: "workflow/rules/records.smk"
 
 
 onstart:
@@ -43,6 +43,7 @@ rule all:
         [SCUTT_TARGETS[reading] for reading in READINGS],
         PEARSON_TARGETS,
         CLAIMS_TARGETS,
+        PROVENANCE_TARGETS,
 
 
 # What can be drawn of released predictions, however few they are.

@@ -1,13 +1,14 @@
 """make figures, make provenance, make docs: the commands behind them."""
 
-import json
 import shutil
 import subprocess
 import sys
 
-import h5py
+import numpy as np
 from conftest import ROOT
 from test_workflow import ENVIRONMENT, clone, jobs, snakemake
+
+from lenscnn import provenance, storage
 
 RELEASED = ("--config", "predictions=released", "--")
 
@@ -64,8 +65,8 @@ def test_released_predictions_of_other_settings_are_refused(tmp_path):
     copy = clone(tmp_path)
     path = copy / "results/paper/scutt/predictions/fixed/n_cnn_seed0.h5"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
-        file.attrs["spec"] = json.dumps({"training": {"epochs": 99, "network": {"dense": 512}}})
+    made_with = {"training": {"epochs": 99, "network": {"dense": 512}}}
+    storage.write_h5(path, {"x": np.arange(3)}, provenance.collect(made_with, []))
     text = snakemake("-n", *RELEASED, "scutt_fig5", cwd=copy, check=False)
     assert "fixed/n_cnn_seed0.h5 was made with other settings: epochs is 99 there, 100" in text
 

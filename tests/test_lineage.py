@@ -1,5 +1,9 @@
 """Chains of files: what is read from a plan and from records, and what is said of it."""
 
+import hashlib
+from pathlib import Path
+
+import h5py
 import numpy as np
 import pytest
 
@@ -158,3 +162,20 @@ def test_a_damaged_or_foreign_file_is_named(plan, tmp_path):
     (tmp_path / WEIGHTS).write_text("hello")
     with pytest.raises(storage.DataFileError, match="cnn.pt is damaged"):
         said(plan)
+
+
+def test_a_table_says_who_made_what_from_what(plan):
+    write(
+        "other.h5", {"training": TRAINING, "population": POPULATION}, [WEIGHTS], device="cuda (X)"
+    )
+    table = lineage.table([CATALOGUE, "other.h5"])
+    assert table["file"].tolist() == [CATALOGUE, "other.h5"]
+    assert table["device"].tolist() == ["cpu", "cuda (X)"]
+    assert table["code"].tolist() == [provenance.code_version()] * 2
+    assert table["seeds"].tolist() == ["population 1", "population 1, training 0"]
+    digest = hashlib.sha256(Path(WEIGHTS).read_bytes()).hexdigest()[:16]
+    assert table["inputs"].tolist() == ["", f"cnn.pt {digest}"]
+    with h5py.File("bare.h5", "w") as file:
+        file["x"] = 1
+    with pytest.raises(storage.DataFileError, match="bare.h5 does not say how it was made .code"):
+        lineage.table([CATALOGUE, "bare.h5"])

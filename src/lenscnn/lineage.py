@@ -11,15 +11,13 @@ import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import h5py
+import pandas as pd
 
 from lenscnn import networks
-from lenscnn.provenance import canonical, file_digest
-from lenscnn.storage import DataFileError
+from lenscnn.provenance import canonical, changes, decode, file_digest, read_hdf5
 
 _JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)(?:Shell command: (.*))?", re.M)
 _CODE = (".py", ".mplstyle")
-_RECORD = ("code", "python", "libraries", "device", "spec", "inputs")
 
 
 @dataclass
@@ -63,19 +61,8 @@ def read_record(path) -> dict | None:
         If a file that should say something does not, or cannot be read.
     """
     if Path(path).suffix == ".pt":
-        record = networks.load(path).get("provenance", {})
-    elif Path(path).suffix == ".h5":
-        try:
-            with h5py.File(path, "r") as file:
-                record = dict(file.attrs)
-        except OSError as error:
-            raise DataFileError(f"{path} is damaged or no HDF5 file ({error})") from error
-    else:
-        return None
-    if missing := [key for key in _RECORD if key not in record]:
-        raise DataFileError(f"{path} does not say how it was made ({', '.join(missing)} missing)")
-    decoded = {key: json.loads(record[key]) for key in ("spec", "inputs", "libraries")}
-    return {key: record[key] for key in _RECORD} | decoded
+        return decode(networks.load(path).get("provenance", {}), path)
+    return read_hdf5(path) if Path(path).suffix == ".h5" else None
 
 
 def trace(target: str, plan: dict[str, Product]) -> dict[str, Product]:
@@ -115,17 +102,6 @@ def _other_inputs(digests: dict[str, str], inputs: dict[str, Product]) -> list[s
     return other
 
 
-def changes(old, new, key: str = "") -> list[tuple[str, object, object]]:
-    """Dotted keys at which nested specs differ, with both values; None where there is none."""
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return [] if old == new else [(key, old, new)]
-    return [
-        change
-        for name in sorted(old.keys() | new.keys())
-        for change in changes(old.get(name), new.get(name), f"{key}.{name}".lstrip("."))
-    ]
-
-
 def _other_settings(spec: dict, expected: dict) -> list[str]:
     """Where a spec, or the part of it that is most like `expected`, is not `expected`."""
     parts = [part for part in (spec, *spec.values()) if isinstance(part, dict)]
@@ -162,6 +138,31 @@ def settings(product: Product, chain: dict[str, Product]) -> str:
     changed = changes(abridged(first.record["spec"]), spec)
     but = ", but " + ", ".join(f"{key} {_text(new)}" for key, _, new in changed) if changed else ""
     return f"as {first.path}{but}"
+
+
+def table(paths) -> pd.DataFrame:
+    """The records of files, one row each: code, device, libraries, seeds, digests of inputs.
+
+    Raises
+    ------
+    DataFileError
+        If one has no record or cannot be read.
+    """
+    return pd.DataFrame([{"file": str(path), **_row(read_hdf5(path))} for path in paths])
+
+
+def _row(record: dict) -> dict[str, str]:
+    def listed(values):
+        return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
+
+    return {
+        "code": record["code"],
+        "device": record["device"],
+        "python": record["python"],
+        "libraries": listed(record["libraries"]),
+        "seeds": ", ".join(sorted(_seeds(record["spec"], "population"))),
+        "inputs": listed(record["inputs"]),
+    }
 
 
 def makers(chain: dict[str, Product]) -> dict[str, str]:

@@ -10,9 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+
 import lenscnn
+from lenscnn.storage import DataFileError
 
 _LIBRARIES = ("numpy", "scipy", "numba", "torch", "h5py", "pandas", "matplotlib", "snakemake")
+
+
+_RECORD = ("code", "python", "libraries", "device", "spec", "inputs")
 
 
 def canonical(spec) -> str:
@@ -65,3 +71,44 @@ def collect(spec: dict, inputs: list, device: str = "cpu") -> dict[str, str]:
         "python": platform.python_version(),
         "device": device,
     }
+
+
+def decode(stored: dict, path) -> dict:
+    """What `collect` gave, as it was: spec, inputs and libraries as dicts.
+
+    Raises
+    ------
+    DataFileError
+        If something is missing; `path` is what the message names.
+    """
+    if missing := [key for key in _RECORD if key not in stored]:
+        raise DataFileError(f"{path} does not say how it was made ({', '.join(missing)} missing)")
+    decoded = {key: json.loads(stored[key]) for key in ("spec", "inputs", "libraries")}
+    return {key: stored[key] for key in _RECORD} | decoded
+
+
+def read_hdf5(path) -> dict:
+    """The record of an HDF5 file, decoded.
+
+    Raises
+    ------
+    DataFileError
+        If it has none, or cannot be read.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            stored = dict(file.attrs)
+    except OSError as error:
+        raise DataFileError(f"{path} is damaged or no HDF5 file ({error})") from error
+    return decode(stored, path)
+
+
+def changes(old, new, key: str = "") -> list[tuple[str, object, object]]:
+    """Dotted keys at which nested specs differ, with both values; None where there is none."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [] if old == new else [(key, old, new)]
+    return [
+        change
+        for name in sorted(old.keys() | new.keys())
+        for change in changes(old.get(name), new.get(name), f"{key}.{name}".lstrip("."))
+    ]

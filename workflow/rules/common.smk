@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from snakemake.logging import logger
@@ -14,12 +15,12 @@ from snakemake.utils import validate
 validate(config, "../schemas/config.schema.yaml", set_default=False)
 check_config(config)
 
-# Jobs import the library from this checkout, whatever environment or machine they run in, and
-# numerical libraries, which start a thread for every core they see, are told to start one.
+# Rules and jobs import the library from this checkout, whatever environment or machine they run
+# in, and numerical libraries, which start a thread for every core they see, are told to start one.
+LIBRARY = str(Path(workflow.basedir, "src"))
+sys.path.insert(0, LIBRARY)
 os.environ.update(
-    PYTHONPATH=os.pathsep.join(
-        [str(Path(workflow.basedir, "src")), *filter(None, [os.getenv("PYTHONPATH")])]
-    ),
+    PYTHONPATH=os.pathsep.join([LIBRARY, *filter(None, [os.getenv("PYTHONPATH")])]),
     OMP_NUM_THREADS="1",
     MKL_NUM_THREADS="1",
     OPENBLAS_NUM_THREADS="1",

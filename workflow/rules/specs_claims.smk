@@ -1,8 +1,10 @@
 # What the claims ledger is told of the runs. Nothing here is a rule.
 from types import SimpleNamespace
 
-import h5py
 import yaml
+
+from lenscnn.provenance import changes, read_hdf5
+from lenscnn.storage import DataFileError
 
 # What else a view or sample of pearson2019 is, read literally: dark current, population.
 PEARSON_LITERAL = {
@@ -90,38 +92,22 @@ def check_released():
     for reading, paths in claimed_predictions().items():
         for path in paths:
             path = Path(path.replace("<results>", f"results/{SCALE}"))
-            if (made := made_with(path)) is None:
+            if not path.is_file():
                 continue
+            try:
+                made = read_hdf5(path)["spec"]["training"]
+            except (DataFileError, KeyError):
+                continue  # what draws it says what is wrong
             estimate, seed = path.stem.rsplit("_seed", 1)
             names = {"reading": reading, "view": path.parent.name}
             spec = estimate_spec(SimpleNamespace(**names, estimate=estimate, seed=seed))
-            wanted = flat(json.loads(spec))
-            for key in sorted(made.keys() & wanted.keys()):
-                if made[key] != wanted[key]:
-                    raise WorkflowError(
-                        f"{path} was made with other settings: {key} is {made[key]} there, "
-                        f"{wanted[key]} in the config. Restore them, delete the file, or run with "
-                        "predictions=computed"
-                    )
-
-
-def flat(spec, name=""):
-    """Values of a nested dict by dotted names."""
-    if not isinstance(spec, dict):
-        return {name: spec}
-    parts = [
-        flat(value, f"{name}.{key}" if name else key) for key, value in spec.items()
-    ]
-    return {key: value for part in parts for key, value in part.items()}
-
-
-def made_with(path):
-    """Flat training spec that predictions carry; None if they are not here or cannot be read."""
-    try:
-        with h5py.File(path) as file:
-            return flat(json.loads(file.attrs["spec"])["training"])
-    except (OSError, KeyError):
-        return None  # what draws it says what is wrong
+            for key, old, new in changes(made, json.loads(spec)):
+                if old is None or new is None:
+                    continue  # a setting that one of the two versions of the code does not have
+                raise WorkflowError(
+                    f"{path} was made with other settings: {key} is {old} there, {new} in the "
+                    "config. Restore them, delete the file, or run with predictions=computed"
+                )
 
 
 # Figures and the ledger say of released predictions what the config says of them.

@@ -13,6 +13,7 @@ _AXES = {
     "z": ("Redshift", "Number density"),
 }
 _SYMBOL = {"theta_E": "", "sigma_v": "", "z_lens": " lenses", "z_source": " sources"}
+_DECIMALS = {"theta_E": 2, "sigma_v": 0, "z_lens": 2, "z_source": 2}  # as the paper prints them
 _COLOURS = (BLUE, VERMILION, GREEN, ORANGE)
 _SURVEY = {"euclid": "Euclid", "lsst": "LSST"}
 
@@ -44,9 +45,11 @@ def selection_figure(
     for (survey, name), colour in zip(series, _COLOURS, strict=False):
         edges, density = histogram(samples[survey][name])
         row = summary[(summary["draw"] == survey) & (summary["quantity"] == name)].iloc[0]
+        numbers = (row[key] for key in ("fit_mean", "fit_sd", "printed_mean", "printed_sd"))
+        mean, sd, printed_mean, printed_sd = (f"{x:.{_DECIMALS[name]}f}" for x in numbers)
         label = (
-            f"{_SURVEY[survey]}{_SYMBOL[name]}: fit {row['fit_mean']:.3g}, {row['fit_sd']:.2g}"
-            f"  (paper {row['printed_mean']:g}, {row['printed_sd']:g})"
+            f"{_SURVEY[survey]}{_SYMBOL[name]}: fit {mean}, {sd}"
+            f"  (paper {printed_mean}, {printed_sd})"
         )
         axes.stairs(density, edges, color=colour, fill=True, alpha=0.25)
         x = np.linspace(edges[0], edges[-1], 300)

@@ -1,0 +1,44 @@
+# What the steps took and what products were made from, beside the papers' targets.
+
+PROVENANCE_TARGETS = ["<papers>/provenance.csv"]
+
+
+rule runtime_table:
+    input:
+        code=code_of("scripts/tables/runtimes.py"),
+    output:
+        "<papers>/runtime_table.csv",
+    log:
+        "<logs>/runtime_table.log",
+    localrule: True
+    conda:
+        "../../envs/lenscnn.yaml"
+    params:
+        # Not an input: that would ask for the steps themselves.
+        records=benchmark_records,
+        folder=f"benchmarks/{SCALE}",
+    script:
+        "../../scripts/tables/runtimes.py"
+
+
+rule provenance_table:
+    input:
+        predictions=[path for paths in claimed_predictions().values() for path in paths],
+        catalogues=[
+            path for draw in PEARSON_DRAWN for path in pearson_shards(draw, "test")
+        ],
+        code=code_of("scripts/tables/provenance.py"),
+    output:
+        report(
+            "<papers>/provenance.csv",
+            caption="../report/provenance.rst",
+            category="provenance",
+            labels={"target": "what predictions and lenses were made from"},
+        ),
+    log:
+        "<logs>/provenance_table.log",
+    localrule: True
+    conda:
+        "../../envs/lenscnn.yaml"
+    script:
+        "../../scripts/tables/provenance.py"
