@@ -1,7 +1,7 @@
 """`snakemake --profile slurm` on a real Slurm, which tests/slurm/start puts up on this machine.
 
 The fixture `day` is a bad day in the life of one DAG; each test looks at one thing that happened.
-All of it takes minutes: make test-slurm-full.
+The whole DAG takes longest: make test-slurm-full.
 """
 
 import os
@@ -19,8 +19,6 @@ from conftest import ROOT
 from test_workflow import ENVIRONMENT, clone, overlay
 
 from lenscnn import networks
-
-pytestmark = pytest.mark.slurm_full
 
 PATIENCE = 3600  # seconds; on a free machine nothing takes a tenth of that
 TINY = {
@@ -63,14 +61,35 @@ def slurm(tmp_path_factory):
     subprocess.run([ROOT / "tests/slurm/stop", folder], check=True, timeout=60)
 
 
-def checkout(folder):
-    """A clone whose network trainings keep a checkpoint of every epoch."""
-    copy = clone(folder)
+@pytest.fixture(scope="module")
+def checkout(slurm, tmp_path_factory):
+    """A clone whose trainings keep a checkpoint of every epoch, and whose images want memory.
+
+    One for all tests: in a new place the compiled loops would be compiled anew.
+    """
+    copy = clone(tmp_path_factory.mktemp("slurm"))
     overlay(copy, "tiny", TINY)
+    substitute(
+        copy / "workflow/rules/simulate.smk", 'mem=growing(4, "GB")', 'mem=growing(450, "MB")'
+    )
     substitute(
         copy / "src/lenscnn/training.py", "CHECKPOINT_SECONDS = 20.0", "CHECKPOINT_SECONDS = 0"
     )
     return copy
+
+
+def clean(copy):
+    """Make a clone as if nothing had been made in it."""
+    for name in ("results", "logs", "paper_figures", ".snakemake"):
+        shutil.rmtree(copy / name, ignore_errors=True)
+    forget(copy)
+
+
+def forget(copy):
+    """Leave the jobs up to now out of what `jobs` tells of a folder."""
+    (copy / "forgotten").unlink(missing_ok=True)
+    known = jobs(copy)
+    (copy / "forgotten").write_text(known[-1]["JobId"] if known else "0")
 
 
 def substitute(path, old, new):
@@ -112,12 +131,15 @@ def jobs(copy, **wanted):
     text = subprocess.run(
         ["scontrol", "--oneliner", "show", "jobs"], capture_output=True, text=True, check=True
     ).stdout
+    forgotten = copy / "forgotten"
+    first = int(forgotten.read_text()) + 1 if forgotten.exists() else 0
     records = [dict(re.findall(r"(\w+)=(\S+)", line)) for line in text.splitlines()]
     return sorted(
         (
             record | {"rule": re.sub("^rule_|_wildcards_.*", "", record.get("Comment", ""))}
             for record in records
             if record.get("WorkDir") == str(copy)
+            and int(record["JobId"]) >= first
             and all(record.get(key) == value for key, value in wanted.items())
         ),
         key=lambda record: int(record["JobId"]),
@@ -152,16 +174,14 @@ def leftovers(copy):
 
 
 @pytest.fixture(scope="module")
-def day(slurm, tmp_path_factory):
+def day(checkout):
     """A controller is killed, another one sees its run through.
 
     On the way a job needs more memory than it asked for, one is cancelled, and a training hangs
     until its time is up.
     """
-    copy = checkout(tmp_path_factory.mktemp("day"))
-    substitute(
-        copy / "workflow/rules/simulate.smk", 'mem=growing(4, "GB")', 'mem=growing(450, "MB")'
-    )
+    copy = checkout
+    clean(copy)
     day = SimpleNamespace(copy=copy)
 
     set_partition("cpu", "DOWN")  # so that the first jobs wait
@@ -310,29 +330,28 @@ def contents(path):
     return arrays
 
 
-def test_results_are_those_of_an_undisturbed_run(day, tmp_path):
+def test_results_are_those_of_an_undisturbed_run(day):
     made = ("images", "weights", "predictions")
-    calm = tmp_path / "calm"
-    shutil.copytree(day.copy, calm, symlinks=True)
     files = sorted(
-        path.relative_to(calm)
+        path
         for kind in made
-        for path in calm.glob(f"results/tiny/*/{kind}/**/*")
+        for path in day.copy.glob(f"results/tiny/*/{kind}/**/*")
         if path.is_file()
     )
     assert len(files) == 2 + 2 + 3 + 4
+    disturbed = {}
     for file in files:
-        (calm / file).unlink()
-    for folder in (calm / "paper_figures", calm / "results/tiny/scutt/metrics"):
+        disturbed[file] = contents(file)
+        file.unlink()
+    for folder in (day.copy / "paper_figures", day.copy / "results/tiny/scutt/metrics"):
         shutil.rmtree(folder)
-    code, text = call(calm, command(*TARGETS, options=("--cores", "2")))
+    code, text = call(day.copy, command(*TARGETS, options=("--cores", "2")))
     assert code == 0, text[-3000:]
     for file in files:
-        ours, theirs = contents(day.copy / file), contents(calm / file)
-        assert ours and ours == theirs, file
+        assert disturbed[file] and disturbed[file] == contents(file), file
 
 
-# What takes longer.
+# Two jobs, and one thing that happens to them.
 
 
 def running(copy, rule="population"):
@@ -340,9 +359,14 @@ def running(copy, rule="population"):
 
 
 @pytest.fixture
-def small(slurm, tmp_path):
-    """A clone, and a controller of two jobs in it of which one has begun to run."""
-    copy = checkout(tmp_path)
+def copy(checkout):
+    clean(checkout)
+    return checkout
+
+
+@pytest.fixture
+def small(copy):
+    """The clone, and a controller of two jobs in it of which one has begun to run."""
     run = start(copy, *CATALOGUES)
     wait(lambda: running(copy), run)
     yield copy, run
@@ -382,26 +406,15 @@ def test_jobs_of_a_node_that_goes_down_run_elsewhere(small, slurm):
 
 def test_preempted_jobs_are_queued_again(small):
     copy, run = small
-    urgent = [
-        "sbatch",
-        "-p",
-        "urgent",
-        "-N2",
-        "--exclusive",
-        "-o",
-        "/dev/null",
-        "--wrap",
-        "sleep 5",
-    ]
-    subprocess.run(urgent, check=True, stdout=subprocess.DEVNULL)
+    urgent = "sbatch -p urgent -N2 --exclusive -o /dev/null --wrap".split()
+    subprocess.run([*urgent, "sleep 5"], check=True, stdout=subprocess.DEVNULL)
     wait(lambda: any(int(job["Restarts"]) for job in jobs(copy)), run)
     finish(copy, run)
     assert [job["JobState"] for job in jobs(copy)] == ["COMPLETED", "COMPLETED"]
     assert not leftovers(copy)
 
 
-def test_a_full_disk_fails_the_job_and_leaves_nothing_half_written(slurm, tmp_path):
-    copy = checkout(tmp_path)
+def test_a_full_disk_fails_the_job_and_leaves_nothing_half_written(copy):
     results = copy / "results/tiny"
     results.mkdir(parents=True)
     mounted = subprocess.run(
@@ -420,14 +433,14 @@ def test_a_full_disk_fails_the_job_and_leaves_nothing_half_written(slurm, tmp_pa
         subprocess.run(["umount", results], check=True)
 
 
-def test_the_controller_can_be_a_batch_job_itself(slurm, tmp_path):
-    copy = checkout(tmp_path)
+def test_the_controller_can_be_a_batch_job_itself(copy):
     batch = ["sbatch", "--wait", "-o", copy / "log", "--wrap", " ".join(command(*CATALOGUES))]
     code, text = call(copy, batch)
     assert code == 0, (copy / "log").read_text()
     assert by_rule(jobs(copy, JobState="COMPLETED"))["population"] == 2
 
 
+@pytest.mark.slurm_full
 def test_the_whole_dag_at_smoke_scale(slurm, tmp_path):
     copy = clone(tmp_path)
     whole = ["snakemake", *SLURM, "--jobs", "4", "--configfile", "config/smoke.yaml", "--", "all"]
