@@ -3,15 +3,21 @@
 import numpy as np
 import pandas as pd
 
+from lenscnn.claims import printed, read_registry
 from lenscnn.selection import QUANTITIES, summarise
 from lenscnn.storage import read_h5, replacing
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
+registry = read_registry(job.input.registry)
 tables = []
-for draw, printed in job.params.printed.items():
+for draw in job.params.draws:
     parts = [read_h5(path)[0] for path in job.input[draw]]
     lenses = {name: np.concatenate([part[name] for part in parts]) for name in QUANTITIES}
-    tables.append(summarise(draw, lenses, printed, job.params.bootstrap))
+    fits = {
+        name: [printed(registry, f"fit('{draw}', '{name}', '{of}')") for of in ("mean", "sd")]
+        for name in QUANTITIES
+    }
+    tables.append(summarise(draw, lenses, fits, job.params.bootstrap))
 with replacing(job.output[0]) as path:
     pd.concat(tables).to_csv(path, index=False, float_format="%.7g")

@@ -97,6 +97,20 @@ def read_registry(path) -> pd.DataFrame:
     return registry
 
 
+def printed(registry: pd.DataFrame, formula: str) -> float:
+    """The number that is printed for what a formula computes; nan where no claim has it.
+
+    Raises
+    ------
+    ClaimError
+        If claims of this formula print different numbers.
+    """
+    claims = registry[registry["formula"] == formula]
+    if len(set(claims["value"])) > 1:
+        raise ClaimError(f"{', '.join(claims['id'])}: different numbers for one {formula}")
+    return float(claims["value"].iloc[0]) if len(claims) else np.nan
+
+
 def _tree(claim: pd.Series):
     return formulas.parse(claim["formula"], FUNCTIONS, CONSTANTS)
 

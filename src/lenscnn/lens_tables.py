@@ -4,21 +4,9 @@ import numpy as np
 import pandas as pd
 
 from lenscnn.averages import error_of_mean, rms_of
+from lenscnn.claims import printed
 from lenscnn.lens_metrics import PARAMETERS
 from lenscnn.tables import latex_row, latex_table, value_with_error
-
-PRINTED = {
-    view: dict(zip(PARAMETERS, values, strict=True))
-    for view, values in {
-        "vis_removed": (0.051, 0.081, 0.081, 0.068, 0.300),
-        "r_removed": (0.060, 0.075, 0.073, 0.061, 0.294),
-        "gri_removed": (0.046, 0.058, 0.058, 0.050, 0.239),
-        "vis_kept": (0.081, 0.100, 0.104, 0.085, 0.347),
-        "r_kept": (0.105, 0.100, 0.099, 0.082, 0.335),
-        "gri_kept": (0.083, 0.081, 0.080, 0.069, 0.274),
-    }.items()
-}
-"""The RMS errors of the paper's Table 1, by view and parameter."""
 
 _CAMERAS = {
     "vis": ("Euclid", "VIS"),
@@ -40,7 +28,7 @@ _PARAMETERS = {
 }
 
 
-def lens_table(metrics: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.DataFrame:
     """RMS errors of each view's own network beside the printed ones (Table 1).
 
     Parameters
@@ -48,6 +36,8 @@ def lens_table(metrics: dict[str, pd.DataFrame]) -> pd.DataFrame:
     metrics
         Rows of `lens_metrics.evaluate` by view. A view ``<camera>_fitted`` was not trained on:
         its network is that of ``<camera>_removed``.
+    registry
+        From `claims.read_registry`, for what is printed.
 
     Returns
     -------
@@ -64,13 +54,12 @@ def lens_table(metrics: dict[str, pd.DataFrame]) -> pd.DataFrame:
     for view, frame in metrics.items():
         estimate = view.replace("_fitted", "_removed")
         table = rms_of(frame, estimate, ["target"]).set_index("target").loc[list(PARAMETERS)]
-        printed = PRINTED.get(view, {})
         parts.append(
             table.reset_index().assign(
                 view=view,
                 estimate=estimate,
                 n=table["n"].astype(int).to_numpy(),
-                printed=[printed.get(name, np.nan) for name in PARAMETERS],
+                printed=[printed(registry, f"rms('{view}', '{name}')") for name in PARAMETERS],
             )
         )
     columns = ["view", "estimate", "target", "n_seeds", "n", "rms", "rms_err", "rms_scatter"]

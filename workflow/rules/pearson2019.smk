@@ -1,20 +1,5 @@
 # pearson2019: the selection function, figures 1-3.
 
-# The paper's Gaussian fits, mean and width (figures 1-3).
-PEARSON_PRINTED = {
-    "euclid": {
-        "theta_E": (0.97, 0.45),
-        "sigma_v": (279, 39),
-        "z_lens": (0.72, 0.32),
-        "z_source": (1.77, 0.75),
-    },
-    "lsst": {
-        "theta_E": (1.22, 0.40),
-        "sigma_v": (283, 40),
-        "z_lens": (0.45, 0.23),
-        "z_source": (1.51, 0.64),
-    },
-}
 PEARSON_SELECTION = {
     "fig1": ["theta_E"],
     "fig2": ["sigma_v"],
@@ -141,7 +126,8 @@ rule pearson2019_metrics:
 
 rule pearson2019_selection:
     input:
-        **{draw: pearson_shards(draw, "test") for draw in PEARSON_PRINTED},
+        **{draw: pearson_shards(draw, "test") for draw in PEARSON_CORE},
+        registry="config/claims.csv",
         code=code_of("scripts/pearson2019_selection.py"),
     output:
         "<results>/pearson2019/metrics/selection.csv",
@@ -151,7 +137,7 @@ rule pearson2019_selection:
     conda:
         "../../envs/lenscnn.yaml"
     params:
-        printed=PEARSON_PRINTED,
+        draws=PEARSON_CORE,
         bootstrap=P["evaluation"]["bootstrap"],
     script:
         "../../scripts/pearson2019_selection.py"
@@ -423,6 +409,7 @@ rule pearson2019_fig14:
 rule pearson2019_table1:
     input:
         metrics=pearson_metrics(PEARSON_TABLE_VIEWS),
+        registry="config/claims.csv",
         code=code_of("scripts/tables/pearson2019_table1.py"),
     output:
         csv=report(
