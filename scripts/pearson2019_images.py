@@ -9,7 +9,7 @@ import torch
 
 from lenscnn import provenance, storage
 from lenscnn.conventions import q_phi_to_e1_e2_pearson
-from lenscnn.devices import device_name, resolve_device
+from lenscnn.devices import device_name, report_memory, resolve_device
 from lenscnn.exposures import expose
 from lenscnn.population.pearson2019 import realigned
 
@@ -50,3 +50,4 @@ with storage.ImageWriter(args.out, n, (len(args.spec["bands"]), n_pix, n_pix), a
             rate = done / (time.perf_counter() - begun)
             print(f"{done}/{n} images, {rate:,.0f} a second, "
                   f"{(n - done) / rate:.0f} s to go", flush=True)  # fmt: skip
+report_memory(device)

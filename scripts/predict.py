@@ -48,6 +48,7 @@ def main() -> None:
         for name, values in arrays.items()
     }
     storage.write_h5(arguments.out, arrays, columns | origin)
+    devices.report_memory(device)
 
 
 if __name__ == "__main__":

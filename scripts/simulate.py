@@ -7,7 +7,7 @@ import time
 import torch
 
 from lenscnn import provenance, storage
-from lenscnn.devices import device_name, resolve_device
+from lenscnn.devices import device_name, report_memory, resolve_device
 from lenscnn.simulation import simulate
 
 CHUNK = 512  # images at once: bounds the memory, changes no image
@@ -44,3 +44,4 @@ with storage.ImageWriter(args.out, n, (1, n_pix, n_pix), attrs) as shard:
             rate = done / (time.perf_counter() - begun)
             print(f"{done}/{n} images, {rate:,.0f} a second, "
                   f"{(n - done) / rate:.0f} s to go", flush=True)  # fmt: skip
+report_memory(device)

@@ -47,6 +47,7 @@ def main() -> None:
     origin = provenance.collect(spec, arguments.shards, devices.device_name(device))
     training.save_network(arguments.weights, trained, spec, images.shape[1:], origin)
     arguments.checkpoint.unlink(missing_ok=True)
+    devices.report_memory(device)
 
 
 if __name__ == "__main__":

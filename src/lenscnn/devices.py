@@ -60,6 +60,12 @@ def has_nvidia_gpu() -> bool:
     return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
+def report_memory(device: torch.device) -> None:
+    """Print the most memory that this process has held on a GPU; on a CPU nothing."""
+    if device.type == "cuda":
+        print(f"GPU memory: {torch.cuda.max_memory_reserved(device) / 1e6:.0f} MB at most")
+
+
 def device_name(device: torch.device) -> str:
     """The device in words, for provenance: "cpu", or "cuda" with the model."""
     if device.type == "cuda":

@@ -17,6 +17,7 @@ rule runtime_table:
         # Not an input: that would ask for the steps themselves.
         records=benchmark_records,
         folder=f"benchmarks/{SCALE}",
+        logs=f"logs/{SCALE}",
     script:
         "../../scripts/tables/runtimes.py"
 
