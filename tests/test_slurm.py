@@ -13,6 +13,7 @@ import time
 from types import SimpleNamespace
 
 import h5py
+import pandas as pd
 import psutil
 import pytest
 from conftest import ROOT
@@ -307,6 +308,22 @@ def test_a_job_out_of_memory_gets_more(day):
         assert [job["MinMemoryNode"] for job in attempts] == memory
         states = [job["JobState"] for job in attempts]
         assert states[0] == "FAILED" and states[-1] == "COMPLETED"
+
+
+def test_what_jobs_took_stands_beside_what_they_asked_for(day):
+    target = "paper_figures/tiny/runtime_table.csv"
+    code, text = call(day.copy, command(target, options=("--cores", "1")))
+    assert code == 0, text[-3000:]
+    rows = pd.read_csv(day.copy / target).set_index(["paper", "stage"])
+    for paper, trainings in (("scutt", 2), ("pearson2019", 1)):
+        row = rows.loc[paper, "train"]
+        assert row["jobs"] == trainings and row["wall_asked_s"] == 4 * 3600
+        assert 0 < row["memory_MB"] < row["memory_asked_MB"]
+        assert row["memory_asked_MB"] == 8000 * max(
+            len(states_of(day, comment))
+            for comment in {job["Comment"] for job in day.jobs}
+            if comment.startswith(f"rule_train_wildcards_{paper}")
+        )
 
 
 def states_of(day, comment):

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 _COLUMNS = {"s": "wall", "cpu_time": "cpu", "max_rss": "memory"}
-_GPU_MEMORY = re.compile(
-    r"^GPU memory: (\d+) MB at most$", re.M
-)  # as devices.report_memory says it
+_GPU_MEMORY = re.compile(r"^GPU memory: (\d+) MB at most$", re.M)
+"""What `devices.report_memory` prints."""
 
 
 def runtimes(files, folder, logs) -> pd.DataFrame:
