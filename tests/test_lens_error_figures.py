@@ -340,7 +340,7 @@ def test_table1_latex(table_metrics):
     assert rows[1].split(" & ")[4] == r"$0.810(14)$ \\"
     assert rows[2].split(" & ")[4] == r"-- \\"
     assert all(row.count("&") == 4 for row in rows)
-    assert sum(r"\emph{" in line for line in lines) == 3
+    assert sum(r"\emph{" in line for line in lines) == 4
     assert "over 100 test images" in latex and r"scale: \texttt{smoke}" in latex
 
 
@@ -352,7 +352,15 @@ def test_table1_needs_each_views_network(table_metrics):
 def test_table1_leaves_cells_without_a_view_empty(table_metrics):
     table = lens_tables.lens_table({"vis_kept": table_metrics["vis_kept"]}, REGISTRY)
     latex = lens_tables.lens_latex(table, "pearson2019", "smoke")
-    assert latex.count("--") == 3 * 5 * 4 - 5
+    assert latex.count("--") == 4 * 5 * 4 - 5
+
+
+def test_table1_has_no_theta_E_from_the_lens_light(table_metrics):
+    rows = rms_rows("vis_light", "vis_light", 0.1)
+    rows.loc[rows["target"] == "theta_E", "rms"] = np.nan
+    table = lens_tables.lens_table({"vis_light": rows}, REGISTRY)
+    latex = lens_tables.lens_latex(table, "pearson2019", "smoke")
+    assert latex.count("--") == 4 * 5 * 4 - 4
 
 
 def test_scripts(tmp_path, predictions, binned, scattered, table_metrics):

@@ -128,6 +128,26 @@ def test_summary_against_closed_forms(rng):
     assert b["rms_err"] == pytest.approx(2 * sd / np.sqrt(2 * n), rel=0.12)
 
 
+def test_what_light_at_an_angle_to_the_mass_tells_of_it(rng):
+    n, q, angle = 20000, 0.6, 0.2
+    phi = rng.uniform(0, np.pi, n)
+    lenses = {"theta_E": np.ones(n), "q": np.full(n, q), "phi": phi, "lens_q": np.full(n, q)}
+    lenses["lens_phi"] = (phi + angle * rng.choice([-1, 1], n)) % np.pi
+    table = lens_metrics.evaluate_light(lenses, "vis_light", 2).set_index("target")
+    e = (1 - q**2) / (1 + q**2)  # a chord of twice the angle, in any direction
+    np.testing.assert_allclose(
+        table.loc[["e1", "e2"], "rms"], 2**0.5 * e * np.sin(angle), rtol=0.02
+    )
+    assert table.loc["phi", "rms"] == pytest.approx(angle)
+    assert table.loc["ellipticity", "rms"] == pytest.approx(0, abs=1e-12)
+    assert np.isnan(table.loc["theta_E", "rms"]) and (table["estimate"] == "vis_light").all()
+
+    lenses |= {"lens_q": np.full(n, q / 1.2), "lens_phi": phi}
+    table = lens_metrics.evaluate_light(lenses, "vis_light", 2).set_index("target")
+    assert table.loc["ellipticity", "bias"] == pytest.approx(q - q / 1.2)
+    assert table.loc["phi", "rms"] == pytest.approx(0, abs=1e-12)
+
+
 def test_bins_have_the_rms_and_standard_error_of_their_rows(rng):
     by = rng.uniform(0, 10, 40_000)
     error = {"a": rng.normal(0, 1 + by), "b": stats.t.rvs(12, size=by.size, random_state=rng)}

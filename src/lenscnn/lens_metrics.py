@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lenscnn import storage
-from lenscnn.conventions import e1_e2_to_q_phi_pearson
+from lenscnn.conventions import e1_e2_to_q_phi_pearson, q_phi_to_e1_e2_pearson
 from lenscnn.metrics import estimate_and_seed, resampled_rows
 
 ESTIMATED = ("theta_E", "e1", "e2")
@@ -197,6 +197,33 @@ def evaluate(paths: list, view: str, resamples: int) -> pd.DataFrame:
         true, predicted, _ = read_predictions(path)
         frames.append(_headed(summarise(errors(true, predicted), resamples), view, path))
     return pd.concat(frames, ignore_index=True)
+
+
+def evaluate_light(lenses: dict[str, np.ndarray], view: str, resamples: int) -> pd.DataFrame:
+    """`summarise` of taking the shape of the lens light for that of the mass.
+
+    What an image with the lens light in it tells of the mass without a look at the source.
+
+    Parameters
+    ----------
+    lenses
+        Columns theta_E (arcsec), q, phi (rad) of the mass, lens_q, lens_phi (rad) of the light;
+        shape (n,).
+    view
+        Name for the first two columns.
+    resamples
+        Bootstrap resamples.
+
+    Returns
+    -------
+    DataFrame
+        As from `evaluate`; of theta_E, of which the shape says nothing, nan.
+    """
+    theta_E = lenses["theta_E"]
+    mass = parameters(theta_E, *q_phi_to_e1_e2_pearson(lenses["q"], lenses["phi"]))
+    shape = q_phi_to_e1_e2_pearson(lenses["lens_q"], lenses["lens_phi"])
+    light = parameters(np.full_like(theta_E, np.nan), *shape)
+    return _headed(summarise(errors(mass, light), resamples), view, f"{view}_seed0.h5")
 
 
 def evaluate_binned(paths: list, view: str, bins: dict[str, list[float]]) -> pd.DataFrame:

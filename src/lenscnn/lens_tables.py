@@ -18,6 +18,7 @@ _SECTIONS = {
     "removed": "Lens light removed",
     "kept": "Lens light kept",
     "fitted": r"A fitted S\'ersic profile removed (not in the paper)",
+    "light": "The shape of the lens light taken for that of the mass (not in the paper)",
 }
 _PARAMETERS = {
     "theta_E": r"$\theta_\mathrm{E}$ [arcsec]",
@@ -35,7 +36,8 @@ def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.D
     ----------
     metrics
         Rows of `lens_metrics.evaluate` by view. A view ``<camera>_fitted`` was not trained on:
-        its network is that of ``<camera>_removed``.
+        its network is that of ``<camera>_removed``. A view ``<camera>_light`` is from
+        `lens_metrics.evaluate_light`.
     registry
         From `claims.read_registry`, for what is printed.
 
@@ -94,5 +96,7 @@ def lens_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
 
 
 def _cell(row: pd.Series, error: float) -> str:
+    if np.isnan(row["rms"]):
+        return "--"
     ours = value_with_error(row["rms"], error)
     return ours if np.isnan(row["printed"]) else f"{ours} ({row['printed']:.3f})"

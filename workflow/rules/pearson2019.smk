@@ -19,6 +19,7 @@ PEARSON_TABLE_VIEWS = [
     *CORE_VIEWS,
     *(f"{camera}_fitted" for camera in CAMERAS),
     *DARK_VIEWS,
+    *(f"{camera}_light" for camera in CAMERAS),
 ]
 PEARSON_TARGETS = [
     f"<papers>/pearson2019/{name}.{kind}"
@@ -122,6 +123,25 @@ rule pearson2019_metrics:
         bins=P["evaluation"]["bins"],
     script:
         "../../scripts/lens_metrics.py"
+
+
+rule pearson2019_light:
+    input:
+        catalogue=lambda wildcards: pearson_shards(
+            P["cameras"][wildcards.camera]["draw"], "test"
+        ),
+        code=code_of("scripts/lens_light_metrics.py"),
+    output:
+        "<results>/pearson2019/metrics/{camera}_light.csv",
+    log:
+        "<logs>/pearson2019/metrics/{camera}_light.log",
+    localrule: True
+    conda:
+        "../../envs/lenscnn.yaml"
+    params:
+        bootstrap=P["evaluation"]["bootstrap"],
+    script:
+        "../../scripts/lens_light_metrics.py"
 
 
 rule pearson2019_selection:

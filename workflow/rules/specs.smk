@@ -6,6 +6,7 @@ wildcard_constraints:
     draw="|".join(S["draws"]),
     sample="|".join(P["draws"]),
     view="|".join([*S["views"], *PEARSON_VIEWS]),
+    camera="|".join(CAMERAS),
     network="|".join([*S["networks"], *P["networks"]]),
     estimate="|".join([*sorted(set(sum(ESTIMATES.values(), []))), *PEARSON_VIEWS]),
 
