@@ -304,6 +304,22 @@ def clone(tmp_path):
 TARGETS = ("scutt_fig1", "scutt_fig6")
 
 
+def test_data_can_live_elsewhere_and_code_stays_here(tmp_path):
+    pytest.importorskip("snakemake_storage_plugin_fs")
+    if shutil.which("rsync") is None:
+        pytest.skip("the storage plugin fs copies with rsync")
+    copy, storage = clone(tmp_path), tmp_path / "storage"
+    storage.mkdir()
+    overlay(copy, "tiny", TINY)
+    snakemake(
+        "--cores", "2", "--default-storage-provider", "fs", "--default-storage-prefix", storage,
+        *SMOKE[:1], "config/config.yaml", "tiny.yaml", "--", "paper_figures/tiny/scutt/fig2.pdf",
+        cwd=copy,
+    )  # fmt: skip
+    assert (storage / "paper_figures/tiny/scutt/fig2.pdf").stat().st_size > 5000
+    assert not (copy / "paper_figures").exists() and not (copy / "results").exists()
+
+
 def arguments(copy, *extra):
     configs = ("--configfile", "config/config.yaml", "config/smoke.yaml", "tiny.yaml")
     return ("--cores", "2", *extra, *configs, "--", *TARGETS)

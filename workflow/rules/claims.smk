@@ -7,7 +7,7 @@ rule claims:
     input:
         **claimed_predictions(),
         **{draw: pearson_shards(draw, "test") for draw in PEARSON_DRAWN},
-        registry="config/claims.csv",
+        registry=local("config/claims.csv"),
         code=code_of("scripts/claims.py"),
     output:
         csv=report(

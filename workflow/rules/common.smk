@@ -75,7 +75,10 @@ def code_of(script):
                 queue += [
                     package / "__init__.py" for package in (place, *place.parents)
                 ]
-    return [files[0].as_posix(), *sorted(path.as_posix() for path in files[1:])]
+    paths = [files[0].as_posix(), *sorted(path.as_posix() for path in files[1:])]
+    return [
+        local(path) for path in paths
+    ]  # with the workflow, wherever the data may be
 
 
 def as_json(value):

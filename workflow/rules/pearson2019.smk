@@ -147,7 +147,7 @@ rule pearson2019_light:
 rule pearson2019_selection:
     input:
         **{draw: pearson_shards(draw, "test") for draw in PEARSON_CORE},
-        registry="config/claims.csv",
+        registry=local("config/claims.csv"),
         code=code_of("scripts/pearson2019_selection.py"),
     output:
         "<results>/pearson2019/metrics/selection.csv",
@@ -429,7 +429,7 @@ rule pearson2019_fig14:
 rule pearson2019_table1:
     input:
         metrics=pearson_metrics(PEARSON_TABLE_VIEWS),
-        registry="config/claims.csv",
+        registry=local("config/claims.csv"),
         code=code_of("scripts/tables/pearson2019_table1.py"),
     output:
         csv=report(

@@ -148,7 +148,7 @@ def pearson_shards(sample, split):
 
 def pearson_photometry():
     if P["photometry"]["sed_library"] == "committed":
-        return "data/photometry/bc03.h5"
+        return local("data/photometry/bc03.h5")
     return "<results>/pearson2019/photometry.h5"
 
 
