@@ -51,6 +51,7 @@ REPEATS = 4  # of these, so that opening a file counts little
 N_THEIRS = 4  # images a round of the slow peers
 N_SYSTEMS = 512
 EQUAL, FINE = 3, 10  # sub-pixels along an axis: in every code, and of lenstronomy for accuracy
+AGREEMENT = 1e-4  # of the peak, that images of the same sub-pixels may differ by
 N_GPU = {"scutt": 100_000, "pearson2019": 10_000}
 
 # Paper and name of a network, what to call it, images a round on the CPU (a second's work) for
@@ -164,6 +165,13 @@ def largest_difference(theirs: np.ndarray, ours: np.ndarray) -> float:
     return float((np.abs(theirs - ours).max((-2, -1)) / ours.max((-2, -1))).max())
 
 
+def same_images(differences: dict[str, float]) -> None:
+    """End the program if codes that were given the same sub-pixels draw different images."""
+    for peer, difference in differences.items():
+        if not difference < AGREEMENT:
+            sys.exit(f"{peer} draws another image: they differ by {difference:.1e} of the peak")
+
+
 def scutt_rows(machine: Machine) -> list[dict]:
     """From catalogued lenses to a file of noisy images, drawing subhaloes on the way.
 
@@ -210,6 +218,7 @@ def scutt_rows(machine: Machine) -> list[dict]:
             peers[peer] = lambda: bench_caustics.scutt_images(few, halos, view)
         truth = simulation.scene(population, view, few)[:, 0].numpy()
         differences = {peer: largest_difference(draw(), truth) for peer, draw in peers.items()}
+        same_images(differences)
     contestants = {"ours": lambda: machine.rate(n, ours)} | {
         name: lambda images=images: machine.rate(N_THEIRS, images) for name, images in peers.items()
     }
@@ -307,6 +316,8 @@ def pearson2019_rows(machine: Machine, camera: str) -> list[dict]:
         for peer, (code, sub) in peers.items():
             images = detection.galaxies(survey, scene, few[code], with_lens_light=True)[:2]
             differences[peer] = largest_difference(theirs(code, sub), torch.cat(images, 1).numpy())
+        if scene is not config["scene"]:  # which is finer than a peer's even grid
+            same_images(differences)
         contestants = {"ours": lambda draw=ours: machine.rate(n, draw)} | {
             peer: lambda run=run: machine.rate(len(few[run[0]]["q"]), theirs, *run)
             for peer, run in peers.items()
@@ -351,7 +362,6 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
         spec = {
             **settings, "network": architecture, "targets": targets, "scalars": scalars,
             "seed": seed, "images": "random", "autocast": autocast, "epochs": ROUNDS + 1,
-            "learning_rate_decay": "none", "mirror": False,
             "validation_fraction": 1 / (n_training + 1),
         }  # fmt: skip
         network = networks.build(spec, shape).to(machine.device)
