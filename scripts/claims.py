@@ -8,16 +8,21 @@ from lenscnn.storage import replacing
 job = snakemake  # noqa: F821 (given by Snakemake)
 params = job.params
 
+
+def made_or_awaited(name: str) -> list[str]:
+    return [*job.input[name], *params.awaited[name]]
+
+
 papers = {
     "pearson2019": [
         Products(
-            catalogue(job.input.pearson2019),
-            samples={name: list(job.input[name]) for name in params.samples},
+            catalogue(made_or_awaited("pearson2019")),
+            samples={name: made_or_awaited(name) for name in params.samples},
             **params.runs["pearson2019"],
         )
     ],
     "scutt": [
-        Products(catalogue(job.input[reading]), **params.runs["scutt"])
+        Products(catalogue(made_or_awaited(reading)), **params.runs["scutt"])
         for reading in params.readings["scutt"]
     ],
 }

@@ -49,6 +49,20 @@ def test_figures_draws_what_it_can(tmp_path):
     assert "scutt/fig5.pdf" not in text.partition("left out")[2].partition("\n")[0]
 
 
+def test_table1_the_ledger_and_provenance_show_what_there_is(tmp_path):
+    copy = clone(tmp_path)
+    path = copy / "results/paper/pearson2019/predictions/vis_removed/vis_removed_seed0.h5"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    text = snakemake("-n", *RELEASED, "figures", cwd=copy)
+    planned = jobs(text)
+    assert planned["pearson2019_table1"] == planned["pearson2019_metrics"] == 1
+    assert planned["claims"] == planned["provenance_table"] == 1
+    left_out = text.partition("left out")[2].partition("\n")[0]
+    for figure in ("fig7", "fig8", "fig10", "fig12", "fig13", "fig14"):  # more than one network
+        assert f"pearson2019/{figure}.pdf" in left_out and f"pearson2019_{figure}" not in planned
+
+
 def test_figures_keeps_what_it_cannot_draw_again(tmp_path):
     copy = clone(tmp_path)
     kept = copy / "paper_figures/paper/pearson2019/fig6.png"

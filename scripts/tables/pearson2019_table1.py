@@ -1,5 +1,7 @@
 """Table 1 of pearson2019, as CSV and LaTeX."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from lenscnn.claims import read_registry
@@ -8,8 +10,7 @@ from lenscnn.storage import replacing
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
-metrics = map(pd.read_csv, job.input.metrics)  # one file a view, in the order of the views
-metrics = dict(zip(job.params.views, metrics, strict=True))
+metrics = {Path(path).stem: pd.read_csv(path) for path in job.input.metrics}  # one file a view
 table = lens_table(metrics, read_registry(job.input.registry))
 with replacing(job.output.csv) as path:
     table.to_csv(path, index=False, float_format="%.7g")

@@ -5,7 +5,7 @@ from lenscnn.storage import replacing
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
-records = table([*job.input.predictions, *job.input.catalogues])
+records = table(job.input.records)
 versions = records["code"].str.partition(".git.")[0].unique()
 print(
     f"{len(records)} files, made by {len(versions)} versions of the library:", *versions, sep="\n"

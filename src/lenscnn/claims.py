@@ -14,7 +14,14 @@ import pandas as pd
 
 from lenscnn import formulas, storage
 from lenscnn.formulas import FormulaError
-from lenscnn.products import CONSTANTS, FUNCTIONS, OF_NETWORKS, OF_SAMPLES, Products
+from lenscnn.products import (
+    CONSTANTS,
+    FUNCTIONS,
+    OF_NETWORKS,
+    OF_SAMPLES,
+    NotRunYet,
+    Products,
+)
 
 COLUMNS = (
     "id", "paper", "where", "printed", "value", "unit", "kind", "formula", "contradicts", "note"
@@ -127,9 +134,11 @@ def evaluate(claim: pd.Series, products: Products) -> Found:
 
     Raises
     ------
+    NotRunYet
+        If the formula asks for files that the run is still to make.
     ClaimError
-        If the formula asks for what is not there, for files of another run or two of the same
-        thing, or gives other units or another count of numbers than the claim has.
+        If the formula asks for what the run does not make, for files of another run or two of the
+        same thing, or gives other units or another count of numbers than the claim has.
     """
     tree = _tree(claim)
     trained = formulas.calls(tree) & OF_NETWORKS
@@ -270,9 +279,8 @@ def ledger(
         row |= claim.to_dict() | _entry(claim, first, tolerances)
         asked = has_second(claim, first, second)
         other = _entry(claim, second, tolerances) if asked else dict.fromkeys(_ENTRY, "")
-        rows.append(row | {f"{name}_2": value for name, value in other.items()})
-        if claim["formula"] and row["verdict"] == "not computed":
-            rows[-1]["note"] = "; ".join(filter(None, [claim["note"], EMPTY]))
+        row["note"] = "; ".join(filter(None, [claim["note"], row.pop("why")]))
+        rows.append(row | {f"{name}_2": other[name] for name in _ENTRY})
     return pd.DataFrame(rows)
 
 
@@ -280,12 +288,17 @@ _ENTRY = ("ours", "error", "n_seeds", "verdict", "departure")
 
 
 def _entry(claim: pd.Series, products: Products, tolerances: dict[str, float]) -> dict:
+    nothing = dict.fromkeys(_ENTRY, "") | {"verdict": "not computed"}
     if not claim["formula"]:
-        return dict.fromkeys(_ENTRY, "") | {"verdict": "not computed"}
-    found = evaluate(claim, products)
+        return nothing | {"why": ""}  # its note says why
+    try:
+        found = evaluate(claim, products)
+    except NotRunYet as reason:
+        return nothing | {"why": str(reason)}
     said, departure = verdict(claim, found, tolerances)
     ours, error = (
         "|".join(f"{number:.7g}" for number in numbers) for numbers in (found.values, found.errors)
     )
     departure = "" if np.isnan(departure) else f"{departure:.3g}"
-    return dict(zip(_ENTRY, (ours, error, found.n_seeds, said, departure), strict=True))
+    entry = dict(zip(_ENTRY, (ours, error, found.n_seeds, said, departure), strict=True))
+    return entry | {"why": EMPTY if said == "not computed" else ""}

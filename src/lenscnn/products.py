@@ -41,6 +41,10 @@ _STATISTICS = (*metrics.STATISTICS, "mean_true")
 _FITS = 50
 
 
+class NotRunYet(Exception):
+    """A formula asks for what the run is still to make."""
+
+
 @dataclass
 class Products:
     """What one reading of a paper has made, and the functions that formulas may call on it.
@@ -48,7 +52,8 @@ class Products:
     Attributes
     ----------
     predictions
-        Paths of predictions files, by view, estimate and training seed (`catalogue`).
+        Paths of predictions files, by view, estimate and training seed (`catalogue`): of all that
+        the run makes, whether or not it has made them yet.
     resamples
         Bootstrap resamples.
     epochs, images
@@ -182,6 +187,8 @@ class Products:
         """Mean or sd of the Gaussian fitted to a histogram of a sample of lenses."""
         if sample not in self.samples:
             raise FormulaError(f"no sample {sample!r}; there are {sorted(self.samples)}")
+        for path in self.samples[sample]:
+            _must_exist(path)
         values = _fits(tuple(self.samples[sample]), quantity, min(self.resamples, _FITS))
         return Quantity(values[["mean", "sd"].index(moment)][None], (_UNITS.get(quantity, "1"),))
 
@@ -213,6 +220,7 @@ class Products:
         if len(paths) > 1:
             raise FormulaError(f"{' and '.join(paths)} are predictions of the same thing")
         path = paths[0]
+        _must_exist(path)
         _check_run(path, self.epochs, self.images.get(Path(path).parent.name))
         return path
 
@@ -239,6 +247,11 @@ def _resampled(function, arrays, resamples: int) -> np.ndarray:
 
 
 _read = functools.cache(storage.read_h5)
+
+
+def _must_exist(path: str) -> None:
+    if not Path(path).exists():
+        raise NotRunYet(f"not run yet: {path}")
 
 
 def _check_run(path: str, epochs: int, images: int | None) -> None:

@@ -1,12 +1,15 @@
 # Every number that the papers print, beside ours.
 
 CLAIMS_TARGETS = [f"<papers>/claims.{kind}" for kind in ("csv", "md")]
+CLAIMED = {
+    **claimed_predictions(),
+    **{draw: pearson_shards(draw, "test") for draw in PEARSON_DRAWN},
+}
 
 
 rule claims:
     input:
-        **claimed_predictions(),
-        **{draw: pearson_shards(draw, "test") for draw in PEARSON_DRAWN},
+        **{name: at_hand(paths) for name, paths in CLAIMED.items()},
         registry=local("config/claims.csv"),
         code=code_of("scripts/claims.py"),
     output:
@@ -29,6 +32,10 @@ rule claims:
         "../../envs/lenscnn.yaml"
     params:
         runs=claimed_runs(),
+        awaited={
+            name: sorted({*map(here, paths)} - {*map(here, at_hand(paths))})
+            for name, paths in CLAIMED.items()
+        },
         samples=PEARSON_DRAWN,
         literal=PEARSON_LITERAL,
         tolerances=config["claims"]["tolerance"],

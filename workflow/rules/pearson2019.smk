@@ -350,6 +350,10 @@ for figure, study in PEARSON_SCATTER.items():
             f"pearson2019_{figure}"
         input:
             metrics=pearson_metrics(SCATTER_VIEWS[study]["test"]),
+            # Behind the metrics, which may be of fewer networks: this figure wants them all.
+            predictions=pearson_predictions(
+                SCATTER_VIEWS[study]["test"], SCATTER_VIEWS[study]["train"]
+            ),
             control=pearson_metrics([CONTROL_VIEW])[0],
             code=code_of("scripts/figures/pearson2019_scatter.py"),
         output:
@@ -404,6 +408,7 @@ rule pearson2019_fig13:
 rule pearson2019_fig14:
     input:
         metrics=pearson_metrics(VISIT_VIEWS),
+        predictions=pearson_predictions(VISIT_VIEWS, VISIT_VIEWS),
         code=code_of("scripts/figures/pearson2019_fig14.py"),
     output:
         pdf="<papers>/pearson2019/fig14.pdf",
@@ -428,7 +433,7 @@ rule pearson2019_fig14:
 
 rule pearson2019_table1:
     input:
-        metrics=pearson_metrics(PEARSON_TABLE_VIEWS),
+        metrics=pearson_table_metrics,
         registry=local("config/claims.csv"),
         code=code_of("scripts/tables/pearson2019_table1.py"),
     output:
@@ -445,7 +450,6 @@ rule pearson2019_table1:
     conda:
         "../../envs/lenscnn.yaml"
     params:
-        views=PEARSON_TABLE_VIEWS,
         run=run_of("pearson2019"),
     script:
         "../../scripts/tables/pearson2019_table1.py"

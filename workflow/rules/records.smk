@@ -24,10 +24,7 @@ rule runtime_table:
 
 rule provenance_table:
     input:
-        predictions=[path for paths in claimed_predictions().values() for path in paths],
-        catalogues=[
-            path for draw in PEARSON_DRAWN for path in pearson_shards(draw, "test")
-        ],
+        records=[path for paths in CLAIMED.values() for path in at_hand(paths)],
         code=code_of("scripts/tables/provenance.py"),
     output:
         report(

@@ -79,19 +79,30 @@ def claimed_predictions():
         for reading in READINGS
     }
     files["pearson2019"] = [
-        f"<results>/pearson2019/predictions/{view}/{network}_seed{seed}.h5"
+        path
         for view, networks in TESTED_ON.items()
-        for network in networks
-        for seed in P["training"]["seeds"]
+        for path in pearson_predictions([view], networks)
     ]
     return files
+
+
+def here(path):
+    """A path with the folder that <results> stands for."""
+    return path.replace("<results>", f"results/{SCALE}")
+
+
+def at_hand(paths):
+    """Those of the files that a target can have now: all, unless released ones are missing."""
+    if config["predictions"] == "computed":
+        return paths
+    return [path for path in paths if can_be_made(here(path))]
 
 
 def check_released():
     """Raise WorkflowError if predictions that are here were made with other settings."""
     for reading, paths in claimed_predictions().items():
         for path in paths:
-            path = Path(path.replace("<results>", f"results/{SCALE}"))
+            path = Path(here(path))
             if not path.is_file():
                 continue
             try:

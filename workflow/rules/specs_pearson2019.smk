@@ -191,12 +191,20 @@ def pearson_view_spec(wildcards):
     return as_json(pearson_view_of(wildcards.view))
 
 
-def pearson_predictions_of_view(wildcards):
+def pearson_predictions(views, networks):
+    """Of each view, the estimates of each network."""
     return [
-        f"<results>/pearson2019/predictions/{wildcards.view}/{network}_seed{seed}.h5"
-        for network in TESTED_ON[wildcards.view]
+        f"<results>/pearson2019/predictions/{view}/{network}_seed{seed}.h5"
+        for view in views
+        for network in networks
         for seed in P["training"]["seeds"]
     ]
+
+
+def pearson_predictions_of_view(wildcards):
+    """Metrics are of the networks that there are; of none they are not to be made."""
+    files = pearson_predictions([wildcards.view], TESTED_ON[wildcards.view])
+    return at_hand(files) or files
 
 
 def pearson_own_predictions(views):
@@ -210,6 +218,12 @@ def pearson_own_predictions(views):
 
 def pearson_metrics(views, kind=""):
     return [f"<results>/pearson2019/metrics/{view}{kind}.csv" for view in views]
+
+
+def pearson_table_metrics(wildcards):
+    """Table 1 shows what there is; without anything it is not to be made."""
+    files = pearson_metrics(PEARSON_TABLE_VIEWS)
+    return at_hand(files) or files
 
 
 def pearson_note(samples):
