@@ -50,3 +50,6 @@ rule all:
 rule figures:
     input:
         lambda wildcards: targets_at_hand(),
+        lambda wildcards: (
+            rules.runtime_table.output if benchmark_records(wildcards) else []
+        ),

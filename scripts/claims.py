@@ -29,7 +29,8 @@ papers = {
 papers["pearson2019"].append(papers["pearson2019"][0].renamed(params.literal))
 
 registry = claims.read_registry(job.input.registry)
-ledger = claims.ledger(registry, papers, params.tolerances, params.run["scale"])
+reasons = claims.read_reasons(job.input.reasons, registry)
+ledger = claims.ledger(registry, papers, params.tolerances, reasons, params.run["scale"])
 with replacing(job.output.csv) as path:
     ledger.to_csv(path, index=False)
 with replacing(job.output.page) as path:

@@ -17,7 +17,7 @@ from lenscnn.claims_page import page
 from lenscnn.formulas import FormulaError, Quantity
 from lenscnn.products import CONSTANTS, FUNCTIONS, Products, catalogue
 
-REGISTRY = ROOT / "config/claims.csv"
+REGISTRY, REASONS = ROOT / "config/claims.csv", ROOT / "config/reasons.csv"
 EPOCHS, IMAGES, RESAMPLES = 3, 240, 20
 SUBSETS = ["varied", *CONSTANTS["ALPHAS"]]
 CORE = [f"{camera}_{light}" for camera in ("vis", "r", "gri") for light in ("removed", "kept")]
@@ -28,6 +28,7 @@ SCATTER = {
     "train": {"caustic_e0_phi0": 0, "caustic_e12_phi10": 1},
     "test": {"caustic_e0_phi0": 0, "caustic_e12_phi10": 1, "caustic_e24_phi20": 2},
 }
+NO_REASONS = pd.DataFrame(columns=claims.REASONS)
 TOLERANCES = dict.fromkeys((*claims.KINDS, claims.SPREAD), 0.1)
 
 # The papers' tables, typed again.
@@ -194,6 +195,9 @@ def test_an_impossible_sigma_is_flagged(registry):
         ({"id": "X.1"}, "X.1: there are 2 claims"),
         ({"kind": "rsm"}, "X.2: kind 'rsm'"),
         ({"value": "0,5"}, "X.2: '0,5'"),
+        ({"value": ""}, "X.2: ''"),
+        ({"value": "1||2"}, "X.2: '1||2'"),
+        ({"value": "nan"}, "X.2: 'nan' is not made of finite"),
         ({"value": "1|2|3", "kind": "bounds"}, "X.2: bounds are two"),
         ({"formula": ""}, "X.2: a claim of kind none"),
         ({"formula": "", "kind": "none"}, "X.2: no formula, and no note"),
@@ -227,7 +231,7 @@ def lens_file(folder, view, network, seed=0, error=0.05, lenses=0, **run):
     rng = np.random.default_rng(lenses)
     e1, e2 = rng.normal(0, 0.15, (2, IMAGES)).clip(-0.5, 0.5)
     true = np.stack([rng.uniform(0.3, 1.9, IMAGES), e1, e2], axis=1)
-    snr = rng.uniform(20, 200, IMAGES) * (20 if view.endswith("bright") else 1)
+    snr = 20 * 10 ** rng.uniform(0, 1, IMAGES) * (20 if view.endswith("bright") else 1)
     noise = np.random.default_rng([len(view), len(network), seed]).normal(0, error, true.shape)
     arrays = {"true": true, "predicted": true + noise, "snr": snr}
     path = folder / "predictions" / view / f"{network}_seed{seed}.h5"
@@ -268,7 +272,7 @@ def lens_products(paths, samples=()):
     }}  # fmt: skip
     return Products(
         catalogue(paths), RESAMPLES, EPOCHS, dict.fromkeys(views, IMAGES),
-        samples=dict(samples), scatter=SCATTER,
+        samples=dict(samples), scatter=SCATTER, lenses=dict.fromkeys(dict(samples), 2 * 400),
         networks={
             "vis": {"spec": spec, "image_shape": [1, 57, 57]},
             "gri": {"spec": spec, "image_shape": [3, 57, 57]},
@@ -352,6 +356,9 @@ def test_derived_numbers_by_hand(tmp_path):
     expected = np.sqrt((error["phi"][few] ** 2).mean())
     found = value_of("rms('gri_removed', 'phi', snr=[20, 30])", of)
     assert found.values[0, 0] == pytest.approx(expected)
+    ends = np.sort(labels["snr"])[[19, 20]]  # twenty lenses are enough, one fewer is not
+    assert np.isfinite(value_of(f"rms('gri_removed', 'phi', snr=[0, {ends[1]}])", of).values[0, 0])
+    assert np.isnan(value_of(f"rms('gri_removed', 'phi', snr=[0, {ends[0]}])", of).values[0, 0])
 
 
 def test_functions_of_scutt_by_hand(tmp_path, config):
@@ -494,6 +501,8 @@ def said(value, ours, error=0.0, kind="rms", tolerance=0.1):
         ("400|", 399, 1, "bounds", "undecided"),
         ("1|2", 1.5, 0.2, "bounds", "satisfied"),
         ("20", 75, 30, "drop", "undecided"),
+        ("1", 1, 0.01, "bias", "match"),  # half a digit is as large as that, and not our doing
+        ("50.4", 30, 0, "rmse_at_alpha", "differs"),
     ],
 )
 def test_verdicts_at_their_edges(value, ours, error, kind, expected):
@@ -587,7 +596,7 @@ def whole(tmp_path_factory, config):
 
 @pytest.fixture(scope="module")
 def ledger(registry, whole):
-    return claims.ledger(registry, whole, TOLERANCES, "quick")
+    return claims.ledger(registry, whole, TOLERANCES, NO_REASONS, "quick")
 
 
 def test_every_claim_of_the_registry_gets_a_verdict(registry, ledger):
@@ -618,15 +627,62 @@ def test_an_empty_bin_is_not_computed(registry, whole, tmp_path):
     of = Products(catalogue([path]), RESAMPLES, EPOCHS, first.images)
     claim = claim_of(paper="pearson2019", value="0.3", unit="rad", kind="rms",
                      formula="rms('r_removed', 'phi', snr=[300, 400])", note="why")  # fmt: skip
-    row = claims.ledger(pd.DataFrame([claim]), {"pearson2019": [of]}, TOLERANCES, "paper").iloc[0]
+    papers = {"pearson2019": [of]}
+    row = claims.ledger(pd.DataFrame([claim]), papers, TOLERANCES, NO_REASONS, "paper").iloc[0]
     assert row["verdict"] == "not computed"
-    assert row["note"] == f"why; {claims.EMPTY}"
+    assert (row["note"], row["reason"]) == ("why", claims.EMPTY)
     assert (row["scale"], row["verdict_2"]) == ("paper", "")
+
+
+def test_what_the_paper_contradicts_is_called_so_and_compared(whole, tmp_path):
+    path = lens_file(tmp_path, "r_removed", "r_removed")
+    of = Products(catalogue([path]), RESAMPLES, EPOCHS, whole["pearson2019"][0].images)
+    rows = [
+        claim_of(id=id, paper="pearson2019", value="9", unit="rad", kind="rms", note="n",
+                 formula="rms('r_removed', 'phi')", contradicts=other)
+        for id, other in (("A.1", ""), ("A.2", "elsewhere 8"))
+    ]  # fmt: skip
+    reasons = pd.DataFrame([("A.*", "2", "no"), ("A.*", "1", "why"), ("A.2", "1", "late")])
+    reasons.columns = claims.REASONS
+    papers = {"pearson2019": [of]}
+    table = claims.ledger(pd.DataFrame(rows), papers, TOLERANCES, reasons, "paper")
+    assert table["verdict"].tolist() == ["better", claims.CONTRADICTED]
+    assert table["comparison"].tolist() == ["better"] * 2
+    assert table["reason"].tolist() == ["why"] * 2 and table["note"].tolist() == ["n"] * 2
+    text = page(table.assign(where="Table 1"), {"pearson2019": ["one"]}, "paper", "")
+    assert "| contradicts itself (better) | † elsewhere 8; n; why |" in text
+    largest = text.partition("Largest departures")[2].partition("## ")[0]
+    assert "A.1" in largest and "A.2" not in largest
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("P9.*,1,why", r"no claim is called P9.\*"),
+        ("P1.*,3,why", "reading '3' is not 1 or 2"),
+        ("P1.*,1", "reading"),
+    ],
+)
+def test_a_bad_reason_is_named(tmp_path, registry, row, message):
+    path = tmp_path / "reasons.csv"
+    path.write_text(f"claims,{'reading,reason' if row.count(',') == 2 else 'why'}\n{row}\n")
+    with pytest.raises(claims.ClaimError, match=message):
+        claims.read_reasons(path, registry)
+
+
+def test_lenses_of_another_scale_are_refused(tmp_path):
+    samples = lens_samples(tmp_path)
+    of = lens_products([lens_file(tmp_path, "r_kept", "r_kept")], samples)
+    of.lenses["lsst"] = 60
+    claim = claim_of(value="6", unit="km/s", kind="fit", formula="fit('lsst', 'sigma_v', 'mean')")
+    with pytest.raises(claims.ClaimError, match="hold 800 lenses, this configuration has 60"):
+        claims.evaluate(claim, of)
 
 
 def test_an_unknown_paper_is_named(whole):
     with pytest.raises(claims.ClaimError, match="X.1: paper 'hezaveh' is none of"):
-        claims.ledger(pd.DataFrame([claim_of(paper="hezaveh")]), whole, TOLERANCES, "quick")
+        claim = pd.DataFrame([claim_of(paper="hezaveh")])
+        claims.ledger(claim, whole, TOLERANCES, NO_REASONS, "quick")
 
 
 def test_the_page(ledger):
@@ -636,7 +692,7 @@ def test_the_page(ledger):
     assert "Indicative only: 96 training images" in top
     summary = text.partition("## Summary")[2].partition("## pearson2019")[0]
     assert len(summary.splitlines()) < 40
-    assert summary.count("Which reading of") == 2
+    assert summary.count("Which reading of") == 3  # of pearson2019 once for fits, once for the rest
     assert "- 13 of the 123 claims of scutt have another number" in summary
     for id in ledger["id"]:
         assert f"| {id} |" in text
@@ -658,15 +714,16 @@ def test_the_script(tmp_path, whole, config, registry, partial):
     first = whole["pearson2019"][0]
     runs = {
         "pearson2019": {"resamples": RESAMPLES, "epochs": EPOCHS, "images": first.images,
-                        "networks": first.networks, "scatter": SCATTER},
+                        "networks": first.networks, "scatter": SCATTER, "lenses": first.lenses},
         "scutt": {"resamples": RESAMPLES, "epochs": EPOCHS, "images": whole["scutt"][0].images,
                   "networks": whole["scutt"][0].networks, "geometry": whole["scutt"][0].geometry},
     }  # fmt: skip
-    files = dict(first.samples, registry=str(REGISTRY), pearson2019=paths(first))
+    files = dict(first.samples, registry=str(REGISTRY), reasons=str(REASONS))
+    files |= {"pearson2019": paths(first)}
     files |= {name: paths(of) for name, of in zip(("scutt", "scutt_as_run"), whole["scutt"],
                                                   strict=True)}  # fmt: skip
 
-    awaited = {name: [] for name in files if name != "registry"}
+    awaited = {name: [] for name in files if name not in ("registry", "reasons")}
     if partial:  # what names gri, and lenses of LSST, is still to be made
         gri = [path for path in files["pearson2019"] if "gri" in Path(path).name]
         files["pearson2019"] = [path for path in files["pearson2019"] if path not in gri]
@@ -692,13 +749,13 @@ def test_the_script(tmp_path, whole, config, registry, partial):
     assert set(table["scale"]) == {"quick (indicative only)"}
     assert job.output.page.read_text().startswith("# Claims of the papers")
     rows = table.set_index("id")
-    waiting = rows.index[rows["note"].str.contains("not run yet: ")]
+    waiting = rows.index[rows["reason"].str.contains("not run yet: ")]
     assert (rows.loc[waiting, "verdict"] == "not computed").all()
     assert bool(len(waiting)) == partial
     if partial:
         assert {"P1.T1.LL.gri.phi", "P1.LLremoval.mean", "P1.Fig3.LSST.z_lens.mean"} <= {*waiting}
         assert not {"P1.T1.LL.VIS.phi", "P1.Fig3.VIS.z_lens.mean", "P1.params.3band"} & {*waiting}
-        assert re.search("not run yet: .*gri_kept_seed0.h5", rows.loc["P1.T1.LL.gri.phi", "note"])
+        assert re.search("not run yet: .*gri_kept_seed0.h5", rows.loc["P1.T1.LL.gri.phi", "reason"])
         assert not rows["paper"][waiting].eq("scutt").any()
 
 

@@ -126,13 +126,11 @@ def test_settings_of_another_scale_are_told(plan):
     assert "OTHER SETTINGS than the config's at this scale: 1 files" in summary
 
 
-def test_mixed_code_and_scales_are_told(plan):
+def test_mixed_code_is_told(plan):
     write(CATALOGUE, POPULATION, code="0.1.0+src.other.git.abc")
-    plan[FIGURE].inputs.append("results/paper/catalogue.h5")
     tree, summary = said(plan)
     assert f"{CATALOGUE}  [population; B]" in tree
     assert "MIXED CODE: 2 versions of the library" in summary
-    assert "MIXED SCALES: paper, quick" in summary
 
 
 def test_another_commit_with_the_same_library_is_no_other_code(plan):

@@ -6,6 +6,7 @@ of kind ``bounds`` it holds a lower and an upper bound, either of which may be m
 ``formula`` (`lenscnn.formulas`, `lenscnn.products`) gives ours.
 """
 
+import fnmatch
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -32,7 +33,7 @@ _LOWER, _UNITY, _NEITHER = "lower", "unity", "neither"
 KINDS = {
     "rms": _LOWER, "rmse": _LOWER, "bias": _LOWER, "gradient": _UNITY, "sigma": _NEITHER,
     "fit": _NEITHER, "population": _NEITHER, "extreme": _NEITHER, "factor": _NEITHER,
-    "drop": _NEITHER, "rise": _NEITHER,
+    "drop": _NEITHER, "rise": _NEITHER, "rmse_at_alpha": _NEITHER,
 }  # fmt: skip
 """Kinds of claims that have a tolerance, and which way is better: lower, nearer 1, neither."""
 SPREAD = "spread"
@@ -40,10 +41,15 @@ SPREAD = "spread"
 
 _OTHER_KINDS = ("count", "bounds", "none")  # equal or not, kept or not, nothing to compare
 
+CONTRADICTED = "contradicts itself"
+"""Verdict on what the paper has another number for, however ours compares with this one."""
 VERDICTS = (
     "match", "within tolerance", "better", "worse", "differs", "undecided", "satisfied",
-    "not satisfied", "not computed",
+    "not satisfied", CONTRADICTED, "not computed",
 )  # fmt: skip
+_EXPLAINED = ("better", "worse", "differs", "not satisfied")
+REASONS = ("claims", "reading", "reason")
+"""Columns of the reasons: pattern of ids, 1 or 2 for the reading, why ours is another number."""
 
 EMPTY = "too few test images in this run"
 
@@ -92,16 +98,46 @@ def read_registry(path) -> pd.DataFrame:
         if not claim["formula"] and not claim["note"]:
             raise ClaimError(f"{id}: no formula, and no note that says why")
         try:
-            printed = [Decimal(text or 0) for text in claim["value"].split("|")]
+            may_lack = claim["kind"] in ("bounds", "none")
+            texts = claim["value"].split("|")
+            printed = [Decimal(text or 0 if may_lack else text) for text in texts]
             if claim["formula"]:
                 _tree(claim)
         except InvalidOperation:
             raise ClaimError(f"{id}: {claim['value']!r} is not made of numbers") from None
         except FormulaError as error:
             raise ClaimError(f"{id}: {error}") from None
+        if not all(number.is_finite() for number in printed):
+            raise ClaimError(f"{id}: {claim['value']!r} is not made of finite numbers")
         if claim["kind"] == "bounds" and len(printed) != 2:
             raise ClaimError(f"{id}: bounds are two numbers, not {claim['value']!r}")
     return registry
+
+
+def read_reasons(path, registry: pd.DataFrame) -> pd.DataFrame:
+    """Why ours is another number, where that is known; the first that fits a claim holds.
+
+    Raises
+    ------
+    ClaimError
+        If a pattern fits no claim, or a reading is neither 1 nor 2.
+    """
+    reasons = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if tuple(reasons.columns) != REASONS:
+        raise ClaimError(f"{path}: the columns must be {', '.join(REASONS)}")
+    for _, row in reasons.iterrows():
+        if not fnmatch.filter(registry["id"], row["claims"]):
+            raise ClaimError(f"{path}: no claim is called {row['claims']}")
+        if row["reading"] not in ("1", "2"):
+            raise ClaimError(f"{path}: {row['claims']}: reading {row['reading']!r} is not 1 or 2")
+    return reasons
+
+
+def _reason(reasons: pd.DataFrame, id: str, reading: str) -> str:
+    for _, row in reasons[reasons["reading"] == reading].iterrows():
+        if fnmatch.fnmatchcase(id, row["claims"]):
+            return row["reason"]
+    return ""
 
 
 def printed(registry: pd.DataFrame, formula: str) -> float:
@@ -215,7 +251,7 @@ def verdict(claim: pd.Series, found: Found, tolerances: dict[str, float]) -> tup
     off = difference > 2 * error
     if not off.any():
         most = whole if kind == "factor" else np.abs(printed)
-        return ("undecided" if (2 * error > most).any() else "match"), departure
+        return ("undecided" if (2 * found.errors > most).any() else "match"), departure
     off &= difference > tolerance
     if not off.any():
         return "within tolerance", departure
@@ -243,6 +279,7 @@ def ledger(
     registry: pd.DataFrame,
     papers: dict[str, list[Products]],
     tolerances: dict[str, float],
+    reasons: pd.DataFrame,
     scale: str,
 ) -> pd.DataFrame:
     """The registry with ours and verdicts, for both readings of each paper.
@@ -255,15 +292,18 @@ def ledger(
         Of each paper the products of its first reading and, if there is one, of its second.
     tolerances
         As in `verdict`.
+    reasons
+        From `read_reasons`.
     scale
         Of the run; all but ``paper`` is marked as indicative.
 
     Returns
     -------
     DataFrame
-        Column scale, those of the registry, and ours, error, n_seeds, verdict and departure; the
-        same with ``_2`` for the second reading, empty where it has nothing else to say. Several
-        numbers of one claim are separated by "|".
+        Column scale, those of the registry, and ours, error, n_seeds, verdict, comparison (the
+        verdict but for `CONTRADICTED`), departure and reason (why ours is another number, or is
+        not computed); the same with ``_2`` for the second reading, empty where it has nothing
+        else to say. Several numbers of one claim are separated by "|".
 
     Raises
     ------
@@ -276,29 +316,38 @@ def ledger(
             raise ClaimError(f"{claim['id']}: paper {claim['paper']!r} is none of {list(papers)}")
         first, second = (papers[claim["paper"]] + [None])[:2]
         row = {"scale": scale if scale == "paper" else f"{scale} (indicative only)"}
-        row |= claim.to_dict() | _entry(claim, first, tolerances)
+        row |= claim.to_dict() | _entry(claim, first, tolerances, reasons, "1")
         asked = has_second(claim, first, second)
-        other = _entry(claim, second, tolerances) if asked else dict.fromkeys(_ENTRY, "")
-        row["note"] = "; ".join(filter(None, [claim["note"], row.pop("why")]))
-        rows.append(row | {f"{name}_2": other[name] for name in _ENTRY})
+        nothing = dict.fromkeys(_ENTRY, "")
+        other = _entry(claim, second, tolerances, reasons, "2") if asked else nothing
+        rows.append(row | {f"{name}_2": value for name, value in other.items()})
     return pd.DataFrame(rows)
 
 
-_ENTRY = ("ours", "error", "n_seeds", "verdict", "departure")
+_ENTRY = ("ours", "error", "n_seeds", "verdict", "comparison", "departure", "reason")
 
 
-def _entry(claim: pd.Series, products: Products, tolerances: dict[str, float]) -> dict:
-    nothing = dict.fromkeys(_ENTRY, "") | {"verdict": "not computed"}
+def _entry(claim: pd.Series, products: Products, tolerances, reasons, reading: str) -> dict:
+    nothing = dict.fromkeys(_ENTRY, "")
+    nothing |= {"verdict": "not computed", "comparison": "not computed"}
     if not claim["formula"]:
-        return nothing | {"why": ""}  # its note says why
+        return nothing  # its note says why
     try:
         found = evaluate(claim, products)
-    except NotRunYet as reason:
-        return nothing | {"why": str(reason)}
-    said, departure = verdict(claim, found, tolerances)
+    except NotRunYet as missing:
+        return nothing | {"reason": str(missing)}
+    compared, departure = verdict(claim, found, tolerances)
+    if compared == "not computed":
+        return nothing | {"reason": EMPTY}
     ours, error = (
         "|".join(f"{number:.7g}" for number in numbers) for numbers in (found.values, found.errors)
     )
-    departure = "" if np.isnan(departure) else f"{departure:.3g}"
-    entry = dict(zip(_ENTRY, (ours, error, found.n_seeds, said, departure), strict=True))
-    return entry | {"why": EMPTY if said == "not computed" else ""}
+    return {
+        "ours": ours,
+        "error": error,
+        "n_seeds": found.n_seeds,
+        "verdict": CONTRADICTED if claim["contradicts"] else compared,
+        "comparison": compared,
+        "departure": "" if np.isnan(departure) else f"{departure:.3g}",
+        "reason": _reason(reasons, claim["id"], reading) if compared in _EXPLAINED else "",
+    }

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from lenscnn.claims import VERDICTS
+from lenscnn.claims import CONTRADICTED, VERDICTS
 from lenscnn.tables import value_with_error
 
 _LARGEST = 10
@@ -41,7 +41,9 @@ def page(ledger: pd.DataFrame, readings: dict[str, list[str]], scale: str, note:
         "*satisfied* or not: printed bounds and qualitative claims. A departure is ours less the "
         "printed number, over its error or its tolerance, whichever is larger. "
         "*undecided*: a match, or a bound kept or not, for no better reason than the size of our "
-        "error. A dagger (†) marks what the paper has another number for elsewhere. In brackets "
+        "error. *contradicts itself*: the paper has another number for it elsewhere (†); how ours "
+        "compares with this one stands beside it. Our *sigma* is half of the central 68.27 per "
+        "cent. In brackets "
         "the error, in units of the last digits; triples are Einstein radius, orientation, "
         "ellipticity.",
         "",
@@ -62,19 +64,28 @@ def _section(where: str) -> str:
 
 def _summary(ledger: pd.DataFrame, readings: dict[str, list[str]]) -> list[str]:
     columns, lines = {}, []
-    one, two = (pd.to_numeric(ledger[name]) for name in ("departure", "departure_2"))
+    one, two = (
+        pd.to_numeric(ledger[f"departure{end}"]).mask(ledger[f"verdict{end}"] == CONTRADICTED)
+        for end in ("", "_2")
+    )
     for paper, rows in ledger.groupby("paper", sort=False):
         first, second = readings[paper]
         columns[f"{paper}: {first}"] = rows["verdict"].value_counts()
         columns[f"{paper}: {second}"] = rows["verdict_2"].value_counts()
-        both = rows.index[one[rows.index].notna() & two[rows.index].notna()]
-        if len(both):
-            lines.append(
-                f"- Which reading of {paper} explains the print: of {len(both)} claims that both "
-                f"speak to, *{first}* is nearer in {(one[both] < two[both]).sum()} (median "
-                f"departure {one[both].median():.2g}), *{second}* in "
-                f"{(two[both] < one[both]).sum()} ({two[both].median():.2g})."
-            )
+        both = one[rows.index].notna() & two[rows.index].notna()
+        fits = rows["kind"] == "fit"
+        for which, remark in (
+            (both & fits, " fits to lenses, by which the first was chosen"),
+            (both & ~fits, " claims"),
+        ):
+            chosen = rows.index[which]
+            if len(chosen):
+                lines.append(
+                    f"- Which reading of {paper} explains the print: of {len(chosen)}{remark}, "
+                    f"*{first}* is nearer in {(one[chosen] < two[chosen]).sum()} (median "
+                    f"departure {one[chosen].median():.2g}), *{second}* in "
+                    f"{(two[chosen] < one[chosen]).sum()} ({two[chosen].median():.2g})."
+                )
         flagged = (rows["contradicts"] != "").sum()
         lines.append(
             f"- {flagged} of the {len(rows)} claims of {paper} have another number elsewhere in "
@@ -99,16 +110,21 @@ def _claims(rows: pd.DataFrame, readings: list[str]) -> list[str]:
     cells = []
     for _, row in rows.iterrows():
         dagger = " †" if row["contradicts"] else ""
-        remark = "; ".join(
-            filter(None, [row["contradicts"] and f"† {row['contradicts']}", row["note"]])
-        )
-        said = [(_ours(row, end), row[f"verdict{end}"]) for end in ("", "_2")]
+        contradiction = row["contradicts"] and f"† {row['contradicts']}"
+        remarks = contradiction, row["note"], row["reason"], row["reason_2"]
+        remark = "; ".join(dict.fromkeys(filter(None, remarks)))
+        said = [(_ours(row, end), _said(row, end)) for end in ("", "_2")]
         printed = f"{row['printed']}{dagger}"
         cells.append([row["id"], printed, row["unit"], *(c for pair in said for c in pair), remark])
     second = any(cell[5] or cell[6] for cell in cells)
     heading = ["claim", "printed", "unit", readings[0], "", readings[1], "", "remark"]
     kept = [k for k in range(len(heading)) if second or k not in (5, 6)]
     return _table([heading[k] for k in kept], [[cell[k] for k in kept] for cell in cells])
+
+
+def _said(row: pd.Series, end: str) -> str:
+    verdict, comparison = row[f"verdict{end}"], row[f"comparison{end}"]
+    return verdict if verdict == comparison else f"{verdict} ({comparison})"
 
 
 def _ours(row: pd.Series, end: str) -> str:

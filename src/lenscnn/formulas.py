@@ -127,7 +127,7 @@ def evaluate(tree: ast.Expression, functions: dict, constants: dict[str, list]) 
         return _as_quantity(value(tree.body))
     except FormulaError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
         raise FormulaError(f"{ast.unparse(tree)}: {error}") from error
 
 

@@ -231,9 +231,6 @@ def summary(chain: dict[str, Product]) -> list[str]:
     sources = {product.record["code"].partition(".git.")[0] for product in told}
     if len(sources) > 1:
         lines.append(f"MIXED CODE: {len(sources)} versions of the library")
-    scales = {Path(path).parts[1] for path in chain if path.startswith(("results/", "paper_fig"))}
-    if len(scales) > 1:
-        lines.append(f"MIXED SCALES: {', '.join(sorted(scales))}")
     if n := sum(bool(product.other_settings) for product in told):
         lines.append(f"OTHER SETTINGS than the config's at this scale: {n} files")
     if n := sum(bool(product.other_inputs) for product in told):

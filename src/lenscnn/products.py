@@ -23,6 +23,9 @@ OF_SAMPLES = {"fit"}
 FUNCTIONS = OF_NETWORKS | OF_SAMPLES | {"parameters", "pixels"}
 """Methods of `Products` that formulas may call; the last two need the config alone."""
 
+FEWEST = 20
+"""Lenses that an RMS error is taken of at the least, as in figures 8 and 13."""
+
 _CAMERAS = ("vis", "r", "gri")
 
 CONSTANTS = {
@@ -37,8 +40,6 @@ CONSTANTS = {
 
 _UNITS = {"theta_E": "arcsec", "phi": "rad", "sigma_v": "km/s"}
 _STATISTICS = (*metrics.STATISTICS, "mean_true")
-# A Gaussian fit takes milliseconds, and 50 of them give its error to a tenth.
-_FITS = 50
 
 
 class NotRunYet(Exception):
@@ -60,6 +61,8 @@ class Products:
         The run that the files must be of: epochs of training, test images by view.
     samples
         Paths of the catalogues of test lenses, by name of the sample.
+    lenses
+        By name of the sample, how many test lenses the run has.
     networks
         By name: training ``spec`` and ``image_shape``, as `networks.build` takes them.
     geometry
@@ -74,6 +77,7 @@ class Products:
     epochs: int
     images: dict[str, int]
     samples: dict[str, list[str]] = field(default_factory=dict)
+    lenses: dict[str, int] = field(default_factory=dict)
     networks: dict[str, dict] = field(default_factory=dict)
     geometry: dict[str, dict] = field(default_factory=dict)
     scatter: dict[str, dict] = field(default_factory=dict)
@@ -104,6 +108,7 @@ class Products:
             self.epochs,
             self.images,
             {name: self.samples[other] for name, other in samples.items()},
+            {name: self.lenses[other] for name, other in samples.items()},
         )
 
     def functions(self, seed: int | None) -> dict:
@@ -189,7 +194,14 @@ class Products:
             raise FormulaError(f"no sample {sample!r}; there are {sorted(self.samples)}")
         for path in self.samples[sample]:
             _must_exist(path)
-        values = _fits(tuple(self.samples[sample]), quantity, min(self.resamples, _FITS))
+        paths = tuple(self.samples[sample])
+        count = sum(len(_labels(path)[quantity]) for path in paths)
+        if count != self.lenses[sample]:
+            raise storage.DataFileError(
+                f"{paths[0]} and the others of {sample} hold {count} lenses, this configuration "
+                f"has {self.lenses[sample]}: are they of another scale?"
+            )
+        values = _fits(paths, quantity, self.resamples)
         return Quantity(values[["mean", "sd"].index(moment)][None], (_UNITS.get(quantity, "1"),))
 
     def parameters(self, seed, name) -> Quantity:
@@ -282,7 +294,7 @@ def _lens_rms(path: str, snr: tuple[float, ...], resamples: int) -> np.ndarray:
     square = np.stack([error[name] for name in lens_metrics.PARAMETERS]) ** 2
     if snr:
         square = square[:, (labels["snr"] >= snr[0]) & (labels["snr"] < snr[1])]
-    if not square.shape[1]:
+    if square.shape[1] < FEWEST:
         return np.full((len(square), 1 + resamples), np.nan)
     return np.sqrt(_resampled(lambda values: values.mean(axis=-1), (square,), resamples))
 

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import curve_fit
 
+from lenscnn.metrics import resampled_rows
+
 QUANTITIES = ("theta_E", "sigma_v", "z_lens", "z_source")
 
 
@@ -67,13 +69,16 @@ def summarise(draw: str, lenses: dict[str, np.ndarray], printed: dict, resamples
         One row a quantity: draw, quantity, n, mean, sd, fit_amplitude, fit_mean, fit_mean_err,
         fit_sd, fit_sd_err, printed_mean, printed_sd; units arcsec, km/s, none.
     """
-    rng = np.random.default_rng(0)
     rows = []
     for name in QUANTITIES:
         values = lenses[name]
         n = len(values)
         fit = fit_gaussian(values)
-        again = [fit_gaussian(values[rng.integers(0, n, n)]) for _ in range(resamples)]
+        again = [
+            fit_gaussian(values[chosen])
+            for block in resampled_rows(n, resamples)
+            for chosen in block
+        ]
         error = np.std(again, axis=0, ddof=1)
         rows.append({
             "draw": draw, "quantity": name, "n": n, "mean": values.mean(), "sd": values.std(),

@@ -11,6 +11,7 @@ rule claims:
     input:
         **{name: at_hand(paths) for name, paths in CLAIMED.items()},
         registry=local("config/claims.csv"),
+        reasons=local("config/reasons.csv"),
         code=code_of("scripts/claims.py"),
     output:
         csv=report(
@@ -42,7 +43,7 @@ rule claims:
         readings={"scutt": READINGS[:2], "pearson2019": ["as configured", "literal"]},
         run={
             "scale": SCALE,
-            "note": f"{note_of('scutt')}; {pearson_note([*PEARSON_CORE, 'euclid_caustic'])}",
+            "note": f"{note_of('scutt')}; {pearson_note([*PEARSON_CORE, 'euclid_dark', 'euclid_caustic'])}",
         },
     script:
         "../../scripts/claims.py"

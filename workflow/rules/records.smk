@@ -7,7 +7,12 @@ rule runtime_table:
     input:
         code=code_of("scripts/tables/runtimes.py"),
     output:
-        "<papers>/runtime_table.csv",
+        report(
+            "<papers>/runtime_table.csv",
+            caption="../report/runtimes.rst",
+            category="provenance",
+            labels={"target": "time and memory of every stage"},
+        ),
     log:
         "<logs>/runtime_table.log",
     localrule: True

@@ -64,6 +64,7 @@ def claimed_runs():
                 for camera in ("vis", "gri")
             },
             "scatter": SCATTER_VIEWS["both"],
+            "lenses": {sample: draw["n_test"] for sample, draw in P["draws"].items()},
         },
     }
 
