@@ -7,6 +7,7 @@
 # make report   the same as one HTML file, with captions, code and run times
 # make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
 # make bench    the table of speeds, benchmarks/speed.csv, and its plot
+# make bench-simulation   of these only simulation
 # make docs     the graph of rules and the summary of the claims in README.md
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ CONFIG ?= config/$(if $(filter paper,$(SCALE)),config,$(SCALE)).yaml
 RELEASED = --configfile $(CONFIG) --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper figures report provenance docs test test-slurm-full format bench clean
+.PHONY: all smoke quick paper figures report provenance docs test test-slurm-full format bench bench-simulation clean
 
 all: smoke
 
@@ -68,9 +69,10 @@ format: $(ENV)
 	$(BIN)/ruff check --fix src scripts tests
 	$(BIN)/snakefmt Snakefile workflow
 
-bench: $(BENCH_ENV)
+bench bench-simulation: $(BENCH_ENV)
 	PYTHONPATH=src .venv-bench/bin/python scripts/bench.py \
-	  --table benchmarks/speed.csv --plot benchmarks/speed.png
+	  --table benchmarks/speed.csv --plot benchmarks/speed.png \
+	  $(if $(filter bench-simulation,$@),--parts simulation)
 
 # An environment of its own that sees all of the project's and adds the peers.
 $(BENCH_ENV): $(ENV) envs/bench.txt

@@ -429,17 +429,21 @@ def main() -> None:
         "--devices", nargs="+", choices=("cpu", "cuda"),
         default=["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"],
     )  # fmt: skip
+    parser.add_argument(
+        "--parts", nargs="+", choices=("networks", "simulation"), default=["networks", "simulation"]
+    )
     arguments = parser.parse_args()
     for name in arguments.devices:
         machine = Machine(resolve_device(name))
         if name == "cpu":
             torch.set_num_threads(1)
-        keras = Keras() if name == "cpu" and installed("tensorflow-cpu") else None
-        parts = [
-            *(partial(network_rows, machine, keras, *network) for network in NETWORKS),
-            partial(scutt_rows, machine),
-            *(partial(pearson2019_rows, machine, camera) for camera in ("vis", "gri")),
-        ]
+        parts = []
+        if "networks" in arguments.parts:
+            keras = Keras() if name == "cpu" and installed("tensorflow-cpu") else None
+            parts += [partial(network_rows, machine, keras, *network) for network in NETWORKS]
+        if "simulation" in arguments.parts:
+            parts.append(partial(scutt_rows, machine))
+            parts += [partial(pearson2019_rows, machine, camera) for camera in ("vis", "gri")]
         for part in parts:  # written one by one: a run cut short keeps what it has
             plot(speed.update(arguments.table, part()), arguments.plot)
 

@@ -488,8 +488,12 @@ def test_magnitudes_of_the_other_bands_are_those_of_an_sed(spec, colours):
 def test_a_band_without_colours_is_named(spec, colours):
     given = spec("lsst")
     given["survey"]["bands"] = given["survey"]["bands"] | {"Y": {"zero_point": 27, "sky": 20}}
+
+    def judge(systems):
+        raise AssertionError("a lens was drawn before")
+
     with pytest.raises(ValueError, match="no colours for band Y: the table has g, r, i, VIS"):
-        pearson.draw_lenses(given, "test", np.arange(3), _bright, colours)
+        pearson.draw_lenses(given, "test", np.arange(3), judge, colours)
 
 
 def test_a_survey_of_one_band_needs_no_colours(spec, colours):

@@ -160,7 +160,7 @@ def test_every_leaf_of_the_schema_is_described():
             text = node["description"]
             assert re.search(
                 r"\((no unit|count|unit of the quantity)\)|arcsec|rad\b|solar masses|km/s|theta_E"
-                r"|pixels",
+                r"|pixels|[Ss]econd|degrees|dex|years|magnitude|[Ee]lectrons",
                 text,
             ), (path, text)
         for name, child in children.items():
@@ -231,6 +231,10 @@ def overlay(tmp_path, name, changes):
         (
             {"pearson2019": {"misalignment": {"both": {"test": [0, 40]}}}},
             ["misalignment.both.test", "no light scatters by 40"],
+        ),
+        (
+            {"pearson2019": {"population": {"light_of_mass": {"q_mean": 0.8, "q_sd": 0.02}}}},
+            ["light_of_mass.q_mean", "0.8 is more than five times q_sd, 0.02, below 1"],
         ),
         (
             {"pearson2019": {"population": {"light_of_mass": {"q_mean": 20}}}},

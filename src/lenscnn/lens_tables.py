@@ -86,11 +86,12 @@ def lens_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
     n = "--".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
     caption = (
         rf"Root mean square of predicted minus true parameters over {n} test images, that of "
-        r"$\phi$ modulo $\pi$. In brackets the error: bootstrap over the test images, joined "
-        r"with the error of the mean over training seeds where there are several; then, in "
-        r"parentheses, what the paper prints. The last column takes the dark current of the "
-        r"text literally. Networks tested on images less a fitted profile were trained on images "
-        r"less the true lens light."
+        r"$\phi$ modulo $\pi$. After each in parentheses its error in the last digits: bootstrap "
+        r"over the test images, joined with the error of the mean over training seeds where there "
+        r"are several; then, in parentheses of its own, what the paper prints. The last column "
+        r"takes the dark current of the text literally, at small scales with fewer images than "
+        r"the others. Networks tested on images less a fitted profile were trained on images less "
+        r"the true lens light."
     )
     return latex_table(caption, reading, scale, "l" + "c" * len(_CAMERAS), heading, body)
 

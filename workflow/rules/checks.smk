@@ -25,6 +25,12 @@ def check_config(config):
                             f"{key}.{end}",
                             f"{node[end]} cuts off the whole distribution",
                         )
+            if "q_sd" in node and 0 < 5 * node["q_sd"] < 1 - node["q_mean"]:
+                # The light of a round lens would have to be rounder than round.
+                refuse(
+                    f"{key}.q_mean",
+                    f"{node['q_mean']} is more than five times q_sd, {node['q_sd']}, below 1",
+                )
             for name, child in node.items():
                 visit(child, f"{key}.{name}" if key else name)
         elif isinstance(node, float) and not math.isfinite(node):

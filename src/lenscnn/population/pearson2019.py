@@ -16,7 +16,13 @@ from lenscnn.cosmology import comoving_distance
 from lenscnn.lensing.caustics import tangential_caustic
 from lenscnn.observation import background, electrons
 from lenscnn.population.laws import truncated_normal
-from lenscnn.population.photometry import Photometry, age_of_universe, choose_sed, colours
+from lenscnn.population.photometry import (
+    Photometry,
+    age_of_universe,
+    check_bands,
+    choose_sed,
+    colours,
+)
 from lenscnn.seeds import image_keys, stream_key, uniforms_of
 
 COLUMNS = {
@@ -306,7 +312,7 @@ def _magnitudes(spec, photometry, lenses, number) -> dict[str, np.ndarray]:
     """Magnitudes in every band, by SEDs of some age that galaxies at that redshift can have."""
     survey, cosmology = spec["survey"], spec["cosmology"]
     bands, magnitudes = list(survey["bands"]), {}
-    if bands == [survey["detection_band"]]:  # no colour is needed, and none need be known
+    if len(bands) == 1:  # no colour is needed, and none need be known
         return {f"magnitude_{k}_{bands[0]}": lenses[f"magnitude_{k}"] for k in ("source", "lens")}
     for galaxy, slot, youngest in (
         ("source", _SOURCE_SED, 0.0),
@@ -455,7 +461,11 @@ def draw_lenses(
     NothingDetected
         If some image finds no system within ``maximum_attempts``, or none of them within as many
         altogether; says what fell to which cut.
+    ValueError
+        If the survey has several bands of which one has no colours.
     """
+    if len(spec["survey"]["bands"]) > 1:
+        check_bands(photometry, spec["survey"]["bands"])
     universe = Universe(spec)
     stream = stream_key(spec["seed"], spec["draw"], split, "system")
     keys = image_keys(stream, index)

@@ -442,6 +442,15 @@ def choose_sed(u, z, photometry: Photometry, minimum_age: float, universe_age) -
     return order[first + np.minimum((u * n).astype(int), n - 1)]
 
 
+def check_bands(photometry: Photometry, bands) -> None:
+    """Raise ValueError, naming it, if a band is not in the table."""
+    if unknown := set(bands) - {*photometry.bands}:
+        raise ValueError(
+            f"no colours for band {', '.join(sorted(unknown))}: "
+            f"the table has {', '.join(photometry.bands)}"
+        )
+
+
 def colours(photometry: Photometry, sed_index, z, bands, reference_band: str) -> np.ndarray:
     """m_band - m_reference of SEDs at redshifts, linear between those of the table.
 
@@ -468,11 +477,7 @@ def colours(photometry: Photometry, sed_index, z, bands, reference_band: str) ->
     ValueError
         If a band or a redshift is not in the table.
     """
-    if unknown := {*bands, reference_band} - {*photometry.bands}:
-        raise ValueError(
-            f"no colours for band {', '.join(sorted(unknown))}: "
-            f"the table has {', '.join(photometry.bands)}"
-        )
+    check_bands(photometry, {*bands, reference_band})
     grid, z = photometry.redshift, np.asarray(z, float)
     if not np.all((z >= grid[0]) & (z <= grid[-1])):
         raise ValueError(
