@@ -31,6 +31,10 @@ BINNED_BY = {
 """What errors are binned by (Figures 8 and 13), with units; R_e is the lens light's."""
 
 
+FEWEST = 20
+"""Lenses behind an RMS error that is worth showing: of fewer, neither it nor its error means much."""
+
+
 def parameters(theta_E, e1, e2) -> dict[str, np.ndarray]:
     """`PARAMETERS` by name, from the estimated three: ellipticity 1 - q, 0 <= phi < pi rad."""
     q, phi = e1_e2_to_q_phi_pearson(e1, e2)

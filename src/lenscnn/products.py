@@ -23,9 +23,6 @@ OF_SAMPLES = {"fit"}
 FUNCTIONS = OF_NETWORKS | OF_SAMPLES | {"parameters", "pixels"}
 """Methods of `Products` that formulas may call; the last two need the config alone."""
 
-FEWEST = 20
-"""Lenses that an RMS error is taken of at the least, as in figures 8 and 13."""
-
 _CAMERAS = ("vis", "r", "gri")
 
 CONSTANTS = {
@@ -294,7 +291,7 @@ def _lens_rms(path: str, snr: tuple[float, ...], resamples: int) -> np.ndarray:
     square = np.stack([error[name] for name in lens_metrics.PARAMETERS]) ** 2
     if snr:
         square = square[:, (labels["snr"] >= snr[0]) & (labels["snr"] < snr[1])]
-    if square.shape[1] < FEWEST:
+    if square.shape[1] < lens_metrics.FEWEST:
         return np.full((len(square), 1 + resamples), np.nan)
     return np.sqrt(_resampled(lambda values: values.mean(axis=-1), (square,), resamples))
 

@@ -20,9 +20,7 @@ from lenscnn.figures.style import (
     new_figure,
     styled,
 )
-
-FEWEST = 20
-"""A bin of fewer lenses is not shown: neither its RMS nor the error of that means much."""
+from lenscnn.lens_metrics import FEWEST
 
 _COLUMNS = {
     "fractional_theta_E": "Einstein radius, fractional error",
