@@ -32,7 +32,7 @@ BINNED_BY = {
 
 
 FEWEST = 20
-"""Lenses behind an RMS error that is worth showing: of fewer, neither it nor its error means much."""
+"""Lenses behind an RMS error worth showing: of fewer, neither it nor its error means much."""
 
 
 def parameters(theta_E, e1, e2) -> dict[str, np.ndarray]:
