@@ -1,7 +1,7 @@
 """`snakemake --profile slurm` on a real Slurm, which tests/slurm/start puts up on this machine.
 
 The fixture `day` is a bad day in the life of one DAG; each test looks at one thing that happened.
-The whole DAG takes longest: make test-slurm-full.
+All of it takes minutes: make test-slurm-full.
 """
 
 import os
@@ -20,6 +20,8 @@ from conftest import ROOT
 from test_workflow import ENVIRONMENT, clone, overlay
 
 from lenscnn import networks
+
+pytestmark = pytest.mark.slurm_full
 
 PATIENCE = 3600  # seconds; on a free machine nothing takes a tenth of that
 TINY = {
@@ -457,7 +459,6 @@ def test_the_controller_can_be_a_batch_job_itself(copy):
     assert by_rule(jobs(copy, JobState="COMPLETED"))["population"] == 2
 
 
-@pytest.mark.slurm_full
 def test_the_whole_dag_at_smoke_scale(slurm, tmp_path):
     copy = clone(tmp_path)
     whole = ["snakemake", *SLURM, "--jobs", "4", "--configfile", "config/smoke.yaml", "--", "all"]
