@@ -398,7 +398,8 @@ def test_an_interrupted_controller_cancels_its_jobs_and_the_next_one_goes_on(sma
     run.send_signal(signal.SIGINT)
     assert run.wait(PATIENCE) != 0
     wait(lambda: not jobs(copy, JobState="COMPLETING"))
-    assert {job["JobState"] for job in jobs(copy)} <= {"CANCELLED", "COMPLETED"}
+    # A step that is told to end may say of itself that it failed before Slurm has cancelled it.
+    assert {job["JobState"] for job in jobs(copy)} <= {"CANCELLED", "COMPLETED", "FAILED"}
     finish(copy, start(copy, *CATALOGUES))
     assert not leftovers(copy)
 
