@@ -63,11 +63,11 @@ def test_all_is_every_figure_and_table_of_both_readings():
     pearson = {f"pearson2019_{name}": 1 for name in PEARSON_TARGETS} | {
         "pearson2019_population": 4 * 12 + 2 * 2 + 2, "pearson2019_selection": 1,
         "pearson2019_examples": 3, "pearson2019_images": networks + tests,
-        "pearson2019_metrics": tests,
+        "pearson2019_metrics": tests, "pearson2019_light": 3,
     }  # fmt: skip
     stages["train"] += networks
     stages["predict"] += estimates
-    assert planned == targets | aids | stages | pearson | {"claims": 1}
+    assert planned == targets | aids | stages | pearson | {"claims": 1, "provenance_table": 1}
 
 
 def test_every_target_has_a_name_and_a_path():
