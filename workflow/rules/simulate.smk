@@ -8,8 +8,7 @@ rule population:
         "<results>/{reading}/population/{draw}/{split}.h5",
     log:
         "<logs>/{reading}/population/{draw}/{split}.log",
-    benchmark:
-        "<benchmarks>/{reading}/population/{draw}/{split}.tsv"
+    # No benchmark: it takes seconds, and drawing from released predictions runs it.
     conda:
         "../../envs/lenscnn.yaml"
     threads: 1
