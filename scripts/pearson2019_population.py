@@ -33,7 +33,7 @@ for start in range(first, end, BLOCK):
     index = np.arange(start, min(start + BLOCK, end))
     try:
         lenses, lost = pearson2019.draw_lenses(args.spec, args.split, index, judge, colours)
-    except (pearson2019.NothingDetected, ValueError) as error:
+    except (pearson2019.NothingDetected, photometry.ColourError) as error:
         sys.exit(f"error: {error}")
     parts.append(lenses)
     fallen = {name: fallen[name] + lost[name] for name in fallen}

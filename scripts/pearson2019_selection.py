@@ -1,19 +1,17 @@
 """Moments and Gaussian fits of the detected samples, as CSV."""
 
-import numpy as np
 import pandas as pd
 
 from lenscnn.claims import printed, read_registry
 from lenscnn.selection import QUANTITIES, summarise
-from lenscnn.storage import read_h5, replacing
+from lenscnn.storage import read_columns, replacing
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
 registry = read_registry(job.input.registry)
 tables = []
 for draw in job.params.draws:
-    parts = [read_h5(path)[0] for path in job.input[draw]]
-    lenses = {name: np.concatenate([part[name] for part in parts]) for name in QUANTITIES}
+    lenses = read_columns(job.input[draw], QUANTITIES)
     fits = {
         name: [printed(registry, f"fit('{draw}', '{name}', '{of}')") for of in ("mean", "sd")]
         for name in QUANTITIES

@@ -46,12 +46,25 @@ def test_shards_join_in_order(tmp_path):
     assert set(labels["subset"]) == {"varied"} and attrs["unit"] == "electrons"
 
 
+def test_chosen_columns_of_several_files_join(tmp_path):
+    for k in (0, 1):
+        arrays = {"x": np.arange(3.0) + 10 * k, "unused": np.zeros(3)}
+        storage.write_h5(tmp_path / f"{k}.h5", arrays, {"k": k})
+    paths = [tmp_path / "0.h5", tmp_path / "1.h5"]
+    joined = storage.read_columns(paths, ["x"])
+    assert joined.keys() == {"x"}
+    np.testing.assert_array_equal(joined["x"], [0, 1, 2, 10, 11, 12])
+    assert storage.read_attrs(paths[1])["k"] == 1
+    with pytest.raises(storage.DataFileError, match="0.h5 lacks y; it has .'unused', 'x'"):
+        storage.read_columns(paths, ["x", "y"])
+
+
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.9])
 def test_truncated_file_is_named(tmp_path, keep):
     path = tmp_path / "shard.h5"
     _shard(path)
     path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
-    for read in (storage.read_h5, lambda path: storage.load_images([path])):
+    for read in (storage.read_h5, storage.read_attrs, lambda path: storage.load_images([path])):
         with pytest.raises(storage.DataFileError, match="shard.h5.*delete it"):
             read(path)
 

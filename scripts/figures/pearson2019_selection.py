@@ -1,18 +1,16 @@
 """pearson2019, Figures 1-3: distributions of the detected samples."""
 
-import numpy as np
 import pandas as pd
 
 from lenscnn.figures.selection import selection_figure
 from lenscnn.figures.style import save
-from lenscnn.storage import read_h5
+from lenscnn.storage import read_columns
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
 
 def columns(paths):
-    parts = [read_h5(path)[0] for path in paths]
-    return {name: np.concatenate([part[name] for part in parts]) for name in job.params.quantities}
+    return read_columns(paths, job.params.quantities)
 
 
 figure = selection_figure(

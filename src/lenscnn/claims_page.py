@@ -43,9 +43,8 @@ def page(ledger: pd.DataFrame, readings: dict[str, list[str]], scale: str, note:
         "*undecided*: a match, or a bound kept or not, for no better reason than the size of our "
         "error. *contradicts itself*: the paper has another number for it elsewhere (†); how ours "
         "compares with this one stands beside it. Our *sigma* is half of the central 68.27 per "
-        "cent. In brackets "
-        "the error, in units of the last digits; triples are Einstein radius, orientation, "
-        "ellipticity.",
+        "cent. In brackets the error, in units of the last digits; triples are Einstein radius, "
+        "orientation, ellipticity.",
         "",
     ]
     lines += ["## Summary", "", *_summary(ledger, readings)]

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from lenscnn import networks
 from lenscnn.provenance import canonical, changes, decode, file_digest, read_hdf5
 
 _JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)(?:Shell command: (.*))?", re.M)
@@ -61,6 +60,8 @@ def read_record(path) -> dict | None:
         If a file that should say something does not, or cannot be read.
     """
     if Path(path).suffix == ".pt":
+        from lenscnn import networks  # here, for torch takes seconds to import
+
         return decode(networks.load(path).get("provenance", {}), path)
     return read_hdf5(path) if Path(path).suffix == ".h5" else None
 
@@ -152,17 +153,18 @@ def table(paths) -> pd.DataFrame:
 
 
 def _row(record: dict) -> dict[str, str]:
-    def listed(values):
-        return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
-
     return {
         "code": record["code"],
         "device": record["device"],
         "python": record["python"],
-        "libraries": listed(record["libraries"]),
+        "libraries": _listed(record["libraries"]),
         "seeds": ", ".join(sorted(_seeds(record["spec"], "population"))),
-        "inputs": listed(record["inputs"]),
+        "inputs": _listed(record["inputs"]),
     }
+
+
+def _listed(values: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
 
 
 def makers(chain: dict[str, Product]) -> dict[str, str]:
@@ -172,7 +174,7 @@ def makers(chain: dict[str, Product]) -> dict[str, str]:
 
 
 def _maker(record: dict) -> str:
-    libraries = ", ".join(f"{name} {version}" for name, version in record["libraries"].items())
+    libraries = _listed(record["libraries"])
     return f"{record['code']}; python {record['python']}, {libraries}; {record['device']}"
 
 

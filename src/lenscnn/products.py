@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lenscnn import lens_metrics, metrics, networks, selection, storage
+from lenscnn import lens_metrics, metrics, selection, storage
 from lenscnn.formulas import FormulaError, Quantity
 
 OF_NETWORKS = {"rms", "stat", "lowest", "largest_excess", "share", "mean_n", "steadiest"}
@@ -203,6 +203,8 @@ class Products:
 
     def parameters(self, seed, name) -> Quantity:
         """Trainable parameters of a network, counted on the module."""
+        from lenscnn import networks  # here, for torch takes seconds to import
+
         network = networks.build(**self.networks[name])
         return Quantity(np.array([[networks.count_parameters(network)]], float), ("parameters",))
 
@@ -314,12 +316,5 @@ def _statistics(path: str, subset: str, resamples: int) -> np.ndarray:
 @functools.cache
 def _fits(paths: tuple[str, ...], quantity: str, resamples: int) -> np.ndarray:
     """Mean and sd of Gaussian fits to a sample, shape (2, 1 + resamples)."""
-    values = np.concatenate([storage.read_h5(path)[0][quantity] for path in paths])
-
-    def fits(sample):
-        rows = np.atleast_2d(sample)
-        return np.stack([selection.fit_gaussian(row)[1:] for row in rows], axis=-1)
-
-    blocks = [fits(values)]
-    blocks += [fits(values[rows]) for rows in metrics.resampled_rows(len(values), resamples)]
-    return np.concatenate(blocks, axis=-1)
+    values = np.concatenate([_labels(path)[quantity] for path in paths])
+    return selection.resampled_fits(values, resamples)[:, 1:].T

@@ -10,14 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import h5py
-
 import lenscnn
-from lenscnn.storage import DataFileError
+from lenscnn.storage import DataFileError, read_attrs
 
 _LIBRARIES = ("numpy", "scipy", "numba", "torch", "h5py", "pandas", "matplotlib", "snakemake")
-
-
 _RECORD = ("code", "python", "libraries", "device", "spec", "inputs")
 
 
@@ -95,12 +91,7 @@ def read_hdf5(path) -> dict:
     DataFileError
         If it has none, or cannot be read.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            stored = dict(file.attrs)
-    except OSError as error:
-        raise DataFileError(f"{path} is damaged or no HDF5 file ({error})") from error
-    return decode(stored, path)
+    return decode(read_attrs(path), path)
 
 
 def changes(old, new, key: str = "") -> list[tuple[str, object, object]]:

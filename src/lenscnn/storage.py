@@ -139,6 +139,35 @@ def read_h5(path) -> tuple[dict[str, np.ndarray], dict]:
         return {name: _decode(dataset) for name, dataset in file.items()}, dict(file.attrs)
 
 
+def read_attrs(path) -> dict:
+    """Attributes of a file of arrays or of images.
+
+    Raises
+    ------
+    DataFileError
+        If the file is missing, truncated or foreign.
+    """
+    with _open_h5(path) as file:
+        return dict(file.attrs)
+
+
+def read_columns(paths: list, names) -> dict[str, np.ndarray]:
+    """Some arrays of several files made by `write_h5`, end to end.
+
+    Raises
+    ------
+    DataFileError
+        As `read_h5`, or if a file lacks one of them.
+    """
+    parts = []
+    for path in paths:
+        arrays, _ = read_h5(path)
+        if missing := sorted(set(names) - arrays.keys()):
+            raise DataFileError(f"{path} lacks {', '.join(missing)}; it has {sorted(arrays)}")
+        parts.append(arrays)
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+
 class ImageWriter:
     """A shard of images, written in chunks; a context manager.
 

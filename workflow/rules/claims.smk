@@ -5,11 +5,12 @@ CLAIMED = {
     **claimed_predictions(),
     **{draw: pearson_shards(draw, "test") for draw in PEARSON_DRAWN},
 }
+CLAIMED_HERE = {name: at_hand(paths) for name, paths in CLAIMED.items()}
 
 
 rule claims:
     input:
-        **{name: at_hand(paths) for name, paths in CLAIMED.items()},
+        **CLAIMED_HERE,
         registry=local("config/claims.csv"),
         reasons=local("config/reasons.csv"),
         code=code_of("scripts/claims.py"),
@@ -34,7 +35,7 @@ rule claims:
     params:
         runs=claimed_runs(),
         awaited={
-            name: sorted({*map(here, paths)} - {*map(here, at_hand(paths))})
+            name: [here(path) for path in paths if path not in CLAIMED_HERE[name]]
             for name, paths in CLAIMED.items()
         },
         samples=PEARSON_DRAWN,

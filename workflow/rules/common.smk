@@ -76,9 +76,8 @@ def code_of(script):
                     package / "__init__.py" for package in (place, *place.parents)
                 ]
     paths = [files[0].as_posix(), *sorted(path.as_posix() for path in files[1:])]
-    return [
-        local(path) for path in paths
-    ]  # with the workflow, wherever the data may be
+    # Local: code comes with the workflow, wherever the data may be.
+    return [local(path) for path in paths]
 
 
 def as_json(value):

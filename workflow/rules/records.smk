@@ -29,7 +29,7 @@ rule runtime_table:
 
 rule provenance_table:
     input:
-        records=[path for paths in CLAIMED.values() for path in at_hand(paths)],
+        records=[path for paths in CLAIMED_HERE.values() for path in paths],
         code=code_of("scripts/tables/provenance.py"),
     output:
         report(

@@ -461,8 +461,8 @@ def draw_lenses(
     NothingDetected
         If some image finds no system within ``maximum_attempts``, or none of them within as many
         altogether; says what fell to which cut.
-    ValueError
-        If the survey has several bands of which one has no colours.
+    ColourError
+        If the survey has several bands of which one has no colours, or a galaxy none.
     """
     if len(spec["survey"]["bands"]) > 1:
         check_bands(photometry, spec["survey"]["bands"])

@@ -42,6 +42,10 @@ class SEDError(Exception):
     """A file of SEDs cannot be used; the message names it and says what to do."""
 
 
+class ColourError(ValueError):
+    """A survey or a population asks for colours that the table does not have."""
+
+
 @dataclass(frozen=True)
 class SED:
     """Spectrum of a galaxy at rest.
@@ -425,7 +429,7 @@ def choose_sed(u, z, photometry: Photometry, minimum_age: float, universe_age) -
 
     Raises
     ------
-    ValueError
+    ColourError
         If no SED is old enough yet younger than the universe.
     """
     order = np.argsort(photometry.age, kind="stable")
@@ -434,7 +438,7 @@ def choose_sed(u, z, photometry: Photometry, minimum_age: float, universe_age) -
     n = np.searchsorted(ages, universe_age) - first
     if np.any(n <= 0):
         worst = np.argmin(n)
-        raise ValueError(
+        raise ColourError(
             f"no SED of the library is at least {minimum_age:.3g} yr old and younger than the "
             f"universe at z = {z[worst]:g} ({universe_age[worst]:.3g} yr): lower the minimum age "
             "or the redshifts, or use a library with more ages"
@@ -443,9 +447,9 @@ def choose_sed(u, z, photometry: Photometry, minimum_age: float, universe_age) -
 
 
 def check_bands(photometry: Photometry, bands) -> None:
-    """Raise ValueError, naming it, if a band is not in the table."""
+    """Raise ColourError, naming it, if a band is not in the table."""
     if unknown := set(bands) - {*photometry.bands}:
-        raise ValueError(
+        raise ColourError(
             f"no colours for band {', '.join(sorted(unknown))}: "
             f"the table has {', '.join(photometry.bands)}"
         )
@@ -474,13 +478,13 @@ def colours(photometry: Photometry, sed_index, z, bands, reference_band: str) ->
 
     Raises
     ------
-    ValueError
+    ColourError
         If a band or a redshift is not in the table.
     """
     check_bands(photometry, {*bands, reference_band})
     grid, z = photometry.redshift, np.asarray(z, float)
     if not np.all((z >= grid[0]) & (z <= grid[-1])):
-        raise ValueError(
+        raise ColourError(
             f"redshifts from {z.min():g} to {z.max():g} leave the table of colours "
             f"({grid[0]:g} to {grid[-1]:g}): narrow them, or build a wider table"
         )
