@@ -12,8 +12,9 @@ registry = read_registry(job.input.registry)
 tables = []
 for draw in job.params.draws:
     lenses = read_columns(job.input[draw], QUANTITIES)
+    survey = draw.removesuffix("_literal")  # two readings of one printed sample
     fits = {
-        name: [printed(registry, f"fit('{draw}', '{name}', '{of}')") for of in ("mean", "sd")]
+        name: [printed(registry, f"fit('{survey}', '{name}', '{of}')") for of in ("mean", "sd")]
         for name in QUANTITIES
     }
     tables.append(summarise(draw, lenses, fits, job.params.bootstrap))

@@ -146,7 +146,7 @@ rule pearson2019_light:
 
 rule pearson2019_selection:
     input:
-        **{draw: pearson_shards(draw, "test") for draw in PEARSON_CORE},
+        **{draw: pearson_shards(draw, "test") for draw in PEARSON_DRAWN},
         registry=local("config/claims.csv"),
         code=code_of("scripts/pearson2019_selection.py"),
     output:
@@ -157,7 +157,7 @@ rule pearson2019_selection:
     conda:
         "../../envs/lenscnn.yaml"
     params:
-        draws=PEARSON_CORE,
+        draws=PEARSON_DRAWN,
         bootstrap=P["evaluation"]["bootstrap"],
     script:
         "../../scripts/pearson2019_selection.py"

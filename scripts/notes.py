@@ -1,0 +1,60 @@
+"""Print the numbers of README.md and config/README.md that no table of the workflow holds.
+
+    PYTHONPATH=src python scripts/notes.py results/quick
+
+reads the test samples and the predictions of pearson2019 under that folder.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from lenscnn.conventions import q_phi_to_e1_e2_pearson
+from lenscnn.lens_metrics import errors, parameters
+from lenscnn.storage import read_columns, read_h5
+
+ENDS = (2.3, 2.5, 2.8, 3.0, 3.5)  # arcsec
+
+parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+parser.add_argument("results", type=Path, help="folder of a scale, results/quick")
+paper = parser.parse_args().results / "pearson2019"
+
+
+def rms(values):
+    return np.sqrt(np.mean(np.square(values)))
+
+
+def test_lenses(survey):
+    names = ("theta_E", "q", "phi", "lens_q", "lens_phi")
+    return read_columns(sorted((paper / f"population/{survey}/test").glob("*.h5")), names)
+
+
+print("Ranges of theta_E to train in: lenses beyond, and the error that they bring")
+for survey in ("euclid", "lsst"):
+    theta_E = test_lenses(survey)["theta_E"]
+    for end in ENDS:
+        excess = np.clip(theta_E - end, 0, None)
+        print(
+            f'  {survey} to {end}": {np.count_nonzero(excess)} of {len(excess)}, {rms(excess):.3f}"'
+        )
+
+print("RMS error of theta_E within the training range, lens light removed")
+for camera in ("vis", "r", "gri"):
+    arrays, attrs = read_h5(paper / f"predictions/{camera}_removed/{camera}_removed_seed0.h5")
+    population = json.loads(attrs["spec"])["training"]["images"]["population"]
+    limits = population["training"]["theta_E"]
+    truth, estimate = arrays["true"][:, 0], arrays["predicted"][:, 0]
+    inside = (truth >= limits["minimum"]) & (truth <= limits["maximum"])
+    error = (estimate - truth)[inside]
+    print(f'  {camera}: {rms(error):.4f}", {1 - inside.mean():.1%} of the lenses left out')
+
+print("Shape of the light times the best common factor, taken for the mass's")
+lenses = test_lenses("euclid")
+mass = np.stack(q_phi_to_e1_e2_pearson(lenses["q"], lenses["phi"]))
+light = np.stack(q_phi_to_e1_e2_pearson(lenses["lens_q"], lenses["lens_phi"]))
+factor = np.sum(mass * light) / np.sum(light**2)
+error = errors(parameters(lenses["theta_E"], *mass), parameters(lenses["theta_E"], *factor * light))
+off = ", ".join(f"{name} {rms(error[name]):.3f}" for name in ("e1", "e2", "ellipticity"))
+print(f"  euclid: {factor:.2f}: {off}")
