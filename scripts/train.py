@@ -29,7 +29,7 @@ def main() -> None:
     spec = arguments.spec
     training.check_spec(spec)
     device = devices.resolve_device(arguments.device)
-    images, labels = training.load_normalised(arguments.shards)
+    images, labels = training.load_normalised(arguments.shards, spec["normalise"])
     columns = {
         name: training.label(labels, name, arguments.shards[0])
         for name in (*spec["targets"], *spec["scalars"])

@@ -25,7 +25,7 @@ COSMOLOGY = FlatLambdaCDM(67.4, 0.32, Tcmb0=0)
 def spec(config):
     """Function: the population spec of a survey and a reading, as the workflow puts it together."""
 
-    def build(survey="euclid", reading="calibrated", **changes):
+    def build(survey="euclid", reading="calibrated", criteria=None, **changes):
         paper = config["pearson2019"]
         population, reading = dict(paper["population"]), paper["readings"][reading]
         survey = {"name": survey, **paper["surveys"][survey]}
@@ -38,9 +38,10 @@ def spec(config):
         return population | {
             "seed": 5, "draw": "check", "cosmology": paper["cosmology"], "redshift": redshift,
             "position": reading["position"], "survey": survey,
-            "criteria": paper["criteria"] | {"snr": reading["snr"]},
+            "criteria": paper["criteria"] | {"snr": reading["snr"]} | (criteria or {}),
             "scene": paper["scene"], "training": None,
             "maximum_attempts": reading["maximum_attempts"],
+            "k_correction": paper["photometry"]["k_correction"],
             "minimum_lens_age": paper["photometry"]["minimum_lens_age"],
             "center_sd": population["center_sd"] * survey["pixel_scale"],
         } | changes  # fmt: skip
@@ -131,7 +132,7 @@ def _bright(systems):
 
 
 def test_the_first_attempt_that_passes_is_taken(spec, colours):
-    given = spec(criteria={"mu": 3.0, "snr": 30.0})
+    given = spec(criteria={"snr": 30.0})
     lenses, fallen = pearson.draw_lenses(given, "test", np.arange(5), _bright, colours)
     keys = image_keys(stream_key(5, "check", "test", "system"), np.arange(5))
     universe = pearson.Universe(given)
@@ -139,7 +140,7 @@ def test_the_first_attempt_that_passes_is_taken(spec, colours):
         last = int(lenses["attempt"][i])
         attempts = np.arange(last + 1)
         passed, systems, _ = pearson.candidates(
-            given, universe, np.full(last + 1, keys[i]), attempts, None
+            given, universe, colours, np.full(last + 1, keys[i]), attempts, None
         )
         detected = (60.0 / systems["z_source"] > 30.0) & (
             50.0 * systems["source_R_sersic"] > given["survey"]["seeing"]
@@ -173,10 +174,10 @@ def test_a_sample_keeps_its_own_rules(spec, colours):
     np.testing.assert_allclose(np.rad2deg(radians) * 3600, lenses["theta_E"], rtol=2e-3)
 
 
-def _attempts(given, n):
+def _attempts(given, n, photometry=None):
     """Candidates among the first `n` attempts of image 0."""
     key = image_keys(stream_key(5, "check", "test", "system"), np.zeros(n, int))
-    return pearson.candidates(given, pearson.Universe(given), key, np.arange(n), None)
+    return pearson.candidates(given, pearson.Universe(given), photometry, key, np.arange(n), None)
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +185,7 @@ def lenient(spec):
     """Function: a spec with the seeing lifted and no system too faint."""
 
     def build(survey="euclid", reading="calibrated", **changes):
-        given = spec(survey, reading, criteria={"mu": 3.0, "snr": 0.0}, **changes)
+        given = spec(survey, reading, criteria={"snr": 0.0}, **changes)
         given["survey"]["seeing"] = 0.0
         return given
 
@@ -282,10 +283,11 @@ def test_no_system_that_would_be_detected_is_too_faint_to_be_imaged(spec, lenien
     _, system, _ = _attempts(sharp, 24_000)
     magnitudes = np.arange(10.0, 35.0, 0.02)[:, None]
     repeated = {k: np.broadcast_to(v, (len(magnitudes), len(v))) for k, v in system.items()}
-    cut = pearson.faint(given, repeated | {"magnitude_source": magnitudes})
+    column = f"magnitude_source_{given['survey']['detection_band']}"
+    cut = pearson.faint(given, repeated | {column: magnitudes})
     assert np.all(np.diff(cut.astype(int), axis=0) >= 0) and cut[-1].all()
     brightest = magnitudes[np.argmax(cut, axis=0), 0]
-    _, snr = detector(given)(system | {"magnitude_source": brightest})
+    _, snr = detector(given)(system | {column: brightest})
     assert len(snr) > 1000 and snr.max() < 20
 
 
@@ -483,6 +485,46 @@ def test_magnitudes_of_the_other_bands_are_those_of_an_sed(spec, colours):
             allowed = (colours.age >= youngest) & (colours.age < oldest[k])
             distance = np.hypot(*(table - [g[k] - r[k], i[k] - r[k]]).T)
             assert distance[allowed].min() < 1e-5
+
+
+def test_k_corrected_magnitudes_are_those_of_an_sed(spec, colours):
+    """Of some SED of the right age, seen in r at rest and in all bands at its redshift."""
+    given = spec("lsst", k_correction=True, criteria={"snr": 0.0})
+    _, system, _ = _attempts(given, 400, colours)
+    rest = system["magnitude_source"]  # M + distance modulus
+    n, z = len(rest), system["z_source"]
+    assert n > 10
+    lenses, _ = pearson.draw_lenses(given, "test", np.arange(10), _bright, colours)
+    change = system["magnitude_source_r"] - rest
+    for k in range(n):
+        every = photometry.k_corrections(colours, np.arange(480), np.full(480, z[k]), ["r"])[:, 0]
+        allowed = colours.age < COSMOLOGY.age(z[k]).to_value(units.yr)
+        assert np.abs(every - change[k])[allowed].min() < 1e-5
+    plain, _ = pearson.draw_lenses(
+        spec("lsst", criteria={"snr": 0.0}), "test", np.arange(10), _bright, colours
+    )
+    np.testing.assert_array_equal(lenses["attempt"], plain["attempt"])  # _bright sees no magnitude
+    assert np.all(lenses["magnitude_lens_r"] != plain["magnitude_lens_r"])
+
+
+def test_any_band_loses_no_lens_to_its_colour(spec, colours):
+    """What one band alone shows, all together show too, and more."""
+    passed = {}
+    for band in "gri":
+        given = spec("lsst")
+        given["survey"]["detection_band"] = band
+        given["criteria"]["any_band"] = True
+        passed[band] = _attempts(given, 60_000, colours)
+    # Magnitudes are anchored in the detection band, whose sources then are the same.
+    for band, (rows, system, _) in passed.items():
+        given = spec("lsst")
+        given["survey"]["detection_band"] = band
+        alone, of_alone, _ = _attempts(given, 60_000, colours)
+        assert np.isin(alone, rows).all() and len(rows) > len(alone)
+        np.testing.assert_array_equal(
+            system[f"magnitude_source_{band}"][np.isin(rows, alone)],
+            of_alone[f"magnitude_source_{band}"],
+        )
 
 
 def test_a_band_without_colours_is_named(spec, colours):

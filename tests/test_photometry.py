@@ -64,17 +64,22 @@ def test_colours_agree_with_speclite(speclite):
     ours = photometry.tabulate(seds, redshift)
     assert ours.bands == ("g", "r", "i", "VIS")
     filters = speclite.load_filters("lsst2016-g", "lsst2016-r", "lsst2016-i", "Euclid-VIS")
-    for sed, colours in zip(seds, ours.colours, strict=True):
-        for z, row in zip(redshift, colours, strict=True):
+    for sed, colours, k in zip(seds, ours.colours, ours.k_correction, strict=True):
+        rest = filters.get_ab_magnitudes(sed.flux, sed.wavelength * 10)["lsst-r"][0]
+        for z, row, correction in zip(redshift, colours, k, strict=True):
             # F_lambda in erg / s / cm^2 / Angstrom against wavelength in Angstrom.
             magnitudes = filters.get_ab_magnitudes(sed.flux, sed.wavelength * 10 * (1 + z))
             g, r, i, vis = magnitudes[0]
             np.testing.assert_allclose(row, [g - r, 0, i - r, vis - r], atol=2e-4)
+            # F_lambda of the same luminosity at the same luminosity distance falls with 1 + z.
+            assert correction == pytest.approx(r + 2.5 * np.log10(1 + z) - rest, abs=2e-4)
 
 
 def test_flat_spectrum_has_no_colour(speclite):
     flat = photometry.tabulate([grey_sed(lambda w: w**-2)], np.array([0.0, 1.3, 6.0]))
     np.testing.assert_allclose(flat.colours, 0, atol=1e-5)
+    # F_nu is as at rest, over a bandwidth larger by 1 + z: Hogg et al. 2002, equation 8 and below.
+    np.testing.assert_allclose(flat.k_correction[0], -2.5 * np.log10([1, 2.3, 7]), atol=1e-5)
 
 
 def test_power_law_colour(speclite):

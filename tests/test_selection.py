@@ -49,7 +49,7 @@ def _system(**changes):
     columns = {
         "theta_E": 1.0, "q": 0.8, "phi": 0.4, "center_x": 0.0, "center_y": 0.0,
         "source_x": 0.35, "source_y": 0.2, "source_R_sersic": 0.05, "source_n_sersic": 1.0,
-        "source_q": 1.0, "source_phi": 0.0, "magnitude_source": 24.0,
+        "source_q": 1.0, "source_phi": 0.0, "magnitude_source_VIS": 24.0,
     } | changes  # fmt: skip
     return {name: np.array([value]) for name, value in columns.items()}
 
@@ -57,28 +57,34 @@ def _system(**changes):
 def _population(config, survey):
     paper = config["pearson2019"]
     return {
-        "criteria": {"mu": 0.0, "snr": 0.0},  # no system fails by far
+        "criteria": paper["criteria"] | {"mu": 0.0, "snr": 0.0},  # no system fails by far
         "survey": {"name": survey, **paper["surveys"][survey]},
         "scene": paper["scene"],
     }
 
 
-def test_magnification_of_a_small_source_is_that_of_its_images(config):
-    """Sum of |mu| over lenstronomy's images of the source's centre."""
+@pytest.mark.parametrize(("theta_E", "field"), [(1.0, 1), (2.6, 2)])
+def test_magnification_of_a_small_source_is_that_of_its_images(config, theta_E, field):
+    """Sum of |mu| over lenstronomy's images of the source's centre, be they beyond the stamp."""
     from lenstronomy.LensModel.Solver.lens_equation_solver import LensEquationSolver
 
     from lenscnn.conventions import q_phi_to_e1_e2_lenstronomy
 
-    system = _system(source_R_sersic=0.02)
-    mu, _ = detector(_population(config, "euclid"))(system)
+    at = {"source_x": 0.35 * theta_E, "source_y": 0.2 * theta_E}
+    system = _system(theta_E=theta_E, source_R_sersic=0.02, **at)
+    population = _population(config, "euclid")
+    population["criteria"]["field"] = field
+    mu, _ = detector(population)(system)
     e1, e2 = q_phi_to_e1_e2_lenstronomy(0.8, 0.4)
     lens = LensModel(["SIE"])
-    arguments = [{"theta_E": 1.0, "e1": e1, "e2": e2, "center_x": 0.0, "center_y": 0.0}]
+    arguments = [{"theta_E": theta_E, "e1": e1, "e2": e2, "center_x": 0.0, "center_y": 0.0}]
     x, y = LensEquationSolver(lens).image_position_from_source(
-        0.35, 0.2, arguments, search_window=5, min_distance=0.02
+        *at.values(), arguments, search_window=5 * field, min_distance=0.02
     )
     expected = np.abs(lens.magnification(x, y, arguments)).sum()
     assert mu[0] == pytest.approx(expected, rel=0.02)
+    stamp = (np.abs(x) < 2.85) & (np.abs(y) < 2.85)
+    assert stamp.all() == (field == 1)
 
 
 def test_source_and_light_move_with_the_lens(config):
@@ -109,8 +115,28 @@ def test_signal_to_noise_is_equation_5(config):
     total, _ = integrate.quad(lambda r: 2 * np.pi * r * np.exp(-b * r / R) * peak / 0.01, 0, edge)
     expected = total / (sigma * np.sqrt(np.pi * edge**2 / 0.01))
     system = _system(
-        theta_E=1e-4, source_x=0.0, source_y=0.0, source_R_sersic=R, magnitude_source=21.0
+        theta_E=1e-4, source_x=0.0, source_y=0.0, source_R_sersic=R, magnitude_source_VIS=21.0
     )
     _, snr = detector(population)(system)
     # The point-spread function moves light of the centre outwards, but little beyond the edge.
     assert snr[0] == pytest.approx(expected, rel=0.02)
+    # Over all pixels of the stamp it is the flux there over the noise there.
+    population["criteria"]["pixels"] = "all"
+    mu, snr = detector(population)(system)
+    assert snr[0] == pytest.approx(mu[0] * flux / (sigma * 57), rel=1e-5)
+
+
+def test_any_band_is_the_best_of_them(config):
+    """Against the criteria judged in each of them alone."""
+    population = _population(config, "lsst")
+    magnitudes = {"g": [23.0, 21.0, 26.0], "r": [22.0, 23.0, 26.0], "i": [24.0, 24.0, 21.0]}
+    system = {name: np.repeat(column, 3) for name, column in _system().items()}
+    system |= {f"magnitude_source_{band}": np.array(m) for band, m in magnitudes.items()}
+    alone = []
+    for band in "gri":
+        population["survey"]["detection_band"] = band
+        alone.append(detector(population)(system)[1])
+    population["criteria"]["any_band"] = True
+    _, snr = detector(population)(system)
+    np.testing.assert_array_equal(snr, np.max(alone, axis=0))
+    assert {*np.argmax(alone, axis=0)} == {0, 1, 2}

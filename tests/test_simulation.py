@@ -110,7 +110,12 @@ def test_unknown_noise_is_named():
 def test_normalise():
     images = torch.tensor([[[[1.0, 3.0], [2.0, 5.0]]], [[[7.0, 7.0], [7.0, 7.0]]]])
     expected = torch.tensor([[[[0.0, 0.5], [0.25, 1.0]]], [[[0.0, 0.0], [0.0, 0.0]]]])
-    assert torch.equal(observation.normalise(images), expected)
+    assert torch.equal(observation.normalise(images, "image"), expected)
+    colours = torch.cat([images[:1], 3 * images[:1] + 1], dim=1)
+    by_band = observation.normalise(colours, "band")
+    assert torch.equal(by_band, expected[:1].expand(1, 2, 2, 2))
+    by_image = observation.normalise(colours, "image")
+    assert torch.equal(by_image[0, 0], (images[0, 0] - 1) / 15) and by_image[0, 1].max() == 1
 
 
 def _run(script, *args):

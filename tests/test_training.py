@@ -31,6 +31,7 @@ SPEC = {
     "mirror": False,
     "epochs": 3,
     "validation_fraction": 0.2,
+    "normalise": "image",
     "seed": 5,
     "autocast": "float32",
     "images": {"seed": 1},
@@ -520,7 +521,7 @@ def test_a_gpu_that_torch_cannot_use_is_an_error_where_it_was_to_be_used(
 def test_images_are_scaled_and_bad_ones_named(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "NORMALISE_ROWS", 7)  # chunks that fit neither shard
     paths = write_shards(tmp_path)
-    images, labels = training.load_normalised(paths)
+    images, labels = training.load_normalised(paths, "image")
     raw = 50 * data(60, 12, seed=1)[0] - 7
     low, high = raw.min((1, 2, 3), keepdims=True), raw.max((1, 2, 3), keepdims=True)
     np.testing.assert_allclose(images, (raw - low) / (high - low), atol=1e-6)
@@ -531,7 +532,7 @@ def test_images_are_scaled_and_bad_ones_named(tmp_path, monkeypatch):
         writer.write(raw[20:])
         writer.labels({key: values[20:] for key, values in labels.items()})
     with pytest.raises(storage.DataFileError, match=r"shard_1\.h5: image 13 "):
-        training.load_normalised(paths)
+        training.load_normalised(paths, "image")
     with pytest.raises(storage.DataFileError, match="no label 'beta'"):
         training.label(labels, "beta", paths[0])
     assert list(training.label(labels, "subset", paths[0])) == ["varied"] * 60
@@ -541,7 +542,7 @@ def test_images_are_scaled_and_bad_ones_named(tmp_path, monkeypatch):
 def trained_pair(tmp_path):
     """Weights of a network for N and of one for alpha, and test shards."""
     shards = write_shards(tmp_path, ["varied", "alpha-1.6", "alpha-2.4"], name="test")
-    images, labels = training.load_normalised(shards)
+    images, labels = training.load_normalised(shards, "image")
     for spec in (N_SPEC, SPEC):
         (target,) = spec["targets"]
         (tmp_path / target).mkdir()
@@ -568,7 +569,7 @@ def predict(folder, target, n_from, shards, out):
 
 def test_predictions_of_alpha_take_the_predicted_n(trained_pair):
     folder, shards = trained_pair
-    images, labels = training.load_normalised(shards)
+    images, labels = training.load_normalised(shards, "image")
     assert predict(folder, "N", "none", shards, folder / "n.h5").returncode == 0
     counts, attrs = storage.read_h5(folder / "n.h5")
     assert (attrs["target"], attrs["unit"]) == ("N", "dimensionless")
@@ -599,7 +600,7 @@ def test_predictions_of_alpha_take_the_predicted_n(trained_pair):
 
 def test_predictions_of_several_targets_are_columns(trained_pair):
     folder, shards = trained_pair
-    images, labels = training.load_normalised(shards)
+    images, labels = training.load_normalised(shards, "image")
     trained = train(folder, BOTH_SPEC, (images, labels["alpha"], labels["N"]))
     training.save_network(folder / "both.pt", trained, BOTH_SPEC, images.shape[1:], {})
     done = predict(folder, "both", "none", shards, folder / "both.h5")
@@ -618,7 +619,7 @@ def test_predictions_of_several_targets_are_columns(trained_pair):
 def test_predictions_of_n_for_other_images_are_refused(trained_pair):
     folder, shards = trained_pair
     network, meta = prediction.load_network(folder / "alpha.pt")
-    _, labels = training.load_normalised(shards)
+    _, labels = training.load_normalised(shards, "image")
     good = {"predicted": labels["N"] + 1, "N": labels["N"], "subset": labels["subset"]}
     path = folder / "n.h5"
 

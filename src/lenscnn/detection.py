@@ -5,7 +5,7 @@ import torch
 
 from lenscnn import observation
 from lenscnn.lensing.rendering import render_galaxies
-from lenscnn.population.pearson2019 import Judge
+from lenscnn.population.pearson2019 import Judge, judged_bands
 
 FWHM = 2 * np.sqrt(2 * np.log(2))
 """Full width at half maximum of a Gaussian over its standard deviation."""
@@ -75,36 +75,46 @@ def galaxies(survey: dict, scene: dict, lenses: dict, device="cpu", with_lens_li
 def detector(population: dict, device="cpu") -> Judge:
     """What judges systems for `population.pearson2019.draw_lenses`.
 
-    Signal-to-noise is equation 5 on one visit in the detection band: the flux of the pixels whose
-    lensed source, without noise, exceeds one sigma of the background, over sigma sqrt(n). Most
-    systems fail by far, which a rough image shows; only the others are drawn with the tolerance of
-    the scene, so what is said of those that fail may be rough.
+    Signal-to-noise is equation 5 on one visit, in the best of the bands judged: the flux of n
+    pixels, without noise, over sigma sqrt(n). Most systems fail by far, which a rough image shows;
+    only the others are drawn with the tolerance of the scene, so what is said of those that fail
+    may be rough.
 
     Parameters
     ----------
     population
-        Spec with ``survey``, ``scene`` and ``criteria`` (``mu``, ``snr``).
+        Spec with ``survey``, ``scene`` and ``criteria``: ``mu``, ``snr``; ``any_band``, whether
+        the best of all bands is meant or the detection band; ``pixels``, those whose lensed source
+        exceeds one sigma of the background ("bright") or "all"; ``field``, side of the image that
+        is looked at, in stamps.
     device
         Where to compute.
     """
     survey, criteria, scene = (population[name] for name in ("survey", "criteria", "scene"))
-    band = survey["detection_band"]
-    sigma = observation.background(survey, band).variance ** 0.5
-    zero_point = survey["bands"][band]["zero_point"]
+    field = survey | {"n_pix": criteria["field"] * survey["n_pix"]}
+    bands = {
+        band: (
+            survey["bands"][band]["zero_point"],
+            observation.background(survey, band).variance ** 0.5,
+        )
+        for band in judged_bands(population)
+    }
 
     def measure(systems, scene):
         n = len(systems["theta_E"])
-        mu, snr = np.empty(n), np.empty(n)
+        mu, snr = np.empty(n), np.zeros(n)
         for start in range(0, n, CHUNK):
             rows = slice(start, start + CHUNK)
             chunk = {name: values[rows] for name, values in systems.items()}
-            images, _, magnification = galaxies(survey, scene, chunk, device)
-            flux = observation.electrons(chunk["magnitude_source"], zero_point, survey)
-            signal = images.flatten(1) * torch.as_tensor(flux[:, None]).to(images)
-            bright = signal > sigma
-            n_bright = bright.sum(1).clamp(min=1)
+            images, _, magnification = galaxies(field, scene, chunk, device)
             mu[rows] = magnification.cpu()
-            snr[rows] = ((signal * bright).sum(1) / (sigma * n_bright.sqrt())).cpu()
+            for band, (zero_point, sigma) in bands.items():
+                flux = observation.electrons(chunk[f"magnitude_source_{band}"], zero_point, survey)
+                signal = images.flatten(1) * torch.as_tensor(flux[:, None]).to(images)
+                counted = signal > (sigma if criteria["pixels"] == "bright" else -1)
+                n_counted = counted.sum(1).clamp(min=1)
+                in_band = (signal * counted).sum(1) / (sigma * n_counted.sqrt())
+                snr[rows] = np.maximum(snr[rows], in_band.numpy(force=True))
         return mu, snr
 
     def judge(systems):

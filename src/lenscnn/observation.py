@@ -174,11 +174,16 @@ def expose(rates: torch.Tensor, background: Background, reads: int, read_noise: 
     return torch.add(counts - background.mean, noise, alpha=read_noise * reads**0.5)
 
 
-def normalise(images: torch.Tensor) -> torch.Tensor:
-    """Scale each image to [0, 1] by its own minimum and maximum; images (B, C, H, W).
+def normalise(images: torch.Tensor, each: str) -> torch.Tensor:
+    """Scale images to [0, 1] by their own minimum and maximum; what is constant becomes zero.
 
-    A constant image becomes all zeros.
+    Parameters
+    ----------
+    images : Tensor, shape (B, C, H, W)
+    each
+        Whose extremes: "image", over all its bands, which keeps its colours, or "band".
     """
-    low = images.amin((1, 2, 3), keepdim=True)
-    span = images.amax((1, 2, 3), keepdim=True) - low
+    axes = {"image": (1, 2, 3), "band": (2, 3)}[each]
+    low = images.amin(axes, keepdim=True)
+    span = images.amax(axes, keepdim=True) - low
     return (images - low).div_(torch.where(span > 0, span, torch.ones_like(span)))

@@ -166,7 +166,7 @@ def predict_shards(
     columns = {name: [] for name in ("true", "predicted", *kept)}
     start = 0
     for shard in shards:
-        images, labels = training.load_normalised([shard])
+        images, labels = training.load_normalised([shard], meta["spec"]["normalise"])
         rows = slice(start, start + len(images))
         start = rows.stop
         n_input = training.label(labels, "N", shard)[:, None] if scalars else None

@@ -22,6 +22,8 @@ A training is a function of its spec and its data. The spec is a dict with the k
     diagonal, each or not with equal odds, labels with it (see `MIRRORED`).
 ``validation_fraction``
     The last rows of the training set, this fraction of it, are not trained on but choose the epoch.
+``normalise``
+    "image" or "band": whose extremes the images are scaled by (`observation.normalise`).
 ``seed``
     Of the initial weights, the order of the images and dropout.
 ``autocast``
@@ -66,7 +68,8 @@ NORMALISE_ROWS = 4096
 
 _KEYS = {
     "network", "targets", "label_range", "scalars", "optimizer", "learning_rate", "batch_size",
-    "learning_rate_decay", "mirror", "epochs", "validation_fraction", "seed", "autocast", "images",
+    "learning_rate_decay", "mirror", "epochs", "validation_fraction", "normalise", "seed",
+    "autocast", "images",
 }  # fmt: skip
 
 MIRRORED = {
@@ -104,18 +107,19 @@ class Trained:
     history: list[dict]
 
 
-def load_normalised(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def load_normalised(shards: list, each: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Images as a network sees them (`observation.normalise`), and their labels.
 
     Parameters
     ----------
     shards
         Files of images, in order.
+    each
+        "image" or "band", scaled to [0, 1].
 
     Returns
     -------
     images : ndarray of float32, shape (n, C, H, W)
-        Each scaled to [0, 1].
     labels : dict of ndarray, shape (n,)
 
     Raises
@@ -126,7 +130,7 @@ def load_normalised(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     images, labels, _ = storage.load_images(shards)
     for start in range(0, len(images), NORMALISE_ROWS):  # in place: the set is held once
         chunk = torch.from_numpy(images[start : start + NORMALISE_ROWS])
-        chunk.copy_(observation.normalise(chunk))
+        chunk.copy_(observation.normalise(chunk, each))
         finite = torch.isfinite(chunk).flatten(1).all(1)
         if not finite.all():
             row = start + int(torch.nonzero(~finite)[0])

@@ -120,6 +120,7 @@ def pearson_population_of(sample, split):
         "scene": P["scene"],
         "training": labels if split == "train" else None,
         "maximum_attempts": reading["maximum_attempts"],
+        "k_correction": P["photometry"]["k_correction"],
         "minimum_lens_age": P["photometry"]["minimum_lens_age"],
         **population,
         "center_sd": population["center_sd"] * survey["pixel_scale"],

@@ -22,6 +22,7 @@ from lenscnn.population.photometry import (
     check_bands,
     choose_sed,
     colours,
+    k_corrections,
 )
 from lenscnn.seeds import image_keys, stream_key, uniforms_of
 
@@ -44,8 +45,8 @@ COLUMNS = {
     "lens_n_sersic": "Sersic index of the lens",
     "lens_q": "axis ratio of the lens light",
     "lens_phi": "position angle of the lens light, rad",
-    "mu": "magnification of the source: its flux on the stamp over its unlensed flux",
-    "snr": "signal-to-noise ratio of the lensed source in the detection band, one visit",
+    "mu": "magnification of the source: its flux on the field judged over its unlensed flux",
+    "snr": "signal-to-noise ratio of the lensed source, one visit, in the best band judged",
     "attempt": "attempt that passed the criteria",
 }
 """Columns of a catalogue with their meaning and unit. Beside them ``index`` names the row, and
@@ -142,7 +143,7 @@ def lens_light(spec: dict, universe: Universe, sigma_v, z_lens, u_size) -> tuple
 
     The size follows from the velocity dispersion with scatter (Hyde & Bernardi 2009a), the surface
     brightness from both by the fundamental plane, log10 R_e = a log10 sigma + b mu_e + c
-    (Hyde & Bernardi 2009b), no K-correction.
+    (Hyde & Bernardi 2009b). The magnitude is M + distance modulus.
 
     Parameters
     ----------
@@ -245,17 +246,20 @@ def _geometry(spec, universe, number, n, chosen):
     return rows[keep], {name: values[keep] for name, values in system.items()}
 
 
-def _sources(spec, universe, number, rows, system):
-    """Light of the sources, before they are lensed."""
+def _sources(spec, universe, photometry, number, rows, system):
+    """Light of the sources, before they are lensed, in the bands that are judged."""
     law, absolute = spec["source_light"], universe.absolute_magnitude(number(_LUMINOSITY, rows))
     z = system["z_source"]
     # Collett 2015: size of a galaxy of this magnitude and redshift, with lognormal scatter.
     log_R = -(absolute + 18) / 4 - 1.2 * np.log10((1 + z) / 1.6)
     log_R = truncated_normal(number(_SOURCE_SIZE, rows), log_R, law["size_scatter"])
-    return system | {
+    system = system | {
         "magnitude_source": absolute + universe.distance_modulus(z),
         "source_R_sersic": 10**log_R * universe.arcsec_per_kpc(z),
     }
+    return system | _magnitudes(
+        spec, photometry, "source", judged_bands(spec), system, number, rows
+    )
 
 
 def light_shape(light: dict, lenses: dict, u_q, u_phi) -> tuple[np.ndarray, np.ndarray]:
@@ -308,23 +312,38 @@ def realigned(spec: dict, split: str, lenses: dict, light: dict) -> dict:
     return lenses | {"lens_q": lens_q, "lens_phi": lens_phi}
 
 
-def _magnitudes(spec, photometry, lenses, number) -> dict[str, np.ndarray]:
-    """Magnitudes in every band, by SEDs of some age that galaxies at that redshift can have."""
-    survey, cosmology = spec["survey"], spec["cosmology"]
-    bands, magnitudes = list(survey["bands"]), {}
-    if len(bands) == 1:  # no colour is needed, and none need be known
-        return {f"magnitude_{k}_{bands[0]}": lenses[f"magnitude_{k}"] for k in ("source", "lens")}
-    for galaxy, slot, youngest in (
-        ("source", _SOURCE_SED, 0.0),
-        ("lens", _LENS_SED, spec["minimum_lens_age"]),
-    ):
-        z = lenses[f"z_{galaxy}"]
+def judged_bands(spec: dict) -> list[str]:
+    """Bands of the survey of which one at least must show the source."""
+    survey = spec["survey"]
+    return list(survey["bands"]) if spec["criteria"]["any_band"] else [survey["detection_band"]]
+
+
+def _takes_colours(spec, bands) -> bool:
+    """Whether magnitudes in these bands hang on SEDs."""
+    return spec["k_correction"] or list(bands) != [spec["survey"]["detection_band"]]
+
+
+def _magnitudes(spec, photometry, galaxy, bands, system, number, rows=slice(None)) -> dict:
+    """Magnitudes in bands, by SEDs of some age that galaxies at that redshift can have.
+
+    Of ``magnitude_<galaxy>``, M + distance modulus, without K-correction taken for the apparent
+    magnitude in the detection band.
+    """
+    magnitude = system[f"magnitude_{galaxy}"]
+    if not _takes_colours(spec, bands):
+        change = np.zeros((len(magnitude), 1))
+    else:
+        z, cosmology = system[f"z_{galaxy}"], spec["cosmology"]
+        slot, youngest = {
+            "source": (_SOURCE_SED, 0.0), "lens": (_LENS_SED, spec["minimum_lens_age"]),
+        }[galaxy]  # fmt: skip
         age = age_of_universe(z, cosmology["h"], cosmology["omega_m"])
-        sed = choose_sed(number(slot), z, photometry, youngest, age)
-        colour = colours(photometry, sed, z, bands, survey["detection_band"])
-        for k, band in enumerate(bands):
-            magnitudes[f"magnitude_{galaxy}_{band}"] = lenses[f"magnitude_{galaxy}"] + colour[:, k]
-    return magnitudes
+        sed = choose_sed(number(slot, rows), z, photometry, youngest, age)
+        if spec["k_correction"]:
+            change = k_corrections(photometry, sed, z, bands)
+        else:
+            change = colours(photometry, sed, z, bands, spec["survey"]["detection_band"])
+    return {f"magnitude_{galaxy}_{band}": magnitude + change[:, k] for k, band in enumerate(bands)}
 
 
 def faint(spec: dict, system: dict) -> np.ndarray:
@@ -338,20 +357,24 @@ def faint(spec: dict, system: dict) -> np.ndarray:
     spec
         The population's spec.
     system : dict of ndarray, shape (n,)
-        ``theta_E``, ``q``, ``source_x``, ``source_y``, ``source_R_sersic``, ``magnitude_source``.
+        ``theta_E``, ``q``, ``source_x``, ``source_y``, ``source_R_sersic``, and
+        ``magnitude_source_<band>`` in each of `judged_bands`.
 
     Returns
     -------
     ndarray of bool, shape (n,)
     """
     survey = spec["survey"]
-    band = survey["detection_band"]
-    noise = np.sqrt(background(survey, band).variance)
-    flux = electrons(system["magnitude_source"], survey["bands"][band]["zero_point"], survey)
+    unlensed = [
+        electrons(system[f"magnitude_source_{band}"], survey["bands"][band]["zero_point"], survey)
+        / np.sqrt(background(survey, band).variance)
+        for band in judged_bands(spec)
+    ]  # over the noise of a pixel
     theta_E = system["theta_E"]
     beta = np.hypot(system["source_x"], system["source_y"])
     outside = np.maximum(beta - 0.7 * (1 - system["q"]) * theta_E, system["source_R_sersic"] / 2)
-    return _LARGEST_SNR * 2 * theta_E / outside * flux <= spec["criteria"]["snr"] * noise
+    snr = _LARGEST_SNR * 2 * theta_E / outside * np.max(unlensed, axis=0)
+    return snr <= spec["criteria"]["snr"]
 
 
 def _shapes(spec, universe, number, rows, system):
@@ -380,12 +403,14 @@ def _shapes(spec, universe, number, rows, system):
     }
 
 
-def candidates(spec: dict, universe: Universe, keys, attempts, chosen: dict | None) -> tuple:
+def candidates(
+    spec: dict, universe: Universe, photometry: Photometry, keys, attempts, chosen: dict | None
+) -> tuple:
     """Systems that pass all cuts that need no image.
 
     Parameters
     ----------
-    spec, universe
+    spec, universe, photometry
         As for `draw_lenses`.
     keys : ndarray of uint64, shape (n,)
         Key of each image.
@@ -408,7 +433,7 @@ def candidates(spec: dict, universe: Universe, keys, attempts, chosen: dict | No
 
     rows, system = _geometry(spec, universe, number, len(keys), chosen)
     fallen = {"geometry": len(keys) - len(rows)}
-    system = _sources(spec, universe, number, rows, system)
+    system = _sources(spec, universe, photometry, number, rows, system)
 
     seeing = spec["survey"]["seeing"]
     size = system["source_R_sersic"]
@@ -439,7 +464,8 @@ def draw_lenses(
         ``position_radius``, ``luminosity_function``, ``source_light``, ``lens_light``,
         ``light_of_mass``, ``n_sersic``, ``center_sd`` (arcsec), ``survey``, ``criteria``,
         ``scene``, ``training`` (minimum and maximum of theta_E and q, or None for
-        a test set), ``minimum_lens_age`` (yr), ``maximum_attempts``.
+        a test set), ``k_correction`` (whether M is taken for r at rest, and not for the detection
+        band as observed), ``minimum_lens_age`` (yr), ``maximum_attempts``.
     split
         Names the stream of random numbers.
     index : ndarray of int, shape (n,)
@@ -462,10 +488,11 @@ def draw_lenses(
         If some image finds no system within ``maximum_attempts``, or none of them within as many
         altogether; says what fell to which cut.
     ColourError
-        If the survey has several bands of which one has no colours, or a galaxy none.
+        If colours are needed, and a band or a galaxy has none.
     """
-    if len(spec["survey"]["bands"]) > 1:
-        check_bands(photometry, spec["survey"]["bands"])
+    bands = list(spec["survey"]["bands"])
+    if _takes_colours(spec, bands):
+        check_bands(photometry, bands)
     universe = Universe(spec)
     stream = stream_key(spec["seed"], spec["draw"], split, "system")
     keys = image_keys(stream, index)
@@ -502,7 +529,9 @@ def draw_lenses(
         rows = np.repeat(pending, n_attempts)
         attempts = np.tile(np.arange(first, first + n_attempts), len(pending))
         given_rows = None if chosen is None else {k: v[rows] for k, v in chosen.items()}
-        passed, systems, lost = candidates(spec, universe, keys[rows], attempts, given_rows)
+        passed, systems, lost = candidates(
+            spec, universe, photometry, keys[rows], attempts, given_rows
+        )
         mu, snr = judge(systems)
         seeing = spec["survey"]["seeing"]
         bright = (mu > spec["criteria"]["mu"]) & (mu * systems["source_R_sersic"] > seeing)
@@ -523,11 +552,12 @@ def draw_lenses(
             ]
         pending = np.setdiff1d(pending, images)
         first += n_attempts
-    magnitudes = _magnitudes(
-        spec,
-        photometry,
-        lenses,
-        lambda slot: uniforms_of(keys, lenses["attempt"] * _SLOTS + slot),
-    )
+
+    def number(slot, rows):
+        return uniforms_of(keys[rows], lenses["attempt"][rows] * _SLOTS + slot)
+
+    magnitudes = {}
+    for galaxy in ("source", "lens"):
+        magnitudes |= _magnitudes(spec, photometry, galaxy, bands, lenses, number)
     kept = {name: lenses[name] for name in COLUMNS}
     return {"index": np.asarray(index)} | kept | magnitudes, fallen

@@ -2,8 +2,9 @@
 
 The magnitude of a galaxy in one band comes from its luminosity (`lenscnn.population.pearson2019`);
 the other bands follow from m_band - m_reference of its redshifted SED, without dust or
-intergalactic absorption. Those differences are tabulated once for a library of SEDs
-(`tabulate`, which takes astropy and speclite) and looked up ever after (`load`, numpy only).
+intergalactic absorption, and so does what redshift makes of the first (the K-correction). Both are
+tabulated once for a library of SEDs (`tabulate`, which takes astropy and speclite) and looked up
+ever after (`load`, numpy only).
 """
 
 import gzip
@@ -20,7 +21,7 @@ FILTERS = {"g": "lsst2016-g", "r": "lsst2016-r", "i": "lsst2016-i", "VIS": "Eucl
 """Name of each band's filter in speclite: whole system, LSST with atmosphere at airmass 1.2."""
 
 REFERENCE = "r"
-"""Band that the tabulated colours are relative to."""
+"""Band that the tabulated colours are relative to, and luminosities are given in."""
 
 REDSHIFTS = np.arange(121) / 20
 """Redshifts of the table: 0 to 6 in steps of 0.05."""
@@ -76,7 +77,7 @@ class SED:
 
 @dataclass(frozen=True)
 class Photometry:
-    """Colours of a library of SEDs.
+    """Colours and K-corrections of a library of SEDs.
 
     Attributes
     ----------
@@ -92,6 +93,8 @@ class Photometry:
         Names of the bands.
     colours : ndarray of float32, shape (n_seds, n_z, n_bands)
         m_band - m_`REFERENCE`, AB magnitudes.
+    k_correction : ndarray of float32, shape (n_seds, n_z)
+        m - M - distance modulus in `REFERENCE` (Hogg et al. 2002, equation 2), magnitudes.
     """
 
     sfh: np.ndarray
@@ -100,6 +103,7 @@ class Photometry:
     redshift: np.ndarray
     bands: tuple[str, ...]
     colours: np.ndarray
+    k_correction: np.ndarray
 
 
 # Reading SEDs
@@ -273,8 +277,8 @@ def _band_weights(wavelength, z: float, band: np.ndarray, response: np.ndarray) 
     """Weights, one a wavelength of the SED, whose sum over F_lambda is the AB flux in a band.
 
     AB flux: the photons of the SED, moved to redshift z, over those of F_nu = 1, in units where
-    the speed of light is 1 and (1 + z)^2 is left out, as it cancels in colours. Trapezoids over
-    the wavelengths of SED and filter together, both linear in between.
+    the speed of light is 1. F_lambda keeps its height when it is moved: it cancels in colours.
+    Trapezoids over the wavelengths of SED and filter together, both linear in between.
     """
     observed = wavelength * (1 + z)
     inside = (observed > band[0]) & (observed < band[-1])
@@ -302,7 +306,7 @@ def _check_coverage(sed: SED, redshift: np.ndarray, filters: dict) -> None:
 
 
 def tabulate(seds: list[SED], redshift: np.ndarray = REDSHIFTS) -> Photometry:
-    """Colours of SEDs at redshifts, through all of `FILTERS`.
+    """Colours and K-corrections of SEDs at redshifts, through all of `FILTERS`.
 
     Parameters
     ----------
@@ -314,15 +318,18 @@ def tabulate(seds: list[SED], redshift: np.ndarray = REDSHIFTS) -> Photometry:
     Raises
     ------
     SEDError
-        If an SED does not cover the bands at all redshifts, or has no flux in any of them.
+        If an SED does not cover the bands at rest and all redshifts, or has no flux in any of them.
     """
     filters = load_filters()
+    reference = list(filters).index(REFERENCE)
     colours = np.empty((len(seds), len(redshift), len(filters)), np.float32)
+    k_correction = np.empty((len(seds), len(redshift)), np.float32)
     wavelength = None
     for row, sed in enumerate(seds):
         if wavelength is None or not np.array_equal(wavelength, sed.wavelength):
-            _check_coverage(sed, redshift, filters)
+            _check_coverage(sed, np.append(0.0, redshift), filters)
             wavelength = sed.wavelength
+            at_rest = _band_weights(wavelength, 0.0, *filters[REFERENCE])
             weights = np.array(
                 [[_band_weights(wavelength, z, *f) for f in filters.values()] for z in redshift]
             )
@@ -335,7 +342,11 @@ def tabulate(seds: list[SED], redshift: np.ndarray = REDSHIFTS) -> Photometry:
                 "take it out of the library"
             )
         magnitude = -2.5 * np.log10(np.maximum(flux / brightest, _FAINTEST))
-        colours[row] = magnitude - magnitude[:, [list(filters).index(REFERENCE)]]
+        colours[row] = magnitude - magnitude[:, [reference]]
+        # Moved to z, an SED of a given luminosity is lower by 1 + z in F_lambda (Hogg et al. 2002).
+        apparent = magnitude[:, reference] - 2.5 * np.log10(brightest[:, 0] / (1 + redshift))
+        rest = max(at_rest @ sed.flux, _FAINTEST * flux.max())
+        k_correction[row] = apparent + 2.5 * np.log10(rest)
     return Photometry(
         np.array([sed.sfh for sed in seds]),
         np.array([sed.age for sed in seds]),
@@ -343,6 +354,7 @@ def tabulate(seds: list[SED], redshift: np.ndarray = REDSHIFTS) -> Photometry:
         np.asarray(redshift, float),
         tuple(filters),
         colours,
+        k_correction,
     )
 
 
@@ -359,6 +371,7 @@ def save(path, photometry: Photometry, attrs: dict[str, str]) -> None:
         "column age": "yr",
         "column Z": "metallicity, solar",
         "column colours": f"m_band - m_{REFERENCE}, AB magnitudes; axes SED, redshift, band",
+        "column k_correction": f"m - M - distance modulus in {REFERENCE}; axes SED, redshift",
     }
     storage.write_h5(path, arrays | {"bands": np.array(photometry.bands)}, units | attrs)
 
@@ -482,16 +495,29 @@ def colours(photometry: Photometry, sed_index, z, bands, reference_band: str) ->
         If a band or a redshift is not in the table.
     """
     check_bands(photometry, {*bands, reference_band})
+    columns = [photometry.bands.index(band) for band in bands]
+    reference = photometry.bands.index(reference_band)
+    at_z = _at_redshift(photometry, photometry.colours, sed_index, z)
+    return at_z[:, columns] - at_z[:, [reference]]
+
+
+def k_corrections(photometry: Photometry, sed_index, z, bands) -> np.ndarray:
+    """Apparent magnitudes in bands less distance modulus and M in `REFERENCE` at rest.
+
+    Parameters, result (n, n_bands) and errors as for `colours`.
+    """
+    in_reference = _at_redshift(photometry, photometry.k_correction[..., None], sed_index, z)
+    return in_reference + colours(photometry, sed_index, z, bands, REFERENCE)
+
+
+def _at_redshift(photometry: Photometry, table: np.ndarray, sed_index, z) -> np.ndarray:
+    """Rows of a table of shape (n_seds, n_z, k) at redshifts (n,), shape (n, k)."""
     grid, z = photometry.redshift, np.asarray(z, float)
     if not np.all((z >= grid[0]) & (z <= grid[-1])):
         raise ColourError(
             f"redshifts from {z.min():g} to {z.max():g} leave the table of colours "
             f"({grid[0]:g} to {grid[-1]:g}): narrow them, or build a wider table"
         )
-    columns = [photometry.bands.index(band) for band in bands]
-    reference = photometry.bands.index(reference_band)
     right = np.clip(np.searchsorted(grid, z), 1, len(grid) - 1)
     t = ((z - grid[right - 1]) / (grid[right] - grid[right - 1]))[:, None]
-    table = photometry.colours
-    at_z = (1 - t) * table[sed_index, right - 1] + t * table[sed_index, right]
-    return at_z[:, columns] - at_z[:, [reference]]
+    return (1 - t) * table[sed_index, right - 1] + t * table[sed_index, right]
