@@ -1,6 +1,6 @@
 # make          environment, then every target at smoke scale
 # make test     the tests
-# make test-slurm-full   the long ones of those on a Slurm cluster started for them (root, Debian)
+# make test-slurm-full   the whole DAG on a Slurm cluster started for it (root, Debian), with its record
 # make quick    every target at quick scale (a few hours on 2 CPU cores)
 # make paper    every target at paper scale (wants a GPU)
 # make figures  figures and tables from the predictions that are here; SCALE=quick or another
@@ -62,7 +62,7 @@ test: $(ENV)
 	$(BIN)/python -m pytest
 
 test-slurm-full: $(ENV)
-	$(BIN)/python -m pytest -m slurm_full tests/test_slurm.py
+	SLURM_RECORD=$(CURDIR)/benchmarks/slurm_smoke.csv $(BIN)/python -m pytest -m slurm_full tests/test_slurm.py
 
 format: $(ENV)
 	$(BIN)/ruff format src scripts tests

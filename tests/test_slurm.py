@@ -1,7 +1,7 @@
 """`snakemake --profile slurm` on a real Slurm, which tests/slurm/start puts up on this machine.
 
 The fixture `day` is a bad day in the life of one DAG; each test looks at one thing that happened.
-All of it takes minutes: make test-slurm-full.
+The whole DAG is for make test-slurm-full.
 """
 
 import os
@@ -16,12 +16,12 @@ import h5py
 import pandas as pd
 import psutil
 import pytest
+import yaml
 from conftest import ROOT
 from test_workflow import ENVIRONMENT, clone, overlay
 
 from lenscnn import networks
-
-pytestmark = pytest.mark.slurm_full
+from lenscnn.runtimes import runtimes
 
 PATIENCE = 3600  # seconds; on a free machine nothing takes a tenth of that
 TINY = {
@@ -221,7 +221,7 @@ def interfere(copy, run):
     def hang():
         if not (copy / checkpoint).exists():
             return False
-        (process,) = training(copy, checkpoint)
+        (process,) = processes(copy, checkpoint)
         process.suspend()
         (job,) = jobs(copy, Comment="rule_train_wildcards_scutt_fixed_n_cnn_0")
         soon = time.strftime("%FT%T", time.localtime(time.time() + 1))
@@ -245,12 +245,12 @@ def interfere(copy, run):
     wait(done, run)
 
 
-def training(copy, checkpoint):
-    """Processes that train in a folder and keep this checkpoint."""
+def processes(copy, argument):
+    """What Slurm has started in a folder with this word on its command line."""
     return [
         process
         for process in psutil.process_iter(["cmdline", "cwd"])
-        if checkpoint in (process.info["cmdline"] or []) and process.info["cwd"] == str(copy)
+        if argument in (process.info["cmdline"] or []) and process.info["cwd"] == str(copy)
     ]
 
 
@@ -404,6 +404,15 @@ def test_an_interrupted_controller_cancels_its_jobs_and_the_next_one_goes_on(sma
     assert not leftovers(copy)
 
 
+def again(copy):
+    """Jobs that Slurm has put back into the queue, where it would have them wait two minutes."""
+    put_back = [job for job in jobs(copy, JobState="PENDING") if int(job["Restarts"])]
+    for job in put_back:
+        update = ["scontrol", "update", f"JobId={job['JobId']}", "StartTime=now"]
+        subprocess.run(update, check=True)
+    return put_back
+
+
 def test_jobs_of_a_node_that_goes_down_run_elsewhere(small, slurm):
     copy, run = small
     node = running(copy)[0]["NodeList"]
@@ -415,6 +424,7 @@ def test_jobs_of_a_node_that_goes_down_run_elsewhere(small, slurm):
             for part in (process, *process.children(recursive=True)):
                 part.kill()
     try:
+        wait(lambda: len(again(copy)) == len(hit), run)
         finish(copy, run)
     finally:
         subprocess.run(["slurmd", "-N", node], check=True)
@@ -428,7 +438,7 @@ def test_preempted_jobs_are_queued_again(small):
     copy, run = small
     urgent = "sbatch -p urgent -N2 --exclusive -o /dev/null --wrap".split()
     subprocess.run([*urgent, "sleep 5"], check=True, stdout=subprocess.DEVNULL)
-    wait(lambda: any(int(job["Restarts"]) for job in jobs(copy)), run)
+    wait(lambda: again(copy), run)
     finish(copy, run)
     assert [job["JobState"] for job in jobs(copy)] == ["COMPLETED", "COMPLETED"]
     assert not leftovers(copy)
@@ -443,27 +453,99 @@ def test_a_full_disk_fails_the_job_and_leaves_nothing_half_written(copy):
     if mounted.returncode:
         pytest.skip(f"no small file system: {mounted.stderr.strip()}")
     try:
-        code, text = call(copy, command(*CATALOGUES, options=(*SLURM, "--retries", "0")))
+        code, text = call(copy, command(CATALOGUES[0], options=(*SLURM, "--retries", "0")))
         assert code != 0 and "No space left on device" in text
         assert not [path for path in results.rglob("*") if path.is_file()]
         subprocess.run(["mount", "-o", "remount,size=64m", results], check=True)
-        finish(copy, start(copy, *CATALOGUES))
-        assert all((copy / path).stat().st_size for path in CATALOGUES)
+        finish(copy, start(copy, CATALOGUES[0]))
+        assert (copy / CATALOGUES[0]).stat().st_size
     finally:
         subprocess.run(["umount", results], check=True)
 
 
 def test_the_controller_can_be_a_batch_job_itself(copy):
-    batch = ["sbatch", "--wait", "-o", copy / "log", "--wrap", " ".join(command(*CATALOGUES))]
+    batch = ["sbatch", "--wait", "-o", copy / "log", "--wrap", " ".join(command(CATALOGUES[0]))]
     code, text = call(copy, batch)
     assert code == 0, (copy / "log").read_text()
-    assert by_rule(jobs(copy, JobState="COMPLETED"))["population"] == 2
+    assert by_rule(jobs(copy, JobState="COMPLETED"))["population"] == 1
 
 
-def test_the_whole_dag_at_smoke_scale(slurm, tmp_path):
-    copy = clone(tmp_path)
-    whole = ["snakemake", *SLURM, "--jobs", "4", "--configfile", "config/smoke.yaml", "--", "all"]
-    code, text = call(copy, whole, patience=4 * 3600)
+IMAGES = [f"results/tiny/scutt/images/fixed/{split}/shard_0.h5" for split in ("train", "test")]
+SITE = {"partitions": {"cpu": {"max_runtime": "1d"}, "gpu": {"max_runtime": "1d", "max_gpu": 8}}}
+
+
+@pytest.mark.parametrize(
+    ("gpu_job", "asked", "devices"),
+    [
+        ({}, {"TresPerJob": "gres:gpu:1"}, {"0", "1"}),
+        (
+            {"gpu": 0, "gres": "shard:1", "slurm_partition": "gpu"},
+            {"TresPerNode": "gres:shard:1"},
+            {"0"},
+        ),
+    ],
+    ids=["one-each", "shared"],
+)
+def test_gpus_are_had_one_each_or_shared_as_the_site_says(copy, gpu_job, asked, devices):
+    code, text = call(copy, command(*CATALOGUES, options=("--cores", "2")))
     assert code == 0, text[-3000:]
-    assert len(jobs(copy, JobState="COMPLETED")) == len(jobs(copy)) > 200
-    assert "Nothing to be done" in call(copy, [whole[0], "-n", *whole[1:]])[1]
+    site = copy / "profiles/slurm/site.yaml"
+    site.write_text(yaml.safe_dump(SITE | {"every_job": {}, "gpu_job": gpu_job}))
+    try:
+        run = start(copy, *IMAGES)
+        seen = {}  # which GPU each of the jobs that run at the same time was given
+
+        def at_once():
+            for process in processes(copy, "scripts/simulate.py"):
+                if process.pid not in seen:
+                    process.suspend()
+                    seen[process.pid] = process.environ()["CUDA_VISIBLE_DEVICES"]
+            return len(seen) == 2
+
+        wait(at_once, run)
+        for pid in seen:
+            psutil.Process(pid).resume()
+        finish(copy, run)
+    finally:
+        site.unlink()
+    assert {*seen.values()} == devices
+    for job in jobs(copy):
+        assert job["Partition"] == "gpu" and asked.items() <= job.items(), job
+
+
+@pytest.mark.slurm_full
+def test_the_whole_dag_at_smoke_scale(slurm, tmp_path):
+    """With SLURM_RECORD, which names a file, what the jobs took is put down there."""
+    copy = clone(tmp_path)
+    whole = [*SLURM, "--jobs", "4", "--configfile", "config/smoke.yaml", "--", "all"]
+    planned = call(copy, ["snakemake", "--dry-run", *whole])[1]
+    expected = by_rule({"rule": rule} for rule in re.findall(r"^rule (\w+):$", planned, re.M))
+    code, text = call(copy, ["snakemake", *whole], patience=4 * 3600)
+    assert code == 0, text[-3000:]
+    assert by_rule(jobs(copy, JobState="COMPLETED")) == by_rule(jobs(copy)) == expected
+    assert sum(expected.values()) > 100 and {"train", "predict"} < expected.keys()
+    assert "Nothing to be done" in call(copy, ["snakemake", "--dry-run", *whole])[1]
+    if path := os.environ.get("SLURM_RECORD"):
+        overhead(copy).to_csv(path, index=False, float_format="%.4g")
+
+
+def overhead(copy):
+    """By rule: jobs, seconds that they waited and took in Slurm, seconds of their own work."""
+    took = runtimes(
+        (copy / "benchmarks/smoke").glob("**/*.tsv"), copy / "benchmarks/smoke", copy / "logs/smoke"
+    )
+    own = {"pearson2019_population": 0.0, "pearson2019_images": 0.0}
+    for paper, stage, seconds in took[["paper", "stage", "wall_s"]].itertuples(index=False):
+        rule = f"{paper}_{stage}" if f"{paper}_{stage}" in own else stage
+        own[rule] = own.get(rule, 0.0) + seconds
+    records = pd.DataFrame(jobs(copy))
+    for name in ("SubmitTime", "StartTime", "EndTime"):
+        records[name] = pd.to_datetime(records[name])
+    records["waited_s"] = (records["StartTime"] - records["SubmitTime"]).dt.total_seconds()
+    records["elapsed_s"] = (records["EndTime"] - records["StartTime"]).dt.total_seconds()
+    table = records.groupby("rule").agg(
+        jobs=("JobId", "size"), waited_s=("waited_s", "sum"), elapsed_s=("elapsed_s", "sum")
+    )
+    table["own_s"] = pd.Series(own)
+    table["overhead_s_per_job"] = (table["elapsed_s"] - table["own_s"]) / table["jobs"]
+    return table.reset_index()
