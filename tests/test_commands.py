@@ -83,6 +83,16 @@ def test_released_predictions_of_other_settings_are_refused(tmp_path):
     storage.write_h5(path, {"x": np.arange(3)}, provenance.collect(made_with, []))
     text = snakemake("-n", *RELEASED, "scutt_fig5", cwd=copy, check=False)
     assert "fixed/n_cnn_seed0.h5 was made with other settings: epochs is 99 there, 100" in text
+    # A setting that was not known then: it was made as if it had been what it is by default.
+    storage.write_h5(
+        path, {"x": np.arange(3)}, provenance.collect({"training": {"epochs": 100}}, [])
+    )
+    text = snakemake("-n", *RELEASED, "scutt_fig5", cwd=copy, check=False)
+    assert "other settings" not in text and "alpha_cnn_seed0.h5" in text  # not there
+    config = copy / "config/config.yaml"
+    config.write_text(config.read_text().replace("normalise: image", "normalise: band"))
+    text = snakemake("-n", *RELEASED, "scutt_fig5", cwd=copy, check=False)
+    assert "n_cnn_seed0.h5 was made with other settings: normalise is image there, band" in text
 
 
 def test_provenance_of_a_committed_figure():

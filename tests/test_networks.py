@@ -101,6 +101,29 @@ def test_initial_weights_are_glorot_uniform():
     assert not network.dense.bias.any()
 
 
+@pytest.mark.parametrize("p", [0.25, 0.1, 0.8])
+def test_dropout_is_bernoulli_and_keeps_the_mean(p):
+    """Fraction, independence of neighbours in memory, scale and gradient, in any memory order."""
+    torch.manual_seed(4)
+    features = torch.rand(50, 8, 30, 30).contiguous(memory_format=torch.channels_last) + 1
+    features.requires_grad_()
+    out = networks.Dropout(p)(features)
+    assert out.stride() == features.stride()
+    kept = out != 0
+    torch.testing.assert_close(out[kept], features[kept] / (1 - p), rtol=2e-5, atol=0)
+    out.sum().backward()
+    assert torch.equal(features.grad != 0, kept)
+    in_memory = kept.permute(0, 2, 3, 1).flatten().double()
+    sigma = (p * (1 - p) / (in_memory.numel() / 4)) ** 0.5
+    for lane in range(4):  # of the random words that four decisions are taken from
+        assert abs(in_memory[lane::4].mean() - (1 - p)) < 5 * sigma
+    deviation = in_memory - (1 - p)
+    for step in (1, 2, 3, 4):
+        correlation = (deviation[step:] * deviation[:-step]).mean() / (p * (1 - p))
+        assert abs(correlation) < 5 / in_memory.numel() ** 0.5
+    assert not torch.equal(networks.Dropout(p)(features) != 0, kept)
+
+
 def test_dropout_zeroes_a_quarter_in_training_only():
     network = networks.ConvRegressor((1, 60, 60), **ALPHA_CNN, n_scalars=0, n_outputs=1)
     images = torch.rand(8, 1, 60, 60)

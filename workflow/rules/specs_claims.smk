@@ -99,6 +99,19 @@ def at_hand(paths):
     return [path for path in paths if can_be_made(here(path))]
 
 
+# Settings that are younger than some released predictions, and what these were made with.
+YOUNGER = {
+    "label_range": 1.0,
+    "learning_rate_decay": "none",
+    "mirror": False,
+    "normalise": "image",
+    "images.population.k_correction": False,
+    "images.population.criteria.any_band": False,
+    "images.population.criteria.field": 1,
+    "images.population.criteria.pixels": "bright",
+}
+
+
 def check_released():
     """Raise WorkflowError if predictions that are here were made with other settings."""
     for reading, paths in claimed_predictions().items():
@@ -114,8 +127,10 @@ def check_released():
             names = {"reading": reading, "view": path.parent.name}
             spec = estimate_spec(SimpleNamespace(**names, estimate=estimate, seed=seed))
             for key, old, new in changes(made, json.loads(spec)):
-                if old is None or new is None:
-                    continue  # a setting that one of the two versions of the code does not have
+                if old is None:
+                    old = YOUNGER.get(key, new)
+                if new is None or old == new:
+                    continue  # a setting that is no more, or that makes no difference
                 raise WorkflowError(
                     f"{path} was made with other settings: {key} is {old} there, {new} in the "
                     "config. Restore them, delete the file, or run with predictions=computed"
