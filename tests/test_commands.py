@@ -95,6 +95,19 @@ def test_released_predictions_of_other_settings_are_refused(tmp_path):
     assert "n_cnn_seed0.h5 was made with other settings: normalise is image there, band" in text
 
 
+def test_a_population_that_is_detected_otherwise_is_refused(tmp_path):
+    """By a criterion that is younger than the committed predictions."""
+    copy = clone(tmp_path)
+    made = "results/quick/pearson2019/predictions/vis_removed/vis_removed_seed0.h5"
+    (copy / made).parent.mkdir(parents=True)
+    shutil.copy(ROOT / made, copy / made)
+    config = copy / "config/config.yaml"
+    config.write_text(config.read_text().replace("pixels: bright", "pixels: all"))
+    quick = ("--configfile", "config/quick.yaml", *RELEASED)
+    text = snakemake("-n", *quick, "pearson2019_fig7", cwd=copy, check=False)
+    assert "criteria.pixels is bright there, all in the config" in text
+
+
 def test_provenance_of_a_committed_figure():
     code, text = script("provenance", "paper_figures/quick/scutt/fig5.png")
     assert code == 0, text

@@ -274,10 +274,15 @@ def test_cuts_before_the_image_are_the_criteria(spec, lenient):
     }
 
 
-@pytest.mark.parametrize("survey", ["euclid", "lsst"])
-def test_no_system_that_would_be_detected_is_too_faint_to_be_imaged(spec, lenient, survey):
+@pytest.mark.parametrize(
+    ("survey", "criteria"),
+    [("euclid", {}), ("lsst", {}), ("euclid", {"field": 2}), ("euclid", {"pixels": "all"})],
+)
+def test_no_system_that_would_be_detected_is_too_faint_to_be_imaged(
+    spec, lenient, survey, criteria
+):
     """Candidates, in the caustic too, as bright as `faint` drops them: no image passes."""
-    given = spec(survey)
+    given = spec(survey, criteria=criteria)
     sharp = lenient(survey, "caustic")
     sharp["survey"] = given["survey"]
     _, system, _ = _attempts(sharp, 24_000)
@@ -292,12 +297,18 @@ def test_no_system_that_would_be_detected_is_too_faint_to_be_imaged(spec, lenien
 
 
 @pytest.mark.parametrize(
-    ("survey", "reading", "n"),
-    [("euclid", "calibrated", 60_000), ("euclid", "caustic", 15_000), ("lsst", "caustic", 30_000)],
+    ("survey", "reading", "n", "criteria"),
+    [
+        ("euclid", "calibrated", 60_000, {}),
+        ("euclid", "caustic", 15_000, {}),
+        ("lsst", "caustic", 30_000, {}),
+        ("euclid", "calibrated", 60_000, {"field": 2}),
+        ("euclid", "caustic", 60_000, {"pixels": "all"}),
+    ],
 )
-def test_a_first_look_loses_no_system(spec, monkeypatch, survey, reading, n):
+def test_a_first_look_loses_no_system(spec, monkeypatch, survey, reading, n, criteria):
     """The same systems judged without it: who is detected, and with which numbers."""
-    given = spec(survey, reading)
+    given = spec(survey, reading, criteria=criteria)
     _, system, _ = _attempts(given, n)
     said = np.array(detector(given)(system))
     monkeypatch.setattr(detection, "MARGIN", 1e9)
@@ -487,24 +498,34 @@ def test_magnitudes_of_the_other_bands_are_those_of_an_sed(spec, colours):
             assert distance[allowed].min() < 1e-5
 
 
-def test_k_corrected_magnitudes_are_those_of_an_sed(spec, colours):
-    """Of some SED of the right age, seen in r at rest and in all bands at its redshift."""
-    given = spec("lsst", k_correction=True, criteria={"snr": 0.0})
-    _, system, _ = _attempts(given, 400, colours)
-    rest = system["magnitude_source"]  # M + distance modulus
-    n, z = len(rest), system["z_source"]
-    assert n > 10
-    lenses, _ = pearson.draw_lenses(given, "test", np.arange(10), _bright, colours)
-    change = system["magnitude_source_r"] - rest
-    for k in range(n):
-        every = photometry.k_corrections(colours, np.arange(480), np.full(480, z[k]), ["r"])[:, 0]
-        allowed = colours.age < COSMOLOGY.age(z[k]).to_value(units.yr)
-        assert np.abs(every - change[k])[allowed].min() < 1e-5
-    plain, _ = pearson.draw_lenses(
-        spec("lsst", criteria={"snr": 0.0}), "test", np.arange(10), _bright, colours
-    )
-    np.testing.assert_array_equal(lenses["attempt"], plain["attempt"])  # _bright sees no magnitude
-    assert np.all(lenses["magnitude_lens_r"] != plain["magnitude_lens_r"])
+@pytest.mark.parametrize(("survey", "any_band"), [("euclid", False), ("lsst", True)])
+def test_k_corrected_magnitudes_are_those_of_an_sed(spec, colours, survey, any_band):
+    """Of one SED of the right age, in all bands judged; and those are what the catalogue keeps."""
+    given = spec(survey, k_correction=True, criteria={"snr": 0.0, "any_band": any_band})
+    bands, judged = pearson.judged_bands(given), []
+
+    def judge(systems):
+        judged.append(systems)
+        return _bright(systems)
+
+    lenses, _ = pearson.draw_lenses(given, "test", np.arange(10), judge, colours)
+    systems = {name: np.concatenate([part[name] for part in judged]) for name in judged[0]}
+    every = np.arange(len(colours.age))
+    for k in range(10):
+        (row,) = np.flatnonzero(systems["theta_E"] == lenses["theta_E"][k])
+        z, rest = lenses["z_source"][k], systems["magnitude_source"][row]  # M + distance modulus
+        kept = np.array([lenses[f"magnitude_source_{band}"][k] for band in bands])
+        np.testing.assert_array_equal(
+            kept, [systems[f"magnitude_source_{band}"][row] for band in bands]
+        )
+        changes = photometry.k_corrections(colours, every, np.full(len(every), z), bands)
+        allowed = colours.age < COSMOLOGY.age(z).to_value(units.yr)
+        assert np.abs(changes - (kept - rest))[allowed].max(axis=1).min() < 1e-5
+    plain = spec(survey, criteria={"snr": 0.0})
+    same, _ = pearson.draw_lenses(plain, "test", np.arange(10), _bright, colours)
+    np.testing.assert_array_equal(lenses["attempt"], same["attempt"])  # `_bright` sees no magnitude
+    band = given["survey"]["detection_band"]
+    assert np.all(lenses[f"magnitude_lens_{band}"] != same[f"magnitude_lens_{band}"])
 
 
 def test_any_band_loses_no_lens_to_its_colour(spec, colours):

@@ -237,6 +237,19 @@ def overlay(tmp_path, name, changes):
             ["light_of_mass.q_mean", "0.8 is more than five times q_sd, 0.02, below 1"],
         ),
         (
+            {
+                "pearson2019": {
+                    "photometry": {"k_correction": True},
+                    "surveys": {"euclid": {"bands": {"Y": {"zero_point": 25, "sky": 22}}}},
+                }
+            },
+            ["surveys.euclid.bands", "no colours in 'Y', only in g, r, i, VIS"],
+        ),
+        (
+            {"pearson2019": {"photometry": {"minimum_lens_age": 5e9}}},
+            ["photometry.minimum_lens_age", "z_lens_maximum = 2"],
+        ),
+        (
             {"pearson2019": {"population": {"light_of_mass": {"q_mean": 20}}}},
             ["light_of_mass", "20 is greater than the maximum"],
         ),

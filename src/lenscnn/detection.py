@@ -1,5 +1,7 @@
 """Would the survey see it? Magnification and signal-to-noise of lensed sources."""
 
+import math
+
 import numpy as np
 import torch
 
@@ -11,7 +13,7 @@ FWHM = 2 * np.sqrt(2 * np.log(2))
 """Full width at half maximum of a Gaussian over its standard deviation."""
 
 CHUNK = 512
-"""Images at once: bounds the memory, changes no image."""
+"""Stamps at once: bounds the memory, changes no image."""
 
 ROUGH = 1e-3
 """Tolerance of a first look, which costs a seventh to a twentieth."""
@@ -92,6 +94,7 @@ def detector(population: dict, device="cpu") -> Judge:
     """
     survey, criteria, scene = (population[name] for name in ("survey", "criteria", "scene"))
     field = survey | {"n_pix": criteria["field"] * survey["n_pix"]}
+    step = max(1, CHUNK // criteria["field"] ** 2)
     bands = {
         band: (
             survey["bands"][band]["zero_point"],
@@ -103,15 +106,16 @@ def detector(population: dict, device="cpu") -> Judge:
     def measure(systems, scene):
         n = len(systems["theta_E"])
         mu, snr = np.empty(n), np.zeros(n)
-        for start in range(0, n, CHUNK):
-            rows = slice(start, start + CHUNK)
+        for start in range(0, n, step):
+            rows = slice(start, start + step)
             chunk = {name: values[rows] for name, values in systems.items()}
             images, _, magnification = galaxies(field, scene, chunk, device)
             mu[rows] = magnification.cpu()
             for band, (zero_point, sigma) in bands.items():
                 flux = observation.electrons(chunk[f"magnitude_source_{band}"], zero_point, survey)
                 signal = images.flatten(1) * torch.as_tensor(flux[:, None]).to(images)
-                counted = signal > (sigma if criteria["pixels"] == "bright" else -1)
+                threshold = sigma if criteria["pixels"] == "bright" else -math.inf
+                counted = signal > threshold
                 n_counted = counted.sum(1).clamp(min=1)
                 in_band = (signal * counted).sum(1) / (sigma * n_counted.sqrt())
                 snr[rows] = np.maximum(snr[rows], in_band.numpy(force=True))

@@ -26,7 +26,7 @@ class Dropout(nn.Dropout):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Features of any shape, without gaps in memory."""
-        if features.is_cuda or not self.training:
+        if features.device.type != "cpu" or not self.training:
             return super().forward(features)
         dropped = min(round(self.p * 2**16), 2**16 - 1)
         bits = torch.empty(-(-features.numel() // 4), dtype=torch.int64).random_(-(2**63), None)

@@ -315,6 +315,6 @@ def _statistics(path: str, subset: str, resamples: int) -> np.ndarray:
 
 @functools.cache
 def _fits(paths: tuple[str, ...], quantity: str, resamples: int) -> np.ndarray:
-    """Mean and sd of Gaussian fits to a sample, shape (2, 1 + resamples)."""
+    """Mean and sd of Gaussian fits to a sample, shape (2, 1 + fits); see `resampled_fits`."""
     values = np.concatenate([_labels(path)[quantity] for path in paths])
     return selection.resampled_fits(values, resamples)[:, 1:].T

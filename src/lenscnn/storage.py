@@ -157,8 +157,10 @@ def read_columns(paths: list, names) -> dict[str, np.ndarray]:
     Raises
     ------
     DataFileError
-        As `read_h5`, or if a file lacks one of them.
+        As `read_h5`, or if there is no file, or one lacks an array.
     """
+    if not paths:
+        raise DataFileError(f"there is no file to read {', '.join(names)} from")
     parts = []
     for path in paths:
         arrays, _ = read_h5(path)

@@ -4,6 +4,8 @@ import math
 
 def check_config(config):
     """Raise WorkflowError, naming the key, if values of the config contradict each other."""
+    # Here, when common.smk has said where the library is.
+    from lenscnn.population.photometry import FILTERS, age_of_universe
 
     def refuse(key, why):
         raise WorkflowError(f"config key {key}: {why}")
@@ -75,6 +77,24 @@ def check_config(config):
                 f"pearson2019.surveys.{name}.detection_band",
                 f"{survey['detection_band']!r} is none of {', '.join(survey['bands'])}",
             )
+        if pearson["photometry"]["k_correction"] or len(survey["bands"]) > 1:
+            for band in survey["bands"]:
+                if band not in FILTERS:
+                    refuse(
+                        f"pearson2019.surveys.{name}.bands",
+                        f"galaxies have no colours in {band!r}, only in {', '.join(FILTERS)}",
+                    )
+    z, youngest = (
+        pearson["population"]["z_lens_maximum"],
+        pearson["photometry"]["minimum_lens_age"],
+    )
+    age = age_of_universe(z, **pearson["cosmology"])
+    if youngest >= age:
+        refuse(
+            "pearson2019.photometry.minimum_lens_age",
+            f"{youngest:.3g} years is not below the age of the universe at "
+            f"population.z_lens_maximum = {z:g}, {age:.3g} years",
+        )
     for name, draw in pearson["draws"].items():
         for key, entries in (("survey", "surveys"), ("reading", "readings")):
             if draw[key] not in pearson[entries]:

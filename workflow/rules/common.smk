@@ -12,9 +12,6 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake.utils import validate
 
-validate(config, "../schemas/config.schema.yaml", set_default=False)
-check_config(config)
-
 # Rules and jobs import the library from this checkout, whatever environment or machine they run
 # in, and numerical libraries, which start a thread for every core they see, are told to start one.
 LIBRARY = str(Path(workflow.basedir, "src"))
@@ -25,6 +22,9 @@ os.environ.update(
     MKL_NUM_THREADS="1",
     OPENBLAS_NUM_THREADS="1",
 )
+
+validate(config, "../schemas/config.schema.yaml", set_default=False)
+check_config(config)
 
 SCALE = config["scale"]
 GPU = 0 if config["device"] == "cpu" else 1

@@ -319,15 +319,15 @@ def judged_bands(spec: dict) -> list[str]:
 
 
 def _takes_colours(spec, bands) -> bool:
-    """Whether magnitudes in these bands hang on SEDs."""
+    """Whether magnitudes in these bands depend on SEDs."""
     return spec["k_correction"] or list(bands) != [spec["survey"]["detection_band"]]
 
 
 def _magnitudes(spec, photometry, galaxy, bands, system, number, rows=slice(None)) -> dict:
     """Magnitudes in bands, by SEDs of some age that galaxies at that redshift can have.
 
-    Of ``magnitude_<galaxy>``, M + distance modulus, without K-correction taken for the apparent
-    magnitude in the detection band.
+    ``magnitude_<galaxy>`` is M + distance modulus. Without K-correction it counts as the apparent
+    magnitude in the detection band; with it, M is in r at rest.
     """
     magnitude = system[f"magnitude_{galaxy}"]
     if not _takes_colours(spec, bands):
@@ -473,7 +473,7 @@ def draw_lenses(
     judge
         Measures a system's image.
     photometry
-        Colours of galaxies in the survey's bands.
+        Colours and K-corrections of galaxies in the survey's bands.
 
     Returns
     -------

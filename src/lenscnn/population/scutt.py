@@ -10,10 +10,11 @@ k^alpha, k = 1, 2, ... counted from the lowest: a power law in the number of the
 import numba
 import numpy as np
 
+from lenscnn.compiled_seeds import uniform
 from lenscnn.conventions import ARCSEC, SPEED_OF_LIGHT
 from lenscnn.cosmology import distance_ratio
 from lenscnn.population.laws import truncated_normal
-from lenscnn.seeds import image_keys, stream_key, uniform, uniforms
+from lenscnn.seeds import image_keys, stream_key, uniforms
 
 COLUMNS = {
     "alpha": "slope of the subhalo mass function",
