@@ -1,6 +1,6 @@
 # make          environment, then every target at smoke scale
 # make test     the tests
-# make test-slurm-full   the whole DAG on a Slurm cluster started for it (root, Debian), with its record
+# make test-slurm-full   the whole DAG, and more, on a Slurm cluster started for it (root, Debian)
 # make quick    every target at quick scale (a few hours on 2 CPU cores)
 # make paper    every target at paper scale (wants a GPU)
 # make figures  figures and tables from the predictions that are here; SCALE=quick or another

@@ -1,7 +1,7 @@
 """`snakemake --profile slurm` on a real Slurm, which tests/slurm/start puts up on this machine.
 
 The fixture `day` is a bad day in the life of one DAG; each test looks at one thing that happened.
-The whole DAG is for make test-slurm-full.
+What nothing goes wrong in is for make test-slurm-full.
 """
 
 import os
@@ -118,7 +118,8 @@ def start(copy, *targets):
     with open(copy / "log", "a") as log:
         return subprocess.Popen(
             command(*targets), cwd=copy, env=ENVIRONMENT, stdout=log, stderr=log,
-            start_new_session=True,
+            # Tests that run in the background themselves would hand on that Ctrl-C is ignored.
+            start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
 
@@ -469,6 +470,7 @@ def test_a_full_disk_fails_the_job_and_leaves_nothing_half_written(copy):
         subprocess.run(["umount", results], check=True)
 
 
+@pytest.mark.slurm_full
 def test_the_controller_can_be_a_batch_job_itself(copy):
     batch = ["sbatch", "--wait", "-o", copy / "log", "--wrap", " ".join(command(CATALOGUES[0]))]
     code, text = call(copy, batch)
@@ -480,6 +482,7 @@ IMAGES = [f"results/tiny/scutt/images/fixed/{split}/shard_0.h5" for split in ("t
 SITE = {"partitions": {"cpu": {"max_runtime": "1d"}, "gpu": {"max_runtime": "1d", "max_gpu": 8}}}
 
 
+@pytest.mark.slurm_full
 @pytest.mark.parametrize(
     ("gpu_job", "asked", "devices"),
     [
