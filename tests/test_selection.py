@@ -44,6 +44,14 @@ def test_summary_has_errors_of_the_right_size():
     assert np.all(abs(table["fit_mean"] - 5) < 5 * table["fit_mean_err"])
 
 
+def test_few_resamples_are_fitted_however_many_there_are():
+    values = np.random.default_rng(3).normal(5, 1, 400)
+    fits = selection.resampled_fits(values, 200)
+    assert fits.shape == (1 + selection.FITS, 3)
+    np.testing.assert_array_equal(fits[0], selection.fit_gaussian(values))
+    assert selection.resampled_fits(values, 7).shape == (8, 3)
+
+
 def _system(**changes):
     """A round exponential source behind a lens, one row."""
     columns = {
