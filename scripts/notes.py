@@ -2,7 +2,8 @@
 
     PYTHONPATH=src python scripts/notes.py results/quick
 
-reads the test samples and the predictions of pearson2019 under that folder.
+reads the test samples and the predictions of pearson2019 under that folder, and the committed table
+of colours.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import numpy as np
 
 from lenscnn.conventions import q_phi_to_e1_e2_pearson
 from lenscnn.lens_metrics import errors, parameters
+from lenscnn.population.photometry import age_of_universe, k_corrections, load
 from lenscnn.storage import read_columns, read_h5
 
 ENDS = (2.3, 2.5, 2.8, 3.0, 3.5)  # arcsec
@@ -61,3 +63,10 @@ factor = np.sum(mass * light) / np.sum(light**2)
 error = errors(parameters(lenses["theta_E"], *mass), parameters(lenses["theta_E"], *factor * light))
 off = ", ".join(f"{name} {rms(error[name]):.3f}" for name in ("e1", "e2", "ellipticity"))
 print(f"  euclid: {factor:.2f}: {off}")
+
+print("K-correction in r, median of the SEDs that are younger than the universe")
+colours = load("data/photometry/bc03.h5")
+for z in (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0):
+    young = np.flatnonzero(colours.age < age_of_universe(z, h=0.674, omega_m=0.32))
+    change = k_corrections(colours, young, np.full(len(young), z), ["r"])
+    print(f"  z = {z:g}: {np.median(change):.1f} mag")

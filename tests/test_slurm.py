@@ -479,7 +479,6 @@ def test_the_controller_can_be_a_batch_job_itself(copy):
 
 
 IMAGES = [f"results/tiny/scutt/images/fixed/{split}/shard_0.h5" for split in ("train", "test")]
-SITE = {"partitions": {"cpu": {"max_runtime": "1d"}, "gpu": {"max_runtime": "1d", "max_gpu": 8}}}
 
 
 @pytest.mark.slurm_full
@@ -499,7 +498,8 @@ def test_gpus_are_had_one_each_or_shared_as_the_site_says(copy, gpu_job, asked, 
     code, text = call(copy, command(*CATALOGUES, options=("--cores", "2")))
     assert code == 0, text[-3000:]
     site = copy / "profiles/slurm/site.yaml"
-    site.write_text(yaml.safe_dump(SITE | {"every_job": {}, "gpu_job": gpu_job}))
+    example = yaml.safe_load(site.with_name("site.example.yaml").read_text())
+    site.write_text(yaml.safe_dump(example | {"gpu_job": gpu_job}))
     try:
         run = start(copy, *IMAGES)
         seen = {}  # which GPU each of the jobs that run at the same time was given

@@ -8,16 +8,15 @@ from lenscnn.storage import read_columns
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
-
-def columns(paths):
-    return read_columns(paths, job.params.quantities)
-
-
+quantities = job.params.quantities
 figure = selection_figure(
-    {survey: columns(job.input[survey]) for survey in ("euclid", "lsst")},
-    {survey: columns(job.input[f"{survey}_literal"]) for survey in ("euclid", "lsst")},
+    {survey: read_columns(job.input[survey], quantities) for survey in ("euclid", "lsst")},
+    {
+        survey: read_columns(job.input[f"{survey}_literal"], quantities)
+        for survey in ("euclid", "lsst")
+    },
     pd.read_csv(job.input.summary),
-    job.params.quantities,
+    quantities,
     job.params.note,
 )
 save(figure, job.output.pdf, job.output.png)

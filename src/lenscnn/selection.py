@@ -64,7 +64,7 @@ def resampled_fits(values: np.ndarray, resamples: int) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (1 + resamples, 3)
+    ndarray, shape (1 + min(resamples, FITS), 3)
     """
     blocks = resampled_rows(len(values), min(resamples, FITS))
     samples = [values, *(sample for rows in blocks for sample in values[rows])]

@@ -157,16 +157,14 @@ def read_columns(paths: list, names) -> dict[str, np.ndarray]:
     Raises
     ------
     DataFileError
-        As `read_h5`, or if there is no file, or one lacks an array.
+        As `read_h5`, or if a file lacks one of them.
     """
-    if not paths:
-        raise DataFileError(f"there is no file to read {', '.join(names)} from")
     parts = []
     for path in paths:
-        arrays, _ = read_h5(path)
-        if missing := sorted(set(names) - arrays.keys()):
-            raise DataFileError(f"{path} lacks {', '.join(missing)}; it has {sorted(arrays)}")
-        parts.append(arrays)
+        with _open_h5(path) as file:
+            if missing := sorted(set(names) - file.keys()):
+                raise DataFileError(f"{path} lacks {', '.join(missing)}; it has {sorted(file)}")
+            parts.append({name: _decode(file[name]) for name in names})
     return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
 
