@@ -55,6 +55,22 @@ def test_noise_of_blank_sky_has_the_variance_of_the_formula():
         assert abs(neighbours) < 5 / np.sqrt(n)
 
 
+@pytest.mark.parametrize("mean", [0.0, 3.0, 9.99, 118.0, 2661.0])
+def test_compiled_counts_are_those_of_tensors(mean):
+    """Also where some pixels of an image have few electrons and others many."""
+    background, keys = observation.Background(mean, mean + 9), _keys(64)
+    rates = 100 * torch.rand((64, 2, 19, 19)) * (torch.rand((64, 2, 19, 19)) < 0.3)
+    ours = observation.expose(rates, background, 3, 2.5, keys)
+    read_sigma = 2.5 * 3**0.5
+    counts = observation.poisson(
+        rates + mean, seeds.standard_normal(keys, 2 * 722)[:, :722].view(rates.shape)
+    )
+    read = read_sigma * seeds.standard_normal(keys, 2 * 722)[:, 722:].view(rates.shape)
+    assert (ours - (counts - mean + read)).abs().max() < 1e-4
+    rates[1, 0, 3, 4] = torch.nan
+    assert torch.isnan(observation.expose(rates, background, 3, 2.5, keys)).sum() == 1
+
+
 @pytest.fixture(scope="module")
 def lenses():
     n = 6

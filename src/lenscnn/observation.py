@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from lenscnn import seeds
@@ -167,11 +168,28 @@ def expose(rates: torch.Tensor, background: Background, reads: int, read_noise: 
     Tensor, shape (B, C, H, W)
         Electrons.
     """
+    read_sigma = read_noise * reads**0.5
+    if rates.device.type == "cpu" and rates.dtype == torch.float32:
+        from lenscnn.compiled_noise import fill_counts  # here, as Numba in `lenscnn.seeds`
+
+        rates = rates.contiguous()
+        images = torch.empty_like(rates)
+        fill_counts(
+            keys.numpy().view(np.uint64),
+            rates.flatten(1).numpy(),
+            *np.float32((background.mean, _FEW, read_sigma)),
+            images.flatten(1).numpy(),
+        )
+        return images
+    return _expose_in_torch(rates, background, read_sigma, keys)
+
+
+def _expose_in_torch(rates, background, read_sigma, keys):
     n = rates.shape[1:].numel()
     normal = seeds.standard_normal(keys, 2 * n)
     counts = poisson(rates + background.mean, normal[:, :n].view(rates.shape))
     noise = normal[:, n:].view(rates.shape)
-    return torch.add(counts - background.mean, noise, alpha=read_noise * reads**0.5)
+    return torch.add(counts - background.mean, noise, alpha=read_sigma)
 
 
 def normalise(images: torch.Tensor, each: str) -> torch.Tensor:

@@ -20,7 +20,7 @@ COLUMNS = (
 # Operations as the formulas need them, at the least; an estimate of a reciprocal square root with
 # one Newton step counts five, a logarithm or an exponential in single precision fifteen.
 _PAIR = 10  # a subhalo at a pixel: the distance's reciprocal, two products added
-_SIE = 95  # the ellipsoid's deflection, a series of seven terms
+_SIE = 70  # the ellipsoid's deflection, a series of seven terms
 _SERSIC = 72  # a profile at a point, and whether a square around it is small enough
 _GAUSSIAN = 20
 _NORMAL = 20  # a normal number from two uniform ones

@@ -43,8 +43,8 @@ def render(
     """Noise-free images of Gaussian sources behind isothermal ellipsoids with subhaloes.
 
     The surface brightness is averaged over `supersampling` x `supersampling` sub-pixels, then
-    convolved with the point-spread function on the grid of whole pixels. On the CPU an image
-    does not depend on the others in its batch, to the last bit.
+    convolved with the point-spread function on the grid of whole pixels. In float32 on the CPU an
+    image does not depend on the others in its batch, to the last bit.
 
     Parameters
     ----------
@@ -95,7 +95,8 @@ def render(
     )
     tensors = (*lens.values(), *subhaloes[1:], *source.values())
     needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    draw = _render_compiled if q.device.type == "cpu" and not needs_grad else _render_torch
+    in_float32 = q.device.type == "cpu" and q.dtype == torch.float32
+    draw = _render_compiled if in_float32 and not needs_grad else _render_torch
     return draw(lens, subhaloes, source, coordinates, supersampling, psf_sigma / pixel_scale)
 
 
