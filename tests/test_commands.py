@@ -1,5 +1,6 @@
 """make figures, make provenance, make docs: the commands behind them."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -124,3 +125,37 @@ def test_provenance_of_no_product_is_refused(tmp_path):
     assert script("provenance", tmp_path)[0] == 1
     code, text = script("provenance", "README.md")
     assert code == 1 and "No rule to produce README.md" in text
+
+
+def histories(folder, losses, name="scutt/history/fixed/n_cnn"):
+    """Trainings of two epochs, the first the better; RMSE ten times the loss."""
+    for seed, loss in enumerate(losses):
+        path = folder / f"{name}_seed{seed}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        epochs = [
+            {"validation_loss": one, "validation_rmse": {"N": 10 * one}, "images_per_second": 1e3}
+            for one in (loss, loss + 1)
+        ]
+        path.write_text("".join(json.dumps(epoch) + "\n" for epoch in epochs))
+
+
+def test_trainings_are_compared_by_their_best_epochs(tmp_path):
+    histories(tmp_path / "a", [1, 2, 3])
+    histories(tmp_path / "b", [2, 3, 4])
+    histories(tmp_path / "b", [1], "scutt/history/varied/n_cnn")  # of which there is only one
+    code, text = script("compare_trainings", tmp_path / "a", tmp_path / "b")
+    assert code == 0
+    _, _, first, second = text.splitlines()
+    assert f"| {tmp_path / 'a'} | 3 | 2 | 20 +- 10 |  | 1,000 |" in first
+    # Standard error of a difference of means of three each: 10 sqrt(2 / 3).
+    assert f"| {tmp_path / 'b'} | 3 | 2 | 30 +- 10 | 10 +- 8.2 | 1,000 |" in second
+
+
+def test_trainings_that_cannot_be_compared_are_refused(tmp_path):
+    histories(tmp_path / "a", [1])
+    histories(tmp_path / "b", [1], "scutt/history/varied/n_cnn")
+    assert script("compare_trainings", tmp_path / "a", tmp_path)[1].startswith("error: no historie")
+    assert "no network in common" in script("compare_trainings", tmp_path / "a", tmp_path / "b")[1]
+    (tmp_path / "b/scutt/history/varied/n_cnn_seed1.jsonl").write_text("{cut sho")
+    code, text = script("compare_trainings", tmp_path / "a", tmp_path / "b")
+    assert code == 1 and "n_cnn_seed1.jsonl is no history" in text
