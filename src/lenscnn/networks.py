@@ -110,7 +110,7 @@ class ConvRegressor(nn.Module):
         for number, (width_out, kernel) in enumerate(zip(filters, kernels, strict=True), start=1):
             blocks += [
                 nn.Conv2d(channels, width_out, kernel, padding=kernel // 2),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),  # the convolution's output is needed nowhere else
                 nn.BatchNorm2d(width_out, momentum=0.01, eps=1e-3),
             ]
             if number in pool_after:
