@@ -342,39 +342,6 @@ def test_a_rewound_optimizer_is_a_fresh_one(optimizer):
     assert torch.equal(path(use_and_rewind), path(lambda weight, chosen: None))
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-@pytest.mark.parametrize("autocast", ["float32", "bfloat16"])
-@pytest.mark.parametrize("decay, mirror", [("none", False), ("cosine", True)])
-def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast, decay, mirror):
-    # 480 rows in batches of 50: graph replays and, at the end, a batch of 30 without the graph.
-    spec = SPEC | {"optimizer": optimizer, "autocast": autocast, "epochs": 4, "batch_size": 50}
-    spec |= {"learning_rate_decay": decay, "mirror": mirror}
-    spec["network"] = SPEC["network"] | {"dropout": 0.0}
-    images, alpha, n_subhaloes = data(600)
-
-    def run(name, device, epochs):
-        return training.train(
-            spec | {"epochs": epochs}, images, alpha[:, None], n_subhaloes[:, None],
-            device=torch.device(device), checkpoint=tmp_path / name,
-            history=tmp_path / f"{name}.jsonl", log=lambda line: None,
-        )  # fmt: skip
-
-    on_cpu, on_gpu = run("cpu", "cpu", 4), run("cuda", "cuda", 4)
-    tolerance = 1e-3 if autocast == "float32" else 3e-2
-    for key in ("train_loss", "validation_loss"):
-        np.testing.assert_allclose(
-            [record[key] for record in on_gpu.history],
-            [record[key] for record in on_cpu.history],
-            rtol=tolerance,
-        )
-    # An epoch's order and weights do not depend on how many epochs follow.
-    assert run("short", "cuda", 1).history[0]["train_loss"] == pytest.approx(
-        on_gpu.history[0]["train_loss"], rel=1e-4
-    )
-
-
 def test_labels_follow_their_images_into_the_mirror():
     # The reference is the shape of the mirrored image itself: its second moments.
     x, y = np.meshgrid(np.arange(41) - 20.0, np.arange(41) - 20.0)
