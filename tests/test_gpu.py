@@ -89,7 +89,7 @@ def column(trained, name):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-@pytest.mark.parametrize("autocast", ["float32", "bfloat16"])
+@pytest.mark.parametrize("autocast", ["float32", "tf32", "bfloat16"])
 @pytest.mark.parametrize("decay, mirror", [("none", False), ("cosine", True)])
 def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast, decay, mirror):
     # Replays of a graph and, at the end of an epoch, a batch of 4 without one.
@@ -114,7 +114,7 @@ def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast, decay, mirror):
     )
     goals = training.scale(alpha[480:], on_gpu.scaling["alpha"])
     loss = column(on_gpu, "validation_loss")[on_gpu.best_epoch - 1]
-    assert loss == pytest.approx(np.mean((outputs[:, 0] - goals) ** 2), rel=1e-4)
+    assert loss == pytest.approx(np.mean((outputs[:, 0] - goals) ** 2), rel=1e-4 if exact else 1e-2)
     # An epoch's order and weights do not depend on how many epochs follow.
     short = train(tmp_path / "short", spec | {"epochs": 1}, "cuda")
     assert column(short, "train_loss")[0] == pytest.approx(

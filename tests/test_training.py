@@ -231,13 +231,15 @@ def test_scaling_is_from_the_rows_trained_on(tmp_path):
 def test_two_runs_are_the_same_and_other_seeds_are_not(tmp_path):
     runs = {}
     for name, change in {
-        "a": {}, "b": {}, "seed": {"seed": 6}, "cpu": {"autocast": "bfloat16"},
+        "a": {}, "b": {}, "seed": {"seed": 6}, "tf32": {"autocast": "tf32"},
+        "bfloat16": {"autocast": "bfloat16"},
     }.items():  # fmt: skip
         (tmp_path / name).mkdir()
         runs[name] = train(tmp_path / name, SPEC | change)
     assert same(runs["a"].state_dict, runs["b"].state_dict)
     assert without_timings(runs["a"].history) == without_timings(runs["b"].history)
-    assert same(runs["a"].state_dict, runs["cpu"].state_dict)
+    for autocast in ("tf32", "bfloat16"):  # on a CPU
+        assert same(runs["a"].state_dict, runs[autocast].state_dict)
     assert not same(runs["a"].state_dict, runs["seed"].state_dict)
 
 
@@ -429,7 +431,7 @@ def test_impossible_specs_name_the_key(tmp_path):
     for change, named in (
         ({"label_range": 0.0}, "label_range"),
         ({"optimizer": "sgd"}, "optimizer"),
-        ({"autocast": "float16"}, "autocast"),
+        ({"autocast": "float16"}, "`autocast` is 'float16'; it can be .*tf32"),
         ({"learning_rate_decay": "step"}, "learning_rate_decay"),
         ({"epochs": 0}, "epochs"),
         ({"epoch": 1}, "unknown key epoch"),
@@ -458,6 +460,31 @@ def test_devices(monkeypatch):
         devices.resolve_device("gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert devices.resolve_device("auto").type == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("autocast", "rounded"), [("float32", False), ("tf32", True), ("bfloat16", True)]
+)
+def test_only_convolutions_are_rounded_and_only_where_the_spec_says(
+    tmp_path, monkeypatch, autocast, rounded
+):
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    spec, sample = SPEC | {"autocast": autocast, "epochs": 1}, data()
+
+    def start_anew():
+        convolutions.allow_tf32 = products.allow_tf32 = True
+        devices.resolve_device("cuda")
+        assert not convolutions.allow_tf32 and not products.allow_tf32
+
+    start_anew()
+    trained = train(tmp_path, spec, sample)
+    assert convolutions.allow_tf32 == rounded and not products.allow_tf32
+    start_anew()
+    training.save_network(tmp_path / "w.pt", trained, spec, sample[0].shape[1:], {})
+    network, meta = prediction.load_network(tmp_path / "w.pt")
+    prediction.predict(network, meta, sample[0], sample[2][:, None], CPU)
+    assert convolutions.allow_tf32 == rounded and not products.allow_tf32
 
 
 @pytest.mark.parametrize(

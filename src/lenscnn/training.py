@@ -27,8 +27,9 @@ A training is a function of its spec and its data. The spec is a dict with the k
 ``seed``
     Of the initial weights, the order of the images and dropout.
 ``autocast``
-    "float32", or "bfloat16" for mixed precision on a GPU (without effect on a CPU, where it would
-    be many times slower).
+    On a GPU "float32" is what it says. With "tf32" convolutions round their factors to 10 bits.
+    "bfloat16" trains in mixed precision; validation and prediction are as with "tf32". Without
+    effect on a CPU.
 
 ``images``
     What the images are, as the one who asks describes them. Kept with the weights, which are
@@ -55,7 +56,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from lenscnn import networks, observation, provenance, seeds, storage
+from lenscnn import devices, networks, observation, provenance, seeds, storage
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "nadam": torch.optim.NAdam}
 EPSILON = 1e-7
@@ -247,6 +248,7 @@ def train(
         If the loss stops being finite.
     """
     check_spec(spec)
+    devices.set_precision(spec["autocast"])
     n_train = _training_rows(spec, len(images))
     batch_size = min(spec["batch_size"], n_train)
     names, n_targets = [*spec["targets"], *spec["scalars"]], len(spec["targets"])
@@ -484,9 +486,10 @@ def check_spec(spec: dict) -> None:
         raise ValueError(
             f"training spec: `optimizer` is {spec['optimizer']!r}; it can be {sorted(OPTIMIZERS)}"
         )
-    if spec["autocast"] not in ("float32", "bfloat16"):
+    if spec["autocast"] not in devices.PRECISIONS:
         raise ValueError(
-            f"training spec: `autocast` is {spec['autocast']!r}; it can be float32 or bfloat16"
+            f"training spec: `autocast` is {spec['autocast']!r}; it can be one of "
+            + ", ".join(devices.PRECISIONS)
         )
     if spec["learning_rate_decay"] not in ("none", "cosine"):
         raise ValueError(
