@@ -322,11 +322,16 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path):
     assert {p.name for p in killed.iterdir()} == {"w.pt", "h.jsonl"}
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+OPTIMIZERS = {
+    "adam": torch.optim.Adam, "nadam": torch.optim.NAdam, "shared_nadam": training.SharedNAdam,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_rewound_optimizer_is_a_fresh_one(optimizer):
     def path(prepare):
         weight = torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
-        chosen = training.OPTIMIZERS[optimizer]([weight], lr=0.1)
+        chosen = OPTIMIZERS[optimizer]([weight], lr=0.1, eps=training.EPSILON)
         prepare(weight, chosen)
         for k in range(5):
             weight.grad = torch.tensor([1.0, -3.0, 0.5]) + k
@@ -342,6 +347,45 @@ def test_a_rewound_optimizer_is_a_fresh_one(optimizer):
             weight.copy_(torch.tensor([1.0, -2.0, 3.0]))
 
     assert torch.equal(path(use_and_rewind), path(lambda weight, chosen: None))
+
+
+def descend(optimizer, steps):
+    """Steps by noisy gradients, large for some of the weights and small for others."""
+    for k in steps:
+        torch.manual_seed(k)
+        for size, weight in zip((1e-6, 1.0, 1e3), optimizer.param_groups[0]["params"], strict=True):
+            weight.grad = size * (weight.detach() + torch.randn(weight.shape))
+        optimizer.step()
+
+
+def some_weights():
+    torch.manual_seed(6)
+    shapes = (3, 2, 5, 5), (7,), (4, 6)
+    return [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
+
+
+def test_nadam_with_one_count_is_torchs():
+    ours, theirs = some_weights(), some_weights()
+    for make, weights in ((training.SharedNAdam, ours), (torch.optim.NAdam, theirs)):
+        descend(make(weights, lr=1e-2, eps=training.EPSILON), range(300))
+    for a, b, start in zip(ours, theirs, some_weights(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=2e-6)
+        assert (a - start).abs().median() > 0.1
+
+
+def test_nadam_with_one_count_goes_on_from_a_file(tmp_path):
+    whole, stopped, resumed = some_weights(), some_weights(), some_weights()
+    settings = {"lr": 1e-2, "eps": training.EPSILON}
+    descend(training.SharedNAdam(whole, **settings), range(70))
+    optimizer = training.SharedNAdam(stopped, **settings)
+    descend(optimizer, range(40))
+    networks.save(tmp_path / "checkpoint", {"optimizer": optimizer.state_dict()})
+    optimizer = training.SharedNAdam(resumed, **settings)
+    optimizer.load_state_dict(networks.load(tmp_path / "checkpoint")["optimizer"])
+    for weight, reached in zip(resumed, stopped, strict=True):
+        weight.data.copy_(reached)
+    descend(optimizer, range(40, 70))
+    assert all(torch.equal(a, b) for a, b in zip(resumed, whole, strict=True))
 
 
 def test_labels_follow_their_images_into_the_mirror():

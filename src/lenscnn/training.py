@@ -58,7 +58,7 @@ from tqdm import tqdm
 
 from lenscnn import devices, networks, observation, provenance, seeds, storage
 
-OPTIMIZERS = {"adam": torch.optim.Adam, "nadam": torch.optim.NAdam}
+OPTIMIZERS = ("adam", "nadam")
 EPSILON = 1e-7
 """Keras' value (torch has 1e-8); neither paper states another."""
 
@@ -279,13 +279,7 @@ def train(
     torch.manual_seed(seeds.stream_key(spec["seed"], "training", "", "weights"))
     network = networks.build(spec, images.shape[1:]).to(device)
     on_gpu = device.type == "cuda"
-    optimizer = OPTIMIZERS[spec["optimizer"]](
-        network.parameters(),
-        lr=spec["learning_rate"],
-        eps=EPSILON,
-        **({"fused": True} if spec["optimizer"] == "adam" else {}),
-        **({"capturable": True} if on_gpu else {}),
-    )
+    optimizer = _optimizer(spec, network, on_gpu)
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
 
     def step(rows: torch.Tensor) -> None:
@@ -484,7 +478,8 @@ def check_spec(spec: dict) -> None:
         )
     if spec["optimizer"] not in OPTIMIZERS:
         raise ValueError(
-            f"training spec: `optimizer` is {spec['optimizer']!r}; it can be {sorted(OPTIMIZERS)}"
+            f"training spec: `optimizer` is {spec['optimizer']!r}; it can be one of "
+            + ", ".join(OPTIMIZERS)
         )
     if spec["autocast"] not in devices.PRECISIONS:
         raise ValueError(
@@ -520,6 +515,61 @@ def _learning_rate(spec: dict, epoch: int) -> float:
     if spec["learning_rate_decay"] == "none":
         return spec["learning_rate"]
     return spec["learning_rate"] * (1 + math.cos(math.pi * (epoch - 1) / spec["epochs"])) / 2
+
+
+def _optimizer(spec: dict, network: nn.Module, on_gpu: bool) -> torch.optim.Optimizer:
+    settings = {"lr": spec["learning_rate"], "eps": EPSILON}
+    if spec["optimizer"] == "adam":
+        return torch.optim.Adam(network.parameters(), fused=True, capturable=on_gpu, **settings)
+    return (SharedNAdam if on_gpu else torch.optim.NAdam)(network.parameters(), **settings)
+
+
+class SharedNAdam(torch.optim.Optimizer):
+    """torch's NAdam with one count of steps for all weights, for a CUDA graph.
+
+    Inside a graph torch's own counts for each weight apart, in kernels of one number each.
+
+    Parameters
+    ----------
+    weights
+        As for `torch.optim.NAdam`, in one group, all with gradients.
+    lr, eps
+        As there; what else may be chosen there has its default.
+    """
+
+    BETA1, BETA2, MOMENTUM_DECAY = 0.9, 0.999, 4e-3
+
+    def __init__(self, weights, lr: float, eps: float):
+        super().__init__(weights, {"lr": lr, "eps": eps})
+        (group,) = self.param_groups
+        for weight in group["params"]:
+            self.state[weight] = {name: torch.zeros_like(weight) for name in ("mean", "square")}
+        first = group["params"][0]
+        self.state[first] |= {"count": first.new_zeros(()), "mu_product": first.new_ones(())}
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step, by the gradients that the weights have."""
+        (group,) = self.param_groups
+        weights, lr = group["params"], group["lr"]
+        gradients = [weight.grad for weight in weights]
+        means, squares = ([self.state[w][name] for w in weights] for name in ("mean", "square"))
+        count, mu_product = (self.state[weights[0]][name] for name in ("count", "mu_product"))
+        count += 1
+        mu, next_mu = (
+            self.BETA1 * (1 - 0.5 * 0.96 ** ((count + k) * self.MOMENTUM_DECAY)) for k in (0, 1)
+        )
+        mu_product *= mu
+        torch._foreach_lerp_(means, gradients, 1 - self.BETA1)
+        torch._foreach_mul_(squares, self.BETA2)
+        torch._foreach_addcmul_(squares, gradients, gradients, 1 - self.BETA2)
+        roots = torch._foreach_sqrt(squares)
+        torch._foreach_div_(roots, (-torch.expm1(count * math.log(self.BETA2))).sqrt())
+        torch._foreach_add_(roots, group["eps"])
+        change = torch._foreach_mul(gradients, -lr * (1 - mu) / (1 - mu_product))
+        ahead = torch._foreach_mul(means, -lr * next_mu / (1 - mu_product * next_mu))
+        torch._foreach_add_(change, ahead)
+        torch._foreach_addcdiv_(weights, change, roots)
 
 
 def _autocast(spec: dict, device: torch.device):
