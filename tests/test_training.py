@@ -1,5 +1,6 @@
 """Training, its resumption, and prediction: against closed forms, reruns and killed runs."""
 
+import contextlib
 import itertools
 import json
 import math
@@ -320,6 +321,42 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path):
     assert len(read_history(history)) == 40
     # The checkpoint is gone, and no temporary file was left.
     assert {p.name for p in killed.iterdir()} == {"w.pt", "h.jsonl"}
+
+
+@pytest.mark.parametrize("n", [3, 14, 15, 14 * 16, 480, 14 * 16 * 2, 14 * 15])
+def test_replays_of_graphs_take_every_batch_once_and_in_order(monkeypatch, n):
+    class Graph:
+        """Replays by reading again the rows that steps were captured with."""
+
+        def __init__(self):
+            self.batches = []
+
+        def replay(self):
+            replays.append(len(self.batches))
+            seen.extend(batch.tolist() for batch in self.batches)
+
+    @contextlib.contextmanager
+    def capture(graph):
+        capturing.append(graph)
+        yield
+        capturing.clear()
+
+    def step(rows):
+        if capturing:
+            capturing[0].batches.append(rows)
+        else:
+            replays.append(0)
+            seen.append(rows.tolist())
+
+    capturing, replays, seen = [], [], []
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", capture)
+    advance = training._capture(step, torch.nn.Identity(), 14, CPU)
+    order = torch.randperm(n)
+    for rows in training._blocks(order, advance):
+        advance.get(len(rows), step)(rows)
+    assert seen == [batch.tolist() for batch in order.split(14)]
+    assert replays == [16] * (n // 224) + [1] * (n % 224 // 14) + [0] * (n % 14 > 0)
 
 
 OPTIMIZERS = {

@@ -47,7 +47,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,9 @@ CHECKPOINT_SECONDS = 20.0
 """Shortest time between checkpoints, so about what a killed training of short epochs loses."""
 
 NORMALISE_ROWS = 4096
+
+UNROLLED = 16
+"""Steps in one replay of a CUDA graph: between two a GPU waits."""
 
 _KEYS = {
     "network", "targets", "label_range", "scalars", "optimizer", "learning_rate", "batch_size",
@@ -211,9 +214,10 @@ def train(
     with the same bits as if it had never stopped. Any other checkpoint is ignored, with a line in
     the log. The caller removes it once the result is safe.
 
-    On a GPU the data stay on the device and whole steps are replayed from a CUDA graph, so that
-    small batches are not limited by launching kernels; an epoch's last, smaller batch is stepped
-    without the graph. Same computation, not the same bits.
+    On a GPU the data stay on the device and steps are replayed from CUDA graphs, `UNROLLED` at a
+    time and what whole batches are left one by one, so that small batches are not limited by
+    launching kernels; an epoch's last, smaller batch is stepped without a graph. Same computation,
+    not the same bits.
 
     Parameters
     ----------
@@ -313,7 +317,7 @@ def train(
         records, best = state["history"], state["best"]
         log(f"goes on after epoch {len(records)} from {checkpoint}")
     _write_history(history, records)
-    advance, captured_at = step, None
+    advance, captured_at = {batch_size: step}, None  # by how many rows it takes
 
     bar = tqdm(
         total=spec["epochs"] * n_train,
@@ -333,7 +337,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
         if on_gpu and learning_rate != captured_at:
-            # A graph is bound to the learning rate, and to the tensors, it was captured with; so
+            # Graphs are bound to the learning rate, and to the tensors, they were captured with; so
             # this is after a checkpoint is loaded, and again where the rate changes.
             advance, captured_at = _capture(step, network, batch_size, device), learning_rate
         # Order, mirrors and dropout depend on seed and epoch only, so a resumed training repeats
@@ -344,8 +348,8 @@ def train(
         torch.manual_seed(seeds.stream_key(spec["seed"], "training", str(epoch), "dropout"))
         if spec["mirror"]:
             mirrors.copy_(torch.randint(2, (n_train, 3), generator=order))
-        for rows in torch.randperm(n_train, generator=order).to(device).split(batch_size):
-            advance(rows)
+        for rows in _blocks(torch.randperm(n_train, generator=order).to(device), advance):
+            advance.get(len(rows), step)(rows)
             bar.update(len(rows))
         train_loss = loss_sum.item() / n_train  # the one place that waits for a GPU
         trained = time.monotonic()
@@ -655,23 +659,35 @@ def _warm_up(step, network, optimizer, batch_size: int, device: torch.device) ->
     _rewind(optimizer)
 
 
-def _capture(step, network, batch_size: int, device: torch.device):
-    """`step` with full batches replayed from a CUDA graph; smaller ones run as they are.
+def _capture(step, network, batch_size: int, device: torch.device) -> dict[int, Callable]:
+    """`step` for many batches and for one, replayed from CUDA graphs: by rows taken, most first.
 
     Capturing records kernels without running them, so it changes no weights. `network`, whose mode
-    the graph keeps, is captured in training mode.
+    the graphs keep, is captured in training mode.
     """
     network.train()
-    rows = torch.zeros(batch_size, dtype=torch.int64, device=device)  # the graph reads it
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step(rows)
 
-    def replay(batch: torch.Tensor) -> None:
-        if len(batch) == batch_size:
-            rows.copy_(batch)
+    def captured(size: int) -> Callable[[torch.Tensor], None]:
+        rows = torch.zeros(size, dtype=torch.int64, device=device)  # the graph reads them
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            for batch in rows.split(batch_size):
+                step(batch)
+
+        def replay(block: torch.Tensor) -> None:
+            rows.copy_(block)
             graph.replay()
-        else:
-            step(batch)
 
-    return replay
+        return replay
+
+    return {size: captured(size) for size in (UNROLLED * batch_size, batch_size)}
+
+
+def _blocks(rows: torch.Tensor, sizes: Iterable[int]) -> Iterator[torch.Tensor]:
+    """Cut rows into as many blocks of the first size as there are, of the next, ..., and a rest."""
+    for size in sizes:
+        whole = len(rows) // size * size
+        yield from rows[:whole].view(-1, size)
+        rows = rows[whole:]
+    if len(rows):
+        yield rows
