@@ -15,7 +15,7 @@ CHUNK = {"cpu": 512, "cuda": 4096}
 """Images drawn at once: bounds the memory, changes no image."""
 
 DRAWING_FOR_A_GPU = 4
-"""Threads that draw subhaloes for a GPU, which is faster than one of them."""
+"""Threads that draw subhaloes while a GPU draws images."""
 
 
 def scene(
