@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,14 +36,14 @@ from lenscnn import (  # noqa: E402
     storage,
     training,
 )
-from lenscnn.devices import resolve_device  # noqa: E402
+from lenscnn.devices import PRECISIONS, resolve_device, set_precision  # noqa: E402
 from lenscnn.figures.speed import plot  # noqa: E402
 from lenscnn.lensing import reference  # noqa: E402
 from lenscnn.population import scutt  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 5
-CHUNK = 512  # images at once, as in the workflow
+CHUNK = 512  # images of pearson2019 at once, as in the workflow
 
 N_SUBHALOES, ALPHA = 450, -2.13  # where the power law puts some 450 subhaloes into a lens
 N_CANDIDATES = 30_000  # lenses drawn, of which those with exactly N_SUBHALOES are kept
@@ -52,7 +52,7 @@ N_THEIRS = 4  # images a round of the slow peers
 N_SYSTEMS = 512
 EQUAL, FINE = 3, 10  # sub-pixels along an axis: in every code, and of lenstronomy for accuracy
 AGREEMENT = 1e-4  # of the peak, that images of the same sub-pixels may differ by
-N_GPU = {"scutt": 100_000, "pearson2019": 10_000}
+N_SIMULATED_ON_GPU = {"scutt": 100_000, "pearson2019": 5_000}
 
 # Paper and name of a network, what to call it, images a round on the CPU (a second's work) for
 # training and for prediction, seconds an image took the paper and its words for it.
@@ -61,7 +61,9 @@ NETWORKS = (
     ("scutt", "alpha_cnn", "alpha-CNN", 512, 2048, 7200 / 1e7, "2 h for 100 x 100,000"),
     ("pearson2019", "cnn", "CNN", 32, 64, 1200 / 3e6, "20 min for 150 x 20,000"),
 )
-GPU_TIMES = 128  # as many images on a GPU
+# On a GPU: images of a training set, as in the workflow, and of a prediction.
+N_GPU = {"scutt": 100_000, "pearson2019": 50_000}
+REPEATS_GPU = 10  # of the machine's arithmetic, so that clocks are up and launching counts little
 
 papers = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 
@@ -87,12 +89,14 @@ class Machine:
             torch.cuda.synchronize()
         return n / (self.clock() - begun)
 
-    def arithmetic(self, dtype: torch.dtype) -> dict[str, Callable[[], float]]:
-        """Operations per second in a matrix product and in a convolution.
+    def arithmetic(self, precision: str) -> dict[str, Callable[[], float]]:
+        """Operations per second in a matrix product and in a convolution of a `devices.PRECISIONS`.
 
         Both, since either may be the faster: they are of different libraries.
         """
-        side, width = (1024, 32) if self.device.type == "cpu" else (8192, 256)
+        on_cpu = self.device.type == "cpu"
+        side, width, repeats = (1024, 32, 1) if on_cpu else (8192, 256, REPEATS_GPU)
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         matrix = torch.rand((side, side), device=self.device, dtype=dtype)
         out = torch.empty_like(matrix)
         layer = torch.nn.Conv2d(64, 64, 5, padding=2).to(self.device, dtype)
@@ -101,14 +105,35 @@ class Machine:
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         n_conv = 2 * 64 * 64 * 25 * pixels[:, 0].numel()
 
+        def multiply():
+            for _ in range(repeats):
+                torch.mm(matrix, matrix, out=out)
+
         def convolve():
             with torch.no_grad():
-                layer(pixels)
+                for _ in range(repeats):
+                    layer(pixels)
+
+        def fastest(n, function):
+            with all_allowed(tf32=precision == "tf32"):
+                return self.rate(repeats * n, function)
 
         return {
-            "matmul": lambda: self.rate(2 * side**3, lambda: torch.mm(matrix, matrix, out=out)),
-            "convolution": lambda: self.rate(n_conv, convolve),
+            "matmul": lambda: fastest(2 * side**3, multiply),
+            "convolution": lambda: fastest(n_conv, convolve),
         }
+
+
+@contextlib.contextmanager
+def all_allowed(tf32: bool):
+    """cuDNN chooses by timing, and with `tf32` matrix products round as convolutions do."""
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.benchmark, convolutions.allow_tf32, products.allow_tf32
+    convolutions.benchmark, convolutions.allow_tf32, products.allow_tf32 = True, tf32, tf32
+    try:
+        yield
+    finally:
+        convolutions.benchmark, convolutions.allow_tf32, products.allow_tf32 = before
 
 
 def cpu_model() -> str:
@@ -148,12 +173,12 @@ def rows(stage, machine, flop, rates, peers, differences=None, stated=None) -> l
     return table or [speed.row(*common)]
 
 
-def into_shard(n: int, shape: tuple, draw: Callable[[slice], torch.Tensor]) -> None:
+def into_shard(n: int, shape: tuple, chunks: Iterable[np.ndarray]) -> None:
     """Draw images chunk by chunk into a file, as the workflow does."""
     with tempfile.TemporaryDirectory() as folder:
         with storage.ImageWriter(Path(folder) / "shard.h5", n, shape, {}) as shard:
-            for start in range(0, n, CHUNK):
-                shard.write(draw(slice(start, start + CHUNK)).cpu().numpy())
+            for images in chunks:
+                shard.write(images)
 
 
 def rows_of(columns: dict[str, np.ndarray], part: slice | np.ndarray) -> dict[str, np.ndarray]:
@@ -190,14 +215,13 @@ def scutt_rows(machine: Machine) -> list[dict]:
         exact = np.flatnonzero(drawn["N"] == N_SUBHALOES)
         lenses = rows_of(drawn, np.tile(exact, REPEATS))
     else:
-        lenses = scutt.draw_lenses(population, "benchmark", np.arange(N_GPU["scutt"]), None)
+        index = np.arange(N_SIMULATED_ON_GPU["scutt"])
+        lenses = scutt.draw_lenses(population, "benchmark", index, None)
     n = len(lenses["N"])
 
     def ours():
-        def noisy(part):
-            return simulation.simulate(population, view, rows_of(lenses, part), machine.device)
-
-        into_shard(n, (1, view["n_pix"], view["n_pix"]), noisy)
+        chunks = simulation.simulate_in_chunks(population, view, lenses, machine.device)
+        into_shard(n, (1, view["n_pix"], view["n_pix"]), chunks)
 
     peers, differences = {}, {}
     if machine.device.type == "cpu":
@@ -222,7 +246,7 @@ def scutt_rows(machine: Machine) -> list[dict]:
     contestants = {"ours": lambda: machine.rate(n, ours)} | {
         name: lambda images=images: machine.rate(N_THEIRS, images) for name, images in peers.items()
     }
-    rates = contest(contestants | machine.arithmetic(torch.float32))
+    rates = contest(contestants | machine.arithmetic("float32"))
     flop = speed.scutt_flop(view["n_pix"], float(np.mean(lenses["N"])))
     stage = f"simulation: scutt, {np.mean(lenses['N']):.0f} subhaloes"
     return rows(stage, machine, flop, rates, peers, differences, (14400 / 1e5, "4 h for 100,000"))
@@ -276,7 +300,7 @@ def pearson2019_rows(machine: Machine, camera: str) -> list[dict]:
     bands = config["cameras"][camera]["bands"]
     view = {"bands": bands, "visits": 1, "lens_light": "kept"}
     on_cpu = machine.device.type == "cpu"
-    n = N_SYSTEMS if on_cpu else N_GPU["pearson2019"]
+    n = N_SYSTEMS if on_cpu else N_SIMULATED_ON_GPU["pearson2019"]
     lenses = systems(n, bands)
     few = {"lenstronomy": rows_of(lenses, slice(N_THEIRS)), "caustics": rows_of(lenses, slice(16))}
     scenes = {
@@ -303,11 +327,12 @@ def pearson2019_rows(machine: Machine, camera: str) -> list[dict]:
         population = {"seed": 1, "draw": "benchmark", "survey": survey, "scene": scene}
 
         def ours(population=population):
-            def exposed(part):
-                some = rows_of(lenses, part)
-                return exposures.expose(population, "benchmark", view, some, machine.device)
-
-            into_shard(n, (len(bands), survey["n_pix"], survey["n_pix"]), exposed)
+            parts = (rows_of(lenses, slice(start, start + CHUNK)) for start in range(0, n, CHUNK))
+            chunks = (
+                exposures.expose(population, "benchmark", view, part, machine.device).cpu().numpy()
+                for part in parts
+            )
+            into_shard(n, (len(bands), survey["n_pix"], survey["n_pix"]), chunks)
 
         peers = {f"{name}, {EQUAL} x {EQUAL}": (code, EQUAL) for code, name in codes.items()}
         if scene is config["scene"] and "lenstronomy" in codes:
@@ -322,7 +347,7 @@ def pearson2019_rows(machine: Machine, camera: str) -> list[dict]:
             peer: lambda run=run: machine.rate(len(few[run[0]]["q"]), theirs, *run)
             for peer, run in peers.items()
         }
-        rates = contest(contestants | machine.arithmetic(torch.float32))
+        rates = contest(contestants | machine.arithmetic("float32"))
         flop = speed.pearson2019_flop(survey["n_pix"], scene["supersampling"], len(bands))
         stage = f"simulation: pearson2019, {len(bands)} band{'s' * (len(bands) > 1)}{words}"
         table += rows(stage, machine, flop, rates, peers, differences)
@@ -354,19 +379,22 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
     camera = config["views"]["fixed"] if paper == "scutt" else config["surveys"]["euclid"]
     shape = 1, camera["n_pix"], camera["n_pix"]
     on_gpu = machine.device.type == "cuda"
-    n_training *= GPU_TIMES if on_gpu else 1
-    n_prediction *= GPU_TIMES if on_gpu else 1
+    if on_gpu:
+        n_images = n_prediction = N_GPU[paper]
+        n_training = n_images - round(settings["validation_fraction"] * n_images)
+    else:  # as good as none to validate on, for Keras has none
+        n_images = n_training + 1
+        settings["validation_fraction"] = 1 / n_images
     rng = np.random.default_rng(1)
     table = []
-    for autocast in ("float32", "bfloat16") if on_gpu else ("float32",):
+    for autocast in PRECISIONS if on_gpu else ("float32",):
         spec = {
             **settings, "network": architecture, "targets": targets, "scalars": scalars,
             "seed": seed, "images": "random", "autocast": autocast, "epochs": ROUNDS + 1,
-            "validation_fraction": 1 / (n_training + 1),
         }  # fmt: skip
         network = networks.build(spec, shape).to(machine.device)
         flop, training_flop = speed.network_flop(spec, shape)
-        arithmetic = machine.arithmetic(getattr(torch, autocast))
+        arithmetic = machine.arithmetic(autocast)
         peers, job = {}, {"name": name, "spec": spec, "image_shape": shape}
         if keras is not None:
             answer = keras.run(task="prediction", n=16, batch=16, **job)
@@ -374,31 +402,37 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
                 sys.exit(f"Keras' {name} has {answer['parameters']} parameters, another network")
 
         def peer(task, n, job=job):
-            batch = networks.EVALUATION_BATCH
+            batch = networks.EVALUATION_BATCH["cpu"]
             return {keras.peer: lambda: keras.run(task=task, n=n, batch=batch, **job)["rate"]}
 
         peers = {} if keras is None else peer("training", n_training)
-        rates = training_contest(machine, spec, shape, n_training, peers | arithmetic)
-        suffix = ", bfloat16" * (autocast == "bfloat16")
+        counts = n_training, n_images
+        rates = training_contest(machine, spec, shape, counts, peers | arithmetic)
+        suffix = "" if autocast == "float32" else f", {autocast}"
         stage = f"training: {words}, batch {spec['batch_size']}{suffix}"
         table += rows(stage, machine, training_flop, rates, peers, stated=stated)
         if autocast == "bfloat16":
-            continue  # predictions are float32
+            continue  # which predicts as tf32 does
 
+        set_precision(autocast)
+        torch.backends.cudnn.benchmark = False  # as in scripts/predict.py; training turned it on
         images = torch.from_numpy(rng.random((n_prediction, *shape), np.float32))
         extra = torch.from_numpy(rng.random((n_prediction, len(scalars)), np.float32))
         inputs = network, images, extra if scalars else None, machine.device
         peers = {} if keras is None else peer("prediction", n_prediction)
         ours = {"ours": lambda run=inputs: machine.rate(n_prediction, networks.evaluate, *run)}
         rates = contest(ours | peers | arithmetic)
-        table += rows(f"prediction: {words}", machine, flop, rates, peers)
+        table += rows(f"prediction: {words}{suffix}", machine, flop, rates, peers)
     return table
 
 
-def training_contest(machine, spec, shape, n, others) -> dict[str, list[float]]:
-    """As `contest`, with ours the epochs of one training, between which the others take turns."""
+def training_contest(machine, spec, shape, counts, others) -> dict[str, list[float]]:
+    """As `contest`, with ours the epochs of one training, between which the others take turns.
+
+    `counts` are of the images that are trained on and of all, those to validate on included.
+    """
     rng = np.random.default_rng(1)
-    n_all = n + 1  # one to validate on
+    n, n_all = counts
     images = rng.random((n_all, *shape), np.float32)
     targets = rng.random((n_all, len(spec["targets"])))
     scalars = rng.random((n_all, len(spec["scalars"]))) if spec["scalars"] else None

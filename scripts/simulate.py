@@ -8,9 +8,7 @@ import torch
 
 from lenscnn import provenance, storage
 from lenscnn.devices import device_name, report_memory, resolve_device
-from lenscnn.simulation import simulate
-
-CHUNK = 512  # images at once: bounds the memory, changes no image
+from lenscnn.simulation import simulate_in_chunks
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--catalogue", required=True)
@@ -32,15 +30,14 @@ attrs = provenance.collect(
     {"population": population, "view": args.spec}, [args.catalogue], device_name(device)
 )
 attrs |= {"unit": "source's peak surface brightness", "first_row": first}
-n, n_pix = end - first, args.spec["n_pix"]
+n, n_pix, done = end - first, args.spec["n_pix"], 0
 begun = time.perf_counter()
 with storage.ImageWriter(args.out, n, (1, n_pix, n_pix), attrs) as shard:
     shard.labels(lenses)
-    for start in range(0, n, CHUNK):
-        chunk = {name: values[start : start + CHUNK] for name, values in lenses.items()}
-        shard.write(simulate(population, args.spec, chunk, device).cpu().numpy())
-        if (start // CHUNK) % 20 == 0 or start + CHUNK >= n:
-            done = min(start + CHUNK, n)
+    for k, images in enumerate(simulate_in_chunks(population, args.spec, lenses, device)):
+        shard.write(images)
+        done += len(images)
+        if k % 20 == 0 or done == n:
             rate = done / (time.perf_counter() - begun)
             print(f"{done}/{n} images, {rate:,.0f} a second, "
                   f"{(n - done) / rate:.0f} s to go", flush=True)  # fmt: skip

@@ -289,13 +289,3 @@ def test_labels_are_those_of_the_light_in_the_image(population, lenses, tmp_path
             np.testing.assert_allclose(labels[name], values, err_msg=name)
         expected = expose(population, "test", _view(), theirs)
         torch.testing.assert_close(torch.as_tensor(images), expected)
-
-
-@pytest.mark.gpu
-def test_a_gpu_takes_the_same_images(population, lenses):
-    """Light to rounding; a photon more or less where rounding passes an integer."""
-    view = _view(bands=["i", "r", "g"], lens_light="removed")
-    here = expose(population, "test", view, lenses)
-    there = expose(population, "test", view, lenses, "cuda").cpu()
-    assert (here - there).abs().max() < 3
-    assert (here - there).abs().mean() < 0.1

@@ -156,3 +156,13 @@ def test_normal_numbers_are_those_of_double_precision_on_every_device():
     exact = np.concatenate((radius * np.cos(angle), radius * np.sin(angle)), 1)
     assert np.abs(compiled - exact).max() < 2e-6
     assert np.abs(in_torch - exact).max() < 4e-6
+
+
+def test_the_tests_of_a_gpu_can_be_collected_on_a_bare_machine():
+    absent = ("lenstronomy", "astropy", "speclite", "snakemake")
+    collect = (
+        f"import sys, pytest; sys.modules.update(dict.fromkeys({absent})); "
+        "sys.exit(pytest.main(['--collect-only', 'tests/test_gpu.py']))"
+    )
+    done = subprocess.run([sys.executable, "-c", collect], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "test_a_gpu_trains" in done.stdout, done.stdout

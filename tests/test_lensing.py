@@ -315,25 +315,6 @@ def test_threads_do_not_change_a_bit():
     assert all(torch.equal(a, b) for a, b in zip(single, threaded, strict=True))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_gpu_draws_what_the_cpu_draws():
-    rng = np.random.default_rng(8)
-    counts = [450, 0, 120, 300]
-    scene = (
-        draw_lens(rng, 4, torch.float32),
-        draw_subhaloes(rng, counts, torch.float32),
-        draw_source(rng, 4, torch.float32),
-    )
-    lens, halos, source = scene
-    on_gpu = (
-        {key: value.cuda() for key, value in lens.items()},
-        tuple(t.cuda() for t in halos),
-        {key: value.cuda() for key, value in source.items()},
-    )
-    difference = render(*on_gpu, 60, 0.1, 2, 0.07).cpu() - render(*scene, 60, 0.1, 2, 0.07)
-    assert difference.abs().max() < 1e-5
-
-
 # Light and point-spread function
 
 

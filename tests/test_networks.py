@@ -147,11 +147,12 @@ def test_a_scalar_enters_linearly():
     torch.testing.assert_close(one - zero, network.output.weight[:, 4:].expand(3, 1).detach())
 
 
-def test_evaluation_does_not_depend_on_the_batch():
+def test_evaluation_does_not_depend_on_the_batch(monkeypatch):
     network = networks.ConvRegressor((1, 12, 12), **ALPHA_CNN, n_scalars=0, n_outputs=1)
     images = torch.rand(11, 1, 12, 12)
     whole = networks.evaluate(network, images, None, torch.device("cpu"))
-    parts = networks.evaluate(network, images, None, torch.device("cpu"), batch=4)
+    monkeypatch.setitem(networks.EVALUATION_BATCH, "cpu", 4)
+    parts = networks.evaluate(network, images, None, torch.device("cpu"))
     assert whole.shape == (11, 1)
     np.testing.assert_allclose(whole, parts, rtol=1e-4, atol=1e-6)
 

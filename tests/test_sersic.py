@@ -292,16 +292,6 @@ def test_a_bad_number_shows_in_its_image_alone(where, requires_grad, bad):
     assert name == "light" or torch.isnan(magnification[1])
 
 
-@pytest.mark.gpu
-def test_gpu_draws_what_the_cpu_draws():
-    scene = draw_scene(np.random.default_rng(9), 16)
-    cpu = render_galaxies(*scene, 57, 0.1, 2, 0.07)
-    on_gpu = [{key: value.cuda() for key, value in values.items()} for values in scene]
-    gpu = render_galaxies(*on_gpu, 57, 0.1, 2, 0.07)
-    for a, b in zip(cpu[:2], gpu[:2], strict=True):
-        assert bool(((a - b.cpu()).abs().amax((1, 2, 3)) < 1e-4 * a.amax((1, 2, 3))).all())
-
-
 def test_first_axis_is_y_and_second_is_x():
     one = torch.ones(1)
     lens = dict.fromkeys(LENS_KEYS, 0 * one) | {"q": one}

@@ -1,5 +1,6 @@
 """Images end to end: against lenstronomy, and the same however the work is cut up."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -41,6 +42,31 @@ def test_an_image_does_not_depend_on_its_batch(population, view):
     for k in (0, 3):
         alone = {name: values[k : k + 1] for name, values in lenses.items()}
         assert torch.equal(simulation.simulate(spec, view("varied"), alone)[0], together[k])
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_subhaloes_drawn_ahead_are_the_images_own(population, view, monkeypatch, n_threads):
+    spec = population(draw="varied")
+    lenses = scutt.draw_lenses(spec, "some", np.arange(11), None)
+    together = simulation.simulate(spec, view("varied"), lenses)
+    monkeypatch.setitem(simulation.CHUNK, "cpu", 2)
+    torch.set_num_threads(n_threads)
+    chunks = simulation.simulate_in_chunks(spec, view("varied"), lenses, torch.device("cpu"))
+    images = list(chunks)
+    torch.set_num_threads(1)
+    assert [len(chunk) for chunk in images] == [2] * 5 + [1]
+    np.testing.assert_array_equal(np.concatenate(images), together)
+
+
+def test_no_more_is_drawn_ahead_than_there_are_threads():
+    taken = []
+    results = simulation._ahead(
+        lambda k: 10 * k, (taken.append(k) or k for k in itertools.count()), 3
+    )
+    assert next(results) == 0 and taken == [0, 1, 2, 3]
+    assert next(results) == 10 and taken == [0, 1, 2, 3, 4]
+    with pytest.raises(ZeroDivisionError):
+        list(simulation._ahead(lambda k: 1 / k, [2, 1, 0, 1], 2))
 
 
 def test_views_of_one_draw_share_the_lens(population, view):

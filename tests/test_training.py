@@ -1,5 +1,6 @@
 """Training, its resumption, and prediction: against closed forms, reruns and killed runs."""
 
+import contextlib
 import itertools
 import json
 import math
@@ -231,13 +232,15 @@ def test_scaling_is_from_the_rows_trained_on(tmp_path):
 def test_two_runs_are_the_same_and_other_seeds_are_not(tmp_path):
     runs = {}
     for name, change in {
-        "a": {}, "b": {}, "seed": {"seed": 6}, "cpu": {"autocast": "bfloat16"},
+        "a": {}, "b": {}, "seed": {"seed": 6}, "tf32": {"autocast": "tf32"},
+        "bfloat16": {"autocast": "bfloat16"},
     }.items():  # fmt: skip
         (tmp_path / name).mkdir()
         runs[name] = train(tmp_path / name, SPEC | change)
     assert same(runs["a"].state_dict, runs["b"].state_dict)
     assert without_timings(runs["a"].history) == without_timings(runs["b"].history)
-    assert same(runs["a"].state_dict, runs["cpu"].state_dict)
+    for autocast in ("tf32", "bfloat16"):  # on a CPU
+        assert same(runs["a"].state_dict, runs[autocast].state_dict)
     assert not same(runs["a"].state_dict, runs["seed"].state_dict)
 
 
@@ -320,11 +323,52 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path):
     assert {p.name for p in killed.iterdir()} == {"w.pt", "h.jsonl"}
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+@pytest.mark.parametrize("n", [3, 14, 15, 14 * 16, 480, 14 * 16 * 2, 14 * 15])
+def test_replays_of_graphs_take_every_batch_once_and_in_order(monkeypatch, n):
+    class Graph:
+        """Replays by reading again the rows that steps were captured with."""
+
+        def __init__(self):
+            self.batches = []
+
+        def replay(self):
+            replays.append(len(self.batches))
+            seen.extend(batch.tolist() for batch in self.batches)
+
+    @contextlib.contextmanager
+    def capture(graph):
+        capturing.append(graph)
+        yield
+        capturing.clear()
+
+    def step(rows):
+        if capturing:
+            capturing[0].batches.append(rows)
+        else:
+            replays.append(0)
+            seen.append(rows.tolist())
+
+    capturing, replays, seen = [], [], []
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", capture)
+    advance = training._capture(step, torch.nn.Identity(), 14, CPU)
+    order = torch.randperm(n)
+    for rows in training._blocks(order, advance):
+        advance.get(len(rows), step)(rows)
+    assert seen == [batch.tolist() for batch in order.split(14)]
+    assert replays == [16] * (n // 224) + [1] * (n % 224 // 14) + [0] * (n % 14 > 0)
+
+
+OPTIMIZERS = {
+    "adam": torch.optim.Adam, "nadam": torch.optim.NAdam, "shared_nadam": training.SharedNAdam,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_rewound_optimizer_is_a_fresh_one(optimizer):
     def path(prepare):
         weight = torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
-        chosen = training.OPTIMIZERS[optimizer]([weight], lr=0.1)
+        chosen = OPTIMIZERS[optimizer]([weight], lr=0.1, eps=training.EPSILON)
         prepare(weight, chosen)
         for k in range(5):
             weight.grad = torch.tensor([1.0, -3.0, 0.5]) + k
@@ -342,37 +386,43 @@ def test_a_rewound_optimizer_is_a_fresh_one(optimizer):
     assert torch.equal(path(use_and_rewind), path(lambda weight, chosen: None))
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-@pytest.mark.parametrize("autocast", ["float32", "bfloat16"])
-@pytest.mark.parametrize("decay, mirror", [("none", False), ("cosine", True)])
-def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast, decay, mirror):
-    # 480 rows in batches of 50: graph replays and, at the end, a batch of 30 without the graph.
-    spec = SPEC | {"optimizer": optimizer, "autocast": autocast, "epochs": 4, "batch_size": 50}
-    spec |= {"learning_rate_decay": decay, "mirror": mirror}
-    spec["network"] = SPEC["network"] | {"dropout": 0.0}
-    images, alpha, n_subhaloes = data(600)
+def descend(optimizer, steps):
+    """Steps by noisy gradients, large for some of the weights and small for others."""
+    for k in steps:
+        torch.manual_seed(k)
+        for size, weight in zip((1e-6, 1.0, 1e3), optimizer.param_groups[0]["params"], strict=True):
+            weight.grad = size * (weight.detach() + torch.randn(weight.shape))
+        optimizer.step()
 
-    def run(name, device, epochs):
-        return training.train(
-            spec | {"epochs": epochs}, images, alpha[:, None], n_subhaloes[:, None],
-            device=torch.device(device), checkpoint=tmp_path / name,
-            history=tmp_path / f"{name}.jsonl", log=lambda line: None,
-        )  # fmt: skip
 
-    on_cpu, on_gpu = run("cpu", "cpu", 4), run("cuda", "cuda", 4)
-    tolerance = 1e-3 if autocast == "float32" else 3e-2
-    for key in ("train_loss", "validation_loss"):
-        np.testing.assert_allclose(
-            [record[key] for record in on_gpu.history],
-            [record[key] for record in on_cpu.history],
-            rtol=tolerance,
-        )
-    # An epoch's order and weights do not depend on how many epochs follow.
-    assert run("short", "cuda", 1).history[0]["train_loss"] == pytest.approx(
-        on_gpu.history[0]["train_loss"], rel=1e-4
-    )
+def some_weights():
+    torch.manual_seed(6)
+    shapes = (3, 2, 5, 5), (7,), (4, 6)
+    return [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
+
+
+def test_nadam_with_one_count_is_torchs():
+    ours, theirs = some_weights(), some_weights()
+    for make, weights in ((training.SharedNAdam, ours), (torch.optim.NAdam, theirs)):
+        descend(make(weights, lr=1e-2, eps=training.EPSILON), range(300))
+    for a, b, start in zip(ours, theirs, some_weights(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=2e-6)
+        assert (a - start).abs().median() > 0.1
+
+
+def test_nadam_with_one_count_goes_on_from_a_file(tmp_path):
+    whole, stopped, resumed = some_weights(), some_weights(), some_weights()
+    settings = {"lr": 1e-2, "eps": training.EPSILON}
+    descend(training.SharedNAdam(whole, **settings), range(70))
+    optimizer = training.SharedNAdam(stopped, **settings)
+    descend(optimizer, range(40))
+    networks.save(tmp_path / "checkpoint", {"optimizer": optimizer.state_dict()})
+    optimizer = training.SharedNAdam(resumed, **settings)
+    optimizer.load_state_dict(networks.load(tmp_path / "checkpoint")["optimizer"])
+    for weight, reached in zip(resumed, stopped, strict=True):
+        weight.data.copy_(reached)
+    descend(optimizer, range(40, 70))
+    assert all(torch.equal(a, b) for a, b in zip(resumed, whole, strict=True))
 
 
 def test_labels_follow_their_images_into_the_mirror():
@@ -462,7 +512,7 @@ def test_impossible_specs_name_the_key(tmp_path):
     for change, named in (
         ({"label_range": 0.0}, "label_range"),
         ({"optimizer": "sgd"}, "optimizer"),
-        ({"autocast": "float16"}, "autocast"),
+        ({"autocast": "float16"}, "`autocast` is 'float16'; it can be .*tf32"),
         ({"learning_rate_decay": "step"}, "learning_rate_decay"),
         ({"epochs": 0}, "epochs"),
         ({"epoch": 1}, "unknown key epoch"),
@@ -491,6 +541,31 @@ def test_devices(monkeypatch):
         devices.resolve_device("gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert devices.resolve_device("auto").type == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("autocast", "rounded"), [("float32", False), ("tf32", True), ("bfloat16", True)]
+)
+def test_only_convolutions_are_rounded_and_only_where_the_spec_says(
+    tmp_path, monkeypatch, autocast, rounded
+):
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    spec, sample = SPEC | {"autocast": autocast, "epochs": 1}, data()
+
+    def start_anew():
+        convolutions.allow_tf32 = products.allow_tf32 = True
+        devices.resolve_device("cuda")
+        assert not convolutions.allow_tf32 and not products.allow_tf32
+
+    start_anew()
+    trained = train(tmp_path, spec, sample)
+    assert convolutions.allow_tf32 == rounded and not products.allow_tf32
+    start_anew()
+    training.save_network(tmp_path / "w.pt", trained, spec, sample[0].shape[1:], {})
+    network, meta = prediction.load_network(tmp_path / "w.pt")
+    prediction.predict(network, meta, sample[0], sample[2][:, None], CPU)
+    assert convolutions.allow_tf32 == rounded and not products.allow_tf32
 
 
 @pytest.mark.parametrize(

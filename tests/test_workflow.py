@@ -135,6 +135,15 @@ def test_a_site_says_what_it_calls_things_in_a_file_that_git_ignores(tmp_path):
         assert ("gpu_model=a100" in resources) == on_gpu, rule
 
 
+def test_lens_light_is_fitted_without_a_gpu():
+    views = ("vis_kept", "vis_fitted")
+    images = [f"results/paper/pearson2019/images/{view}/test.h5" for view in views]
+    planned = snakemake("-n", *images, "--config", "device=cuda")
+    asked = dict(re.findall(r"images/(\w+)/test\.h5\n.*?resources: (.*?)\n", planned, re.S))
+    assert "gpu=1, device=cuda" in asked["vis_kept"], planned
+    assert "gpu=0, device=cpu" in asked["vis_fitted"], planned
+
+
 def test_lint_and_format():
     snakemake("--lint")
     subprocess.run(

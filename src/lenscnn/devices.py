@@ -37,10 +37,28 @@ def resolve_device(name: str) -> torch.device:
     if name == "cpu" or not torch.cuda.is_available():
         _keep_freed_memory()
         return torch.device("cpu")
-    # float32 shall mean float32: by default convolutions would round to TF32's 10 bits.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
+    set_precision("float32")
     return torch.device("cuda")
+
+
+PRECISIONS = ("float32", "tf32", "bfloat16")
+"""What the config key ``autocast`` may be."""
+
+
+def set_precision(name: str) -> None:
+    """Say whether convolutions of float32 on a GPU may round their factors to TF32's 10 bits.
+
+    They may unless `name` is "float32", which by torch's default it would not mean; matrix products
+    never do, for dense layers cost little and N needs its digits. It holds for this process, until
+    it is said again, and changes nothing on a CPU.
+
+    Parameters
+    ----------
+    name
+        One of `PRECISIONS`.
+    """
+    torch.backends.cudnn.allow_tf32 = name != "float32"
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def _keep_freed_memory() -> None:

@@ -11,7 +11,7 @@ from torch import nn
 
 from lenscnn.storage import DataFileError, replacing
 
-EVALUATION_BATCH = 256
+EVALUATION_BATCH = {"cpu": 256, "cuda": 4096}
 """Images in a batch when no gradient is wanted: enough for speed, little memory."""
 
 _ARCHITECTURE = {"filters", "kernels", "pool_after", "dense", "dropout"}
@@ -181,9 +181,10 @@ def evaluate(
     images: torch.Tensor,
     scalars: torch.Tensor | None,
     device: torch.device,
-    batch: int = EVALUATION_BATCH,
 ) -> np.ndarray:
     """Outputs of a network in evaluation mode and float32, batch by batch.
+
+    What float32 means for convolutions on a GPU is `devices.set_precision`'s.
 
     Parameters
     ----------
@@ -195,8 +196,6 @@ def evaluate(
         Scaled as in training.
     device
         Where the network is.
-    batch
-        Images in a batch.
 
     Returns
     -------
@@ -204,7 +203,7 @@ def evaluate(
         In the scaled units of training.
     """
     network.eval()
-    outputs = []
+    outputs, batch = [], EVALUATION_BATCH[device.type]
     with torch.no_grad():
         for start in range(0, len(images), batch):
             rows = slice(start, start + batch)

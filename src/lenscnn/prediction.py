@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lenscnn import networks, provenance, storage, training
+from lenscnn import devices, networks, provenance, storage, training
 
 UNITS = {"theta_E": "arcsec"}
 """Units of the targets that have one."""
@@ -70,9 +70,8 @@ def predict(
     images: np.ndarray,
     scalars: np.ndarray | None,
     device: torch.device,
-    batch: int = networks.EVALUATION_BATCH,
 ) -> np.ndarray:
-    """Estimates of the targets, in physical units.
+    """Estimates of the targets, in physical units, in the precision of the training's spec.
 
     Parameters
     ----------
@@ -84,8 +83,6 @@ def predict(
         In physical units, columns as in ``meta["spec"]["scalars"]``; None if that is empty.
     device
         Where to compute.
-    batch
-        Images in a batch.
 
     Returns
     -------
@@ -113,7 +110,8 @@ def predict(
     if names:
         scaled = [training.scale(scalars[:, k], meta["scaling"][n]) for k, n in enumerate(names)]
         extra = torch.from_numpy(np.column_stack(scaled).astype(np.float32))
-    outputs = networks.evaluate(network.to(device), torch.from_numpy(images), extra, device, batch)
+    devices.set_precision(meta["spec"]["autocast"])
+    outputs = networks.evaluate(network.to(device), torch.from_numpy(images), extra, device)
     outputs /= meta["spec"]["label_range"]
     limits = [meta["scaling"][name] for name in targets]
     return np.column_stack([training.unscale(outputs[:, k], lim) for k, lim in enumerate(limits)])

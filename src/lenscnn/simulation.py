@@ -1,5 +1,9 @@
 """From rows of a catalogue to images: population, lensing and observation put together."""
 
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 
@@ -7,8 +11,16 @@ from lenscnn import observation, seeds
 from lenscnn.lensing.rendering import render
 from lenscnn.population import scutt
 
+CHUNK = {"cpu": 512, "cuda": 4096}
+"""Images drawn at once: bounds the memory, changes no image."""
 
-def scene(population: dict, view: dict, lenses: dict, device="cpu", dtype=torch.float32):
+DRAWING_FOR_A_GPU = 4
+"""Threads that draw subhaloes while a GPU draws images."""
+
+
+def scene(
+    population: dict, view: dict, lenses: dict, device="cpu", dtype=torch.float32, subhaloes=None
+):
     """Noise-free images of catalogued lenses.
 
     Parameters
@@ -22,6 +34,8 @@ def scene(population: dict, view: dict, lenses: dict, device="cpu", dtype=torch.
         Rows of the catalogue.
     device, dtype
         Where and how finely to compute.
+    subhaloes
+        What `scutt.draw_subhaloes` gave for these lenses; None to draw them here.
 
     Returns
     -------
@@ -32,7 +46,7 @@ def scene(population: dict, view: dict, lenses: dict, device="cpu", dtype=torch.
     def tensor(values, dtype=dtype):
         return torch.as_tensor(np.ascontiguousarray(values), dtype=dtype, device=device)
 
-    _, x, y, theta_E, bounds = scutt.draw_subhaloes(population, lenses)
+    _, x, y, theta_E, bounds = subhaloes or scutt.draw_subhaloes(population, lenses)
     n = len(lenses["N"])
     return render(
         {name: tensor(lenses[name]) for name in ("theta_E", "q", "phi", "center_x", "center_y")},
@@ -49,7 +63,9 @@ def scene(population: dict, view: dict, lenses: dict, device="cpu", dtype=torch.
     )
 
 
-def simulate(population: dict, view: dict, lenses: dict, device="cpu", dtype=torch.float32):
+def simulate(
+    population: dict, view: dict, lenses: dict, device="cpu", dtype=torch.float32, subhaloes=None
+):
     """Noisy images of catalogued lenses, as `scene` with noise of ``view["noise"]`` added.
 
     Returns
@@ -57,7 +73,7 @@ def simulate(population: dict, view: dict, lenses: dict, device="cpu", dtype=tor
     Tensor, shape (n, 1, n_pix, n_pix)
         In units of the source's peak surface brightness.
     """
-    images = scene(population, view, lenses, device, dtype)
+    images = scene(population, view, lenses, device, dtype, subhaloes)
     keys = np.empty(len(images), np.uint64)
     for subset in np.unique(lenses["subset"]):
         rows = lenses["subset"] == subset
@@ -65,3 +81,42 @@ def simulate(population: dict, view: dict, lenses: dict, device="cpu", dtype=tor
         keys[rows] = seeds.image_keys(stream, lenses["index"][rows])
     sigma = observation.noise_sigma(images, **view["noise"])
     return observation.add_noise(images, sigma, torch.as_tensor(keys.view(np.int64)).to(device))
+
+
+def simulate_in_chunks(
+    population: dict, view: dict, lenses: dict, device: torch.device
+) -> Iterator[np.ndarray]:
+    """The images of `simulate`, `CHUNK` at a time, from any number of lenses.
+
+    Subhaloes of chunks to come are drawn meanwhile: for a GPU in `DRAWING_FOR_A_GPU` threads, on a
+    CPU in as many as torch would use, or, if that is one, in turn with the images.
+
+    Yields
+    ------
+    ndarray of float32, shape (b, 1, n_pix, n_pix)
+    """
+    n, size = len(lenses["N"]), CHUNK[device.type]
+    chunks = [
+        {name: values[start : start + size] for name, values in lenses.items()}
+        for start in range(0, n, size)
+    ]
+    n_threads = torch.get_num_threads() if device.type == "cpu" else DRAWING_FOR_A_GPU
+    drawn = _ahead(lambda chunk: scutt.draw_subhaloes(population, chunk), chunks, n_threads)
+    for chunk, subhaloes in zip(chunks, drawn, strict=True):
+        images = simulate(population, view, chunk, device, subhaloes=subhaloes)
+        yield images.cpu().numpy()
+
+
+def _ahead(function: Callable, arguments: Iterable, n_threads: int) -> Iterator:
+    """`map`, with as many results ahead of the one that is asked for as there are threads."""
+    if n_threads == 1:
+        yield from map(function, arguments)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        results = deque()
+        for argument in arguments:
+            results.append(pool.submit(function, argument))
+            if len(results) > n_threads:
+                yield results.popleft().result()
+        while results:
+            yield results.popleft().result()

@@ -27,8 +27,9 @@ A training is a function of its spec and its data. The spec is a dict with the k
 ``seed``
     Of the initial weights, the order of the images and dropout.
 ``autocast``
-    "float32", or "bfloat16" for mixed precision on a GPU (without effect on a CPU, where it would
-    be many times slower).
+    On a GPU "float32" is what it says. With "tf32" convolutions round their factors to 10 bits.
+    "bfloat16" trains in mixed precision; validation and prediction are as with "tf32". Without
+    effect on a CPU.
 
 ``images``
     What the images are, as the one who asks describes them. Kept with the weights, which are
@@ -46,7 +47,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +56,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from lenscnn import networks, observation, provenance, seeds, storage
+from lenscnn import devices, networks, observation, provenance, seeds, storage
 
-OPTIMIZERS = {"adam": torch.optim.Adam, "nadam": torch.optim.NAdam}
+OPTIMIZERS = ("adam", "nadam")
 EPSILON = 1e-7
 """Keras' value (torch has 1e-8); neither paper states another."""
 
@@ -65,6 +66,9 @@ CHECKPOINT_SECONDS = 20.0
 """Shortest time between checkpoints, so about what a killed training of short epochs loses."""
 
 NORMALISE_ROWS = 4096
+
+UNROLLED = 16
+"""Steps in one replay of a CUDA graph: between two a GPU waits."""
 
 _KEYS = {
     "network", "targets", "label_range", "scalars", "optimizer", "learning_rate", "batch_size",
@@ -210,9 +214,10 @@ def train(
     with the same bits as if it had never stopped. Any other checkpoint is ignored, with a line in
     the log. The caller removes it once the result is safe.
 
-    On a GPU the data stay on the device and whole steps are replayed from a CUDA graph, so that
-    small batches are not limited by launching kernels; an epoch's last, smaller batch is stepped
-    without the graph. Same computation, not the same bits.
+    On a GPU the data stay on the device and steps are replayed from CUDA graphs, `UNROLLED` at a
+    time and what whole batches are left one by one, so that small batches are not limited by
+    launching kernels; an epoch's last, smaller batch is stepped without a graph. Same computation,
+    not the same bits.
 
     Parameters
     ----------
@@ -247,6 +252,7 @@ def train(
         If the loss stops being finite.
     """
     check_spec(spec)
+    devices.set_precision(spec["autocast"])
     n_train = _training_rows(spec, len(images))
     batch_size = min(spec["batch_size"], n_train)
     names, n_targets = [*spec["targets"], *spec["scalars"]], len(spec["targets"])
@@ -277,13 +283,7 @@ def train(
     torch.manual_seed(seeds.stream_key(spec["seed"], "training", "", "weights"))
     network = networks.build(spec, images.shape[1:]).to(device)
     on_gpu = device.type == "cuda"
-    optimizer = OPTIMIZERS[spec["optimizer"]](
-        network.parameters(),
-        lr=spec["learning_rate"],
-        eps=EPSILON,
-        **({"fused": True} if spec["optimizer"] == "adam" else {}),
-        **({"capturable": True} if on_gpu else {}),
-    )
+    optimizer = _optimizer(spec, network, on_gpu)
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
 
     def step(rows: torch.Tensor) -> None:
@@ -317,7 +317,7 @@ def train(
         records, best = state["history"], state["best"]
         log(f"goes on after epoch {len(records)} from {checkpoint}")
     _write_history(history, records)
-    advance, captured_at = step, None
+    advance, captured_at = {batch_size: step}, None  # by how many rows it takes
 
     bar = tqdm(
         total=spec["epochs"] * n_train,
@@ -337,7 +337,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
         if on_gpu and learning_rate != captured_at:
-            # A graph is bound to the learning rate, and to the tensors, it was captured with; so
+            # Graphs are bound to the learning rate, and to the tensors, they were captured with; so
             # this is after a checkpoint is loaded, and again where the rate changes.
             advance, captured_at = _capture(step, network, batch_size, device), learning_rate
         # Order, mirrors and dropout depend on seed and epoch only, so a resumed training repeats
@@ -348,8 +348,8 @@ def train(
         torch.manual_seed(seeds.stream_key(spec["seed"], "training", str(epoch), "dropout"))
         if spec["mirror"]:
             mirrors.copy_(torch.randint(2, (n_train, 3), generator=order))
-        for rows in torch.randperm(n_train, generator=order).to(device).split(batch_size):
-            advance(rows)
+        for rows in _blocks(torch.randperm(n_train, generator=order).to(device), advance):
+            advance.get(len(rows), step)(rows)
             bar.update(len(rows))
         train_loss = loss_sum.item() / n_train  # the one place that waits for a GPU
         trained = time.monotonic()
@@ -482,11 +482,13 @@ def check_spec(spec: dict) -> None:
         )
     if spec["optimizer"] not in OPTIMIZERS:
         raise ValueError(
-            f"training spec: `optimizer` is {spec['optimizer']!r}; it can be {sorted(OPTIMIZERS)}"
+            f"training spec: `optimizer` is {spec['optimizer']!r}; it can be one of "
+            + ", ".join(OPTIMIZERS)
         )
-    if spec["autocast"] not in ("float32", "bfloat16"):
+    if spec["autocast"] not in devices.PRECISIONS:
         raise ValueError(
-            f"training spec: `autocast` is {spec['autocast']!r}; it can be float32 or bfloat16"
+            f"training spec: `autocast` is {spec['autocast']!r}; it can be one of "
+            + ", ".join(devices.PRECISIONS)
         )
     if spec["learning_rate_decay"] not in ("none", "cosine"):
         raise ValueError(
@@ -517,6 +519,61 @@ def _learning_rate(spec: dict, epoch: int) -> float:
     if spec["learning_rate_decay"] == "none":
         return spec["learning_rate"]
     return spec["learning_rate"] * (1 + math.cos(math.pi * (epoch - 1) / spec["epochs"])) / 2
+
+
+def _optimizer(spec: dict, network: nn.Module, on_gpu: bool) -> torch.optim.Optimizer:
+    settings = {"lr": spec["learning_rate"], "eps": EPSILON}
+    if spec["optimizer"] == "adam":
+        return torch.optim.Adam(network.parameters(), fused=True, capturable=on_gpu, **settings)
+    return (SharedNAdam if on_gpu else torch.optim.NAdam)(network.parameters(), **settings)
+
+
+class SharedNAdam(torch.optim.Optimizer):
+    """torch's NAdam with one count of steps for all weights, for a CUDA graph.
+
+    Inside a graph torch's own counts for each weight apart, in kernels of one number each.
+
+    Parameters
+    ----------
+    weights
+        As for `torch.optim.NAdam`, in one group, all with gradients.
+    lr, eps
+        As there; what else may be chosen there has its default.
+    """
+
+    BETA1, BETA2, MOMENTUM_DECAY = 0.9, 0.999, 4e-3
+
+    def __init__(self, weights, lr: float, eps: float):
+        super().__init__(weights, {"lr": lr, "eps": eps})
+        (group,) = self.param_groups
+        for weight in group["params"]:
+            self.state[weight] = {name: torch.zeros_like(weight) for name in ("mean", "square")}
+        first = group["params"][0]
+        self.state[first] |= {"count": first.new_zeros(()), "mu_product": first.new_ones(())}
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step, by the gradients that the weights have."""
+        (group,) = self.param_groups
+        weights, lr = group["params"], group["lr"]
+        gradients = [weight.grad for weight in weights]
+        means, squares = ([self.state[w][name] for w in weights] for name in ("mean", "square"))
+        count, mu_product = (self.state[weights[0]][name] for name in ("count", "mu_product"))
+        count += 1
+        mu, next_mu = (
+            self.BETA1 * (1 - 0.5 * 0.96 ** ((count + k) * self.MOMENTUM_DECAY)) for k in (0, 1)
+        )
+        mu_product *= mu
+        torch._foreach_lerp_(means, gradients, 1 - self.BETA1)
+        torch._foreach_mul_(squares, self.BETA2)
+        torch._foreach_addcmul_(squares, gradients, gradients, 1 - self.BETA2)
+        roots = torch._foreach_sqrt(squares)
+        torch._foreach_div_(roots, (-torch.expm1(count * math.log(self.BETA2))).sqrt())
+        torch._foreach_add_(roots, group["eps"])
+        change = torch._foreach_mul(gradients, -lr * (1 - mu) / (1 - mu_product))
+        ahead = torch._foreach_mul(means, -lr * next_mu / (1 - mu_product * next_mu))
+        torch._foreach_add_(change, ahead)
+        torch._foreach_addcdiv_(weights, change, roots)
 
 
 def _autocast(spec: dict, device: torch.device):
@@ -602,23 +659,35 @@ def _warm_up(step, network, optimizer, batch_size: int, device: torch.device) ->
     _rewind(optimizer)
 
 
-def _capture(step, network, batch_size: int, device: torch.device):
-    """`step` with full batches replayed from a CUDA graph; smaller ones run as they are.
+def _capture(step, network, batch_size: int, device: torch.device) -> dict[int, Callable]:
+    """`step` for many batches and for one, replayed from CUDA graphs: by rows taken, most first.
 
     Capturing records kernels without running them, so it changes no weights. `network`, whose mode
-    the graph keeps, is captured in training mode.
+    the graphs keep, is captured in training mode.
     """
     network.train()
-    rows = torch.zeros(batch_size, dtype=torch.int64, device=device)  # the graph reads it
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step(rows)
 
-    def replay(batch: torch.Tensor) -> None:
-        if len(batch) == batch_size:
-            rows.copy_(batch)
+    def captured(size: int) -> Callable[[torch.Tensor], None]:
+        rows = torch.zeros(size, dtype=torch.int64, device=device)  # the graph reads them
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            for batch in rows.split(batch_size):
+                step(batch)
+
+        def replay(block: torch.Tensor) -> None:
+            rows.copy_(block)
             graph.replay()
-        else:
-            step(batch)
 
-    return replay
+        return replay
+
+    return {size: captured(size) for size in (UNROLLED * batch_size, batch_size)}
+
+
+def _blocks(rows: torch.Tensor, sizes: Iterable[int]) -> Iterator[torch.Tensor]:
+    """Cut rows into as many blocks of the first size as there are, of the next, ..., and a rest."""
+    for size in sizes:
+        whole = len(rows) // size * size
+        yield from rows[:whole].view(-1, size)
+        rows = rows[whole:]
+    if len(rows):
+        yield rows

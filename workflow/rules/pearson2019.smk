@@ -96,8 +96,8 @@ if config["predictions"] == "computed":
         resources:
             mem=growing(4, "GB"),
             runtime=growing(2, "h"),
-            gpu=GPU,
-            device=config["device"],
+            gpu=lambda wildcards: 0 if pearson_device(wildcards) == "cpu" else 1,
+            device=pearson_device,
         params:
             spec=pearson_view_spec,
             rows=pearson_rows_of_view,

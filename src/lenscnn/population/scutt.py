@@ -63,7 +63,7 @@ def _cumulative(alpha, n):
     return cumulative
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _count(keys, alpha, budget, decades, minimum, maximum, n_decades, limit):
     """Subhaloes that fit each budget; -1 where more than `limit` would."""
     counts = np.empty(len(keys), np.int64)
@@ -81,7 +81,7 @@ def _count(keys, alpha, budget, decades, minimum, maximum, n_decades, limit):
     return counts
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _fill(mass_keys, place_keys, alpha, counts, decades, minimum, maximum, n_decades, radius):
     """Masses and places of the subhaloes `_count` counted: uniform in a disc of `radius`."""
     total = counts.sum()
