@@ -11,7 +11,7 @@ from torch import nn
 
 from lenscnn.storage import DataFileError, replacing
 
-EVALUATION_BATCH = {"cpu": 256, "cuda": 4096}
+EVALUATION_BATCH = {"cpu": 256, "cuda": 1024}
 """Images in a batch when no gradient is wanted: enough for speed, little memory."""
 
 _ARCHITECTURE = {"filters", "kernels", "pool_after", "dense", "dropout"}

@@ -14,9 +14,6 @@ from lenscnn.population import scutt
 CHUNK = {"cpu": 512, "cuda": 4096}
 """Images drawn at once: bounds the memory, changes no image."""
 
-DRAWING_FOR_A_GPU = 4
-"""Threads that draw subhaloes while a GPU draws images."""
-
 
 def scene(
     population: dict, view: dict, lenses: dict, device="cpu", dtype=torch.float32, subhaloes=None
@@ -88,8 +85,8 @@ def simulate_in_chunks(
 ) -> Iterator[np.ndarray]:
     """The images of `simulate`, `CHUNK` at a time, from any number of lenses.
 
-    Subhaloes of chunks to come are drawn meanwhile: for a GPU in `DRAWING_FOR_A_GPU` threads, on a
-    CPU in as many as torch would use, or, if that is one, in turn with the images.
+    Subhaloes of chunks to come are drawn meanwhile in as many threads as torch would use on a CPU,
+    or, if that is one, in turn with the images.
 
     Yields
     ------
@@ -100,8 +97,9 @@ def simulate_in_chunks(
         {name: values[start : start + size] for name, values in lenses.items()}
         for start in range(0, n, size)
     ]
-    n_threads = torch.get_num_threads() if device.type == "cpu" else DRAWING_FOR_A_GPU
-    drawn = _ahead(lambda chunk: scutt.draw_subhaloes(population, chunk), chunks, n_threads)
+    drawn = _ahead(
+        lambda chunk: scutt.draw_subhaloes(population, chunk), chunks, torch.get_num_threads()
+    )
     for chunk, subhaloes in zip(chunks, drawn, strict=True):
         images = simulate(population, view, chunk, device, subhaloes=subhaloes)
         yield images.cpu().numpy()

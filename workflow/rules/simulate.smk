@@ -35,7 +35,7 @@ rule simulate:
         "<benchmarks>/{reading}/images/{view}/{split}/shard_{shard}.tsv"
     conda:
         "../../envs/lenscnn.yaml"
-    threads: 1
+    threads: 4 if GPU else 1  # which draw subhaloes ahead of it
     resources:
         mem=growing(4, "GB"),
         runtime=growing(1, "h"),
