@@ -37,7 +37,7 @@ from lenscnn import (  # noqa: E402
     storage,
     training,
 )
-from lenscnn.devices import PRECISIONS, resolve_device, set_precision  # noqa: E402
+from lenscnn.devices import PRECISIONS, resolve_device  # noqa: E402
 from lenscnn.figures.speed import plot  # noqa: E402
 from lenscnn.lensing import reference  # noqa: E402
 from lenscnn.population import scutt  # noqa: E402
@@ -415,7 +415,6 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
         if autocast == "bfloat16":
             continue  # which predicts as tf32 does
 
-        set_precision(autocast)
         torch.backends.cudnn.benchmark = False  # as in scripts/predict.py; training turned it on
         images = torch.from_numpy(rng.random((n_prediction, *shape), np.float32))
         extra = torch.from_numpy(rng.random((n_prediction, len(scalars)), np.float32))

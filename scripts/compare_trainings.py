@@ -2,9 +2,10 @@
 
     python scripts/compare_trainings.py results/float32 results/bfloat16
 
-prints, for each network that several of the folders (of scales) hold, the validation RMSE of its
-best epoch, mean and standard deviation over seeds, in each; how far it lies above that in the first
-folder, with the standard error of the difference; and the median of the images trained on a second.
+prints, for each network that the first of the folders (of scales) and another hold, the validation
+RMSE of its best epoch, mean and standard deviation over seeds, in each; how far it lies above that
+in the first folder, with the standard error of the difference; and the median of the images trained
+on a second.
 """
 
 import argparse
@@ -23,7 +24,7 @@ def trainings(folder: Path) -> dict[str, list[list[dict]]]:
         try:
             records = [json.loads(line) for line in path.read_text().splitlines()]
             errors = {target for one in records for target in one["validation_rmse"].keys()}
-        except (json.JSONDecodeError, KeyError, AttributeError) as error:
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             sys.exit(f"error: {path} is no history of a training of this version ({error})")
         if errors:
             found.setdefault(name, []).append(records)

@@ -65,6 +65,9 @@ def test_no_more_is_drawn_ahead_than_there_are_threads():
     )
     assert next(results) == 0 and taken == [0, 1, 2, 3]
     assert next(results) == 10 and taken == [0, 1, 2, 3, 4]
+    taken.clear()
+    alone = simulation._ahead(lambda k: k, (taken.append(k) or k for k in itertools.count()), 1)
+    assert next(alone) == 0 and taken == [0]
     with pytest.raises(ZeroDivisionError):
         list(simulation._ahead(lambda k: 1 / k, [2, 1, 0, 1], 2))
 

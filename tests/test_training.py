@@ -351,7 +351,7 @@ def test_replays_of_graphs_take_every_batch_once_and_in_order(monkeypatch, n):
     capturing, replays, seen = [], [], []
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", capture)
-    advance = training._capture(step, torch.nn.Identity(), 14, CPU)
+    advance = training._capture(step, 14, CPU)
     order = torch.randperm(n)
     for rows in training._blocks(order, advance):
         advance.get(len(rows), step)(rows)

@@ -68,7 +68,7 @@ CHECKPOINT_SECONDS = 20.0
 NORMALISE_ROWS = 4096
 
 UNROLLED = 16
-"""Steps in one replay of a CUDA graph: between two a GPU waits."""
+"""Steps in one replay of a CUDA graph: a GPU is expected to wait between two (not measured yet)."""
 
 _KEYS = {
     "network", "targets", "label_range", "scalars", "optimizer", "learning_rate", "batch_size",
@@ -339,7 +339,7 @@ def train(
         if on_gpu and learning_rate != captured_at:
             # Graphs are bound to the learning rate, and to the tensors, they were captured with; so
             # this is after a checkpoint is loaded, and again where the rate changes.
-            advance, captured_at = _capture(step, network, batch_size, device), learning_rate
+            advance, captured_at = _capture(step, batch_size, device), learning_rate
         # Order, mirrors and dropout depend on seed and epoch only, so a resumed training repeats
         # none.
         order = torch.Generator().manual_seed(
@@ -659,13 +659,12 @@ def _warm_up(step, network, optimizer, batch_size: int, device: torch.device) ->
     _rewind(optimizer)
 
 
-def _capture(step, network, batch_size: int, device: torch.device) -> dict[int, Callable]:
+def _capture(step, batch_size: int, device: torch.device) -> dict[int, Callable]:
     """`step` for many batches and for one, replayed from CUDA graphs: by rows taken, most first.
 
-    Capturing records kernels without running them, so it changes no weights. `network`, whose mode
-    the graphs keep, is captured in training mode.
+    Capturing records kernels without running them, so it changes no weights. The graphs keep the
+    mode, training, that the network is in.
     """
-    network.train()
 
     def captured(size: int) -> Callable[[torch.Tensor], None]:
         rows = torch.zeros(size, dtype=torch.int64, device=device)  # the graph reads them

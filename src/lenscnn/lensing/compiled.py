@@ -136,12 +136,12 @@ def _sie_series(theta_E, q):
         exp(i t) sum_n a_n (-exp(2 i t))^n,   a_n = 2 theta_E sqrt(q) / (1 + q) g^n / (2 n + 1),
 
     g = (1 - q) / (1 + q) (Tessore & Metcalf 2015, equations 22, 23 and 29 at slope 1): no special
-    function, and no special case at q = 1. Some 8 terms at q = 0.78 and 40 at q = 0.2, and always
-    an even number.
+    function, and no special case at q = 1. 8 terms at q = 0.78, 36 at q = 0.2; an even number.
     """
     g = (1 - float(q)) / (1 + float(q))
     n_terms = 2
-    while g**n_terms > (1 - g) * np.finfo(np.float32).eps / 4:
+    # All that follow are less than the first of them over 1 - g.
+    while g**n_terms > (1 - g) * (2 * n_terms + 1) * np.finfo(np.float32).eps / 4:
         n_terms += 2
     n = np.arange(n_terms)
     series = 2 * float(theta_E) * np.sqrt(float(q)) / (1 + float(q)) * g**n / (2 * n + 1)
