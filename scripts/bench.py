@@ -44,7 +44,6 @@ from lenscnn.population import scutt  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 5
-CHUNK = 512  # images of pearson2019 at once, as in the workflow
 
 N_SUBHALOES, ALPHA = 450, -2.13  # where the power law puts some 450 subhaloes into a lens
 N_CANDIDATES = 30_000  # lenses drawn, of which those with exactly N_SUBHALOES are kept
@@ -328,10 +327,8 @@ def pearson2019_rows(machine: Machine, camera: str) -> list[dict]:
         population = {"seed": 1, "draw": "benchmark", "survey": survey, "scene": scene}
 
         def ours(population=population):
-            parts = (rows_of(lenses, slice(start, start + CHUNK)) for start in range(0, n, CHUNK))
-            chunks = (
-                exposures.expose(population, "benchmark", view, part, machine.device).cpu().numpy()
-                for part in parts
+            chunks = exposures.expose_in_chunks(
+                population, "benchmark", view, lenses, machine.device
             )
             into_shard(n, (len(bands), survey["n_pix"], survey["n_pix"]), chunks)
 

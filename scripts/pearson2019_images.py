@@ -10,10 +10,8 @@ import torch
 from lenscnn import provenance, storage
 from lenscnn.conventions import q_phi_to_e1_e2_pearson
 from lenscnn.devices import device_name, report_memory, resolve_device
-from lenscnn.exposures import expose
+from lenscnn.exposures import expose_in_chunks
 from lenscnn.population.pearson2019 import realigned
-
-CHUNK = 512  # images at once: bounds the memory, changes no image
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--catalogue", nargs="+", required=True, help="its files, in order")
@@ -38,15 +36,14 @@ attrs = provenance.collect(
     {"population": population, "view": args.spec}, args.catalogue, device_name(device)
 )
 attrs |= {"unit": "electrons above the mean background", "bands": " ".join(args.spec["bands"])}
-n, n_pix = len(lenses["index"]), population["survey"]["n_pix"]
+n, n_pix, done = len(lenses["index"]), population["survey"]["n_pix"], 0
 begun = time.perf_counter()
 with storage.ImageWriter(args.out, n, (len(args.spec["bands"]), n_pix, n_pix), attrs) as shard:
     shard.labels(lenses)
-    for start in range(0, n, CHUNK):
-        chunk = {name: values[start : start + CHUNK] for name, values in lenses.items()}
-        shard.write(expose(population, split, args.spec, chunk, device).cpu().numpy())
-        if (start // CHUNK) % 10 == 0 or start + CHUNK >= n:
-            done = min(start + CHUNK, n)
+    for k, images in enumerate(expose_in_chunks(population, split, args.spec, lenses, device)):
+        shard.write(images)
+        done += len(images)
+        if k % 10 == 0 or done == n:
             rate = done / (time.perf_counter() - begun)
             print(f"{done}/{n} images, {rate:,.0f} a second, "
                   f"{(n - done) / rate:.0f} s to go", flush=True)  # fmt: skip

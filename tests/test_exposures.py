@@ -10,8 +10,8 @@ import torch
 from conftest import ROOT
 from scipy import stats
 
-from lenscnn import observation, seeds, storage
-from lenscnn.exposures import expose
+from lenscnn import exposures, observation, seeds, storage
+from lenscnn.exposures import expose, expose_in_chunks
 from lenscnn.lens_light import fit_sersic
 from lenscnn.population.pearson2019 import realigned
 
@@ -147,6 +147,14 @@ def _by_lenstronomy(population, lenses, band):
     )
     source = model.image(*arguments, lens_light_add=False)
     return source, model.image(*arguments, source_add=False)
+
+
+def test_chunks_change_no_image(population, lenses, monkeypatch):
+    together = expose(population, "test", _view(), lenses).numpy()
+    monkeypatch.setattr(exposures, "CHUNK", 4)
+    chunks = list(expose_in_chunks(population, "test", _view(), lenses))
+    assert [len(chunk) for chunk in chunks] == [4, 2]
+    np.testing.assert_array_equal(np.concatenate(chunks), together)
 
 
 @pytest.mark.parametrize("visits", [1, 100])

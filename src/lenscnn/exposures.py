@@ -1,5 +1,7 @@
 """From rows of a catalogue of pearson2019 to images, as a survey takes them."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
@@ -10,6 +12,23 @@ from lenscnn.lens_light import fit_sersic
 LENS_LIGHT = ("kept", "removed", "fitted")
 """What becomes of the lens light: nothing; the true one is subtracted, its shot noise stays; a
 Sersic profile fitted to the noisy image is subtracted."""
+
+CHUNK = 512
+"""Images taken at once: bounds the memory, changes no image."""
+
+
+def expose_in_chunks(
+    population: dict, split: str, view: dict, lenses: dict, device="cpu"
+) -> Iterator[np.ndarray]:
+    """The images of `expose`, `CHUNK` at a time, from any number of lenses.
+
+    Yields
+    ------
+    ndarray of float32, shape (b, n_bands, n_pix, n_pix)
+    """
+    for start in range(0, len(lenses["index"]), CHUNK):
+        chunk = {name: values[start : start + CHUNK] for name, values in lenses.items()}
+        yield expose(population, split, view, chunk, device).cpu().numpy()
 
 
 def expose(population: dict, split: str, view: dict, lenses: dict, device="cpu"):

@@ -27,7 +27,14 @@ validate(config, "../schemas/config.schema.yaml", set_default=False)
 check_config(config)
 
 SCALE = config["scale"]
-GPU = 0 if config["device"] == "cpu" else 1
+
+
+def gpus_for(device):
+    """How many GPUs a job on this device asks for."""
+    return 0 if device == "cpu" else 1
+
+
+GPU = gpus_for(config["device"])
 
 
 pathvars:

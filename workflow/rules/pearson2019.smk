@@ -96,7 +96,7 @@ if config["predictions"] == "computed":
         resources:
             mem=growing(4, "GB"),
             runtime=growing(2, "h"),
-            gpu=lambda wildcards: 0 if pearson_device(wildcards) == "cpu" else 1,
+            gpu=lambda wildcards: gpus_for(pearson_device(wildcards)),
             device=pearson_device,
         params:
             spec=pearson_view_spec,
