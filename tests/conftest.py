@@ -22,6 +22,13 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 
 
+@pytest.fixture(autouse=True)
+def _same_numbers_alone_or_in_the_suite():
+    import torch
+
+    torch.manual_seed(1)
+
+
 @pytest.fixture(scope="session")
 def config():
     return yaml.safe_load((ROOT / "config/config.yaml").read_text())

@@ -57,12 +57,16 @@ def test_noise_of_blank_sky_has_the_variance_of_the_formula():
 
 @pytest.mark.parametrize("mean", [0.0, 3.0, 9.99, 118.0, 2661.0])
 def test_compiled_counts_are_those_of_tensors(mean):
-    """Also where some pixels of an image have few electrons and others many."""
+    """Also where some pixels of an image have few electrons and others many.
+
+    Two compilers' last bits may put one number in ten million on either side of an integer.
+    """
     background, keys = observation.Background(mean, mean + 9), _keys(64)
     rates = 100 * torch.rand((64, 2, 19, 19)) * (torch.rand((64, 2, 19, 19)) < 0.3)
     ours = observation.expose(rates, background, 3, 2.5, keys)
     theirs = observation._expose_in_torch(rates, background, 2.5 * 3**0.5, keys)
-    assert (ours - theirs).abs().max() < 1e-4
+    off = (ours - theirs).abs()
+    assert (off > 1e-4).sum() <= 1 and off.max() < 1 + 1e-4
     rates[1, 0, 3, 4] = torch.nan
     assert torch.isnan(observation.expose(rates, background, 3, 2.5, keys)).sum() == 1
 
