@@ -37,7 +37,7 @@ from lenscnn import (  # noqa: E402
     storage,
     training,
 )
-from lenscnn.devices import PRECISIONS, resolve_device  # noqa: E402
+from lenscnn.devices import resolve_device  # noqa: E402
 from lenscnn.figures.speed import plot  # noqa: E402
 from lenscnn.lensing import reference  # noqa: E402
 from lenscnn.population import scutt  # noqa: E402
@@ -54,12 +54,20 @@ EQUAL, FINE = 3, 10  # sub-pixels along an axis: in every code, and of lenstrono
 AGREEMENT = 1e-4  # of the peak, that images of the same sub-pixels may differ by
 N_SIMULATED_ON_GPU = {"scutt": 100_000, "pearson2019": 5_000}
 
+# The config key `training.autocast`, by what a stage's name says of it. A GPU does float32 twice:
+# by torch's convolutions, as the workflow does, and by Fourier transforms.
+FOURIER = ", Fourier"
+VARIANTS = {
+    "cpu": {"": "float32"},
+    "cuda": {"": "float32", FOURIER: "float32", ", tf32": "tf32", ", bfloat16": "bfloat16"},
+}
+
 # Paper and name of a network, what to call it, images a round on the CPU (a second's work) for
 # training and for prediction, seconds an image took the paper and its words for it.
 NETWORKS = (
     ("scutt", "n_cnn", "N-CNN", 256, 512, 7200 / 1e7, "2 h for 100 x 100,000"),
     ("scutt", "alpha_cnn", "alpha-CNN", 512, 2048, 7200 / 1e7, "2 h for 100 x 100,000"),
-    ("pearson2019", "cnn", "CNN", 32, 64, 1200 / 3e6, "20 min for 150 x 20,000"),
+    ("pearson2019", "cnn", "CNN", 128, 256, 1200 / 3e6, "20 min for 150 x 20,000"),
 )
 # On a GPU: images of a training set, as in the workflow, and of a prediction.
 N_GPU = {"scutt": 100_000, "pearson2019": 50_000}
@@ -385,7 +393,8 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
         settings["validation_fraction"] = 1 / n_images
     rng = np.random.default_rng(1)
     table = []
-    for autocast in PRECISIONS if on_gpu else ("float32",):
+    for suffix, autocast in VARIANTS[machine.device.type].items():
+        networks.FOURIER_DEVICES = {"cpu", "cuda"} if suffix == FOURIER else {"cpu"}
         spec = {
             **settings, "network": architecture, "targets": targets, "scalars": scalars,
             "seed": seed, "images": "random", "autocast": autocast, "epochs": ROUNDS + 1,
@@ -406,7 +415,6 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
         peers = {} if keras is None else peer("training", n_training)
         counts = n_training, n_images
         rates = training_contest(machine, spec, shape, counts, peers | arithmetic)
-        suffix = "" if autocast == "float32" else f", {autocast}"
         stage = f"training: {words}, batch {spec['batch_size']}{suffix}"
         table += rows(stage, machine, training_flop, rates, peers, stated=stated)
         if autocast == "bfloat16":

@@ -9,7 +9,7 @@ import pytest
 import torch
 from test_training import SPEC, data
 
-from lenscnn import detection, devices, networks, simulation, training
+from lenscnn import detection, devices, fourier, networks, simulation, training
 from lenscnn.exposures import expose
 from lenscnn.population import scutt
 
@@ -120,6 +120,31 @@ def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast, decay, mirror):
     assert column(short, "train_loss")[0] == pytest.approx(
         column(on_gpu, "train_loss")[0], rel=1e-4 if exact else 1e-2
     )
+
+
+def test_convolutions_by_fourier_transforms_are_the_direct_sums(gpu):
+    shapes = (8, 32, 28, 28), (64, 32, 11, 11), (64,)
+    parts = [torch.randn(shape, device=gpu, requires_grad=True) for shape in shapes]
+    ours, exact = fourier.convolve(*parts), [part.detach().double().cpu() for part in parts]
+    exact = [part.requires_grad_() for part in exact]
+    theirs = torch.nn.functional.conv2d(*exact, padding=5)
+    toward = torch.randn_like(ours)
+    found = ours, *torch.autograd.grad(ours, parts, toward)
+    true = theirs, *torch.autograd.grad(theirs, exact, toward.double().cpu())
+    for one, other in zip(found, true, strict=True):
+        assert (one.cpu() - other).abs().max() < 2e-6 * other.abs().max()
+
+
+def test_a_gpu_can_train_by_fourier_transforms(tmp_path, monkeypatch):
+    monkeypatch.setattr(networks, "FOURIER_DEVICES", {"cpu", "cuda"})
+    monkeypatch.setattr(networks, "_FEWER", 0)  # so that they are always few enough
+    spec = SPEC | {"epochs": 2, "batch_size": 14}
+    spec["network"] = SPEC["network"] | {"dropout": 0.0}
+    losses = []
+    for device in ("cpu", "cuda"):
+        (tmp_path / device).mkdir()
+        losses.append(column(train(tmp_path / device, spec, device), "train_loss"))
+    np.testing.assert_allclose(*losses, rtol=5e-3)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "nadam"])

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from lenscnn import conventions, devices, networks, prediction, seeds, storage, training
+from lenscnn import conventions, devices, fourier, networks, prediction, seeds, storage, training
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -273,6 +273,16 @@ def test_only_a_checkpoint_of_the_same_training_is_used(tmp_path):
         checkpoint.unlink()
         fresh = train(tmp_path, spec, used)
         assert same(resumed.state_dict, fresh.state_dict)
+
+
+@pytest.mark.parametrize("module", [training, networks, fourier])
+def test_no_checkpoint_of_other_code_is_used(tmp_path, monkeypatch, module):
+    train(tmp_path)
+    other, log = tmp_path / "other.py", []
+    other.write_text("# as it was once")
+    monkeypatch.setattr(module, "__file__", str(other))
+    train(tmp_path, log=log)
+    assert log[0].startswith("starts afresh") and "another code" in log[0]
 
 
 def test_a_killed_training_ends_with_the_same_bits(tmp_path):

@@ -9,12 +9,51 @@ import numpy as np
 import torch
 from torch import nn
 
+from lenscnn import fourier
 from lenscnn.storage import DataFileError, replacing
 
 EVALUATION_BATCH = {"cpu": 256, "cuda": 1024}
 """Images in a batch when no gradient is wanted: enough for speed, little memory."""
 
 _ARCHITECTURE = {"filters", "kernels", "pool_after", "dense", "dropout"}
+
+
+FOURIER_DEVICES = {"cpu"}
+"""Where convolutions in float32 may go by Fourier transforms. Not on a GPU until one has shown that
+it is the faster for it (scripts/bench.py measures both)."""
+
+_FEWER = 3
+"""How many times fewer operations Fourier transforms must take. Between 1.5 times, where they train
+as fast as a direct sum, and 3.5 times, where they take two thirds of its time."""
+
+
+class Conv2d(nn.Conv2d):
+    """torch's convolution, "same" padding; in float32 by Fourier transforms where they are faster.
+
+    The result is the same but for rounding.
+    """
+
+    def __init__(self, channels: int, filters: int, kernel: int):
+        super().__init__(channels, filters, kernel, padding=kernel // 2)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Features (B, channels, H, W) in, (B, filters, H, W) out."""
+        if self._by_fourier(features):
+            return fourier.convolve(features, self.weight, self.bias)
+        return super().forward(features)
+
+    def _by_fourier(self, features) -> bool:
+        device = features.device.type
+        if device not in FOURIER_DEVICES or features.dtype != torch.float32:
+            return False
+        if torch.is_autocast_enabled(device):
+            return False
+        if device == "cuda" and torch.backends.cudnn.allow_tf32:
+            return False  # of TF32 torch's convolutions have far more than transforms could save
+        n, _, height, width = features.shape
+        direct = 2 * n * height * width * self.weight.numel()
+        by_fourier = fourier.operations(features.shape, self.out_channels, self.kernel_size[0])
+        return _FEWER * by_fourier < direct
 
 
 class Dropout(nn.Dropout):
@@ -109,7 +148,7 @@ class ConvRegressor(nn.Module):
         blocks = []
         for number, (width_out, kernel) in enumerate(zip(filters, kernels, strict=True), start=1):
             blocks += [
-                nn.Conv2d(channels, width_out, kernel, padding=kernel // 2),
+                Conv2d(channels, width_out, kernel),
                 nn.ReLU(inplace=True),  # the convolution's output is needed nowhere else
                 nn.BatchNorm2d(width_out, momentum=0.01, eps=1e-3),
             ]

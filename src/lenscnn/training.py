@@ -56,7 +56,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from lenscnn import devices, networks, observation, provenance, seeds, storage
+from lenscnn import devices, fourier, networks, observation, provenance, seeds, storage
 
 OPTIMIZERS = ("adam", "nadam")
 EPSILON = 1e-7
@@ -590,7 +590,9 @@ def _digest(images: np.ndarray, columns: np.ndarray) -> str:
 
 
 def _code_digest() -> str:
-    sources = (Path(module).read_bytes() for module in (__file__, networks.__file__))
+    sources = (
+        Path(module).read_bytes() for module in (__file__, networks.__file__, fourier.__file__)
+    )
     return hashlib.sha256(b"".join(sources)).hexdigest()
 
 
