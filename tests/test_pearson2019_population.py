@@ -149,6 +149,25 @@ def test_the_first_attempt_that_passes_is_taken(spec, colours):
     assert set(fallen) == set(pearson.CUTS) and fallen["geometry"] > 1000
 
 
+def test_nothing_is_looked_at_after_a_lens_is_found(spec, colours, monkeypatch):
+    given, looks = spec(criteria={"snr": 30.0}), []
+
+    def judge(systems):
+        looks.append(systems)
+        return _bright(systems)
+
+    drawn = []
+    for together in (64, 1):
+        monkeypatch.setattr(pearson, "_TOGETHER", together)
+        looks.clear()
+        drawn.append(pearson.draw_lenses(given, "test", np.arange(40), judge, colours)[0])
+    for name, values in drawn[0].items():
+        assert np.array_equal(values, drawn[1][name]), name
+    z, size = (np.concatenate([look[k] for look in looks]) for k in ("z_source", "source_R_sersic"))
+    detected = (60.0 / z > 30.0) & (50.0 * size > given["survey"]["seeing"])
+    assert 40 == detected.sum() < len(detected)
+
+
 def test_a_lens_does_not_depend_on_its_company(spec, colours):
     together, _ = pearson.draw_lenses(spec(), "test", np.arange(12), _bright, colours)
     alone, _ = pearson.draw_lenses(spec(), "test", np.array([7]), _bright, colours)

@@ -15,12 +15,13 @@ FWHM = 2 * np.sqrt(2 * np.log(2))
 CHUNK = 512
 """Stamps at once: bounds the memory, changes no image."""
 
-ROUGH = 1e-3
-"""Tolerance of a first look, which costs a seventh to a twentieth."""
+COARSER, ROUGH = 2, 1e-2
+"""Pixels of a first look, in pixels of the survey, and its tolerance: a third of the time of one
+at a tolerance of 1e-3, which costs a seventh to a twentieth of a look at 1e-6."""
 
-MARGIN = 1.2
-"""More than a first look falls short by: of 10,021 detected systems, of both surveys and in the
-caustic, it missed at most 9 % of the magnification and of the signal-to-noise."""
+MARGIN = 1.5
+"""More than a first look falls short by: of 40,000 detected systems, of both surveys and two
+readings, it missed at most a quarter of the magnification and of the signal-to-noise."""
 
 
 def galaxies(survey: dict, scene: dict, lenses: dict, device="cpu", with_lens_light=False):
@@ -103,26 +104,30 @@ def detector(population: dict, device="cpu") -> Judge:
         for band in judged_bands(population)
     }
 
-    def measure(systems, scene):
+    def measure(systems, scene, coarser=1):
         n = len(systems["theta_E"])
         mu, snr = np.empty(n), np.zeros(n)
+        n_pix = -(-field["n_pix"] // coarser)
+        side = field["n_pix"] / n_pix  # of a pixel looked at, in pixels of the survey
+        camera = field | {"n_pix": n_pix, "pixel_scale": side * field["pixel_scale"]}
         for start in range(0, n, step):
             rows = slice(start, start + step)
             chunk = {name: values[rows] for name, values in systems.items()}
-            images, _, magnification = galaxies(field, scene, chunk, device)
+            images, _, magnification = galaxies(camera, scene, chunk, device)
             mu[rows] = magnification.cpu()
             for band, (zero_point, sigma) in bands.items():
                 flux = observation.electrons(chunk[f"magnitude_source_{band}"], zero_point, survey)
                 signal = images.flatten(1) * torch.as_tensor(flux[:, None]).to(images)
-                threshold = sigma if criteria["pixels"] == "bright" else -math.inf
+                threshold = sigma * side**2 if criteria["pixels"] == "bright" else -math.inf
                 counted = signal > threshold
-                n_counted = counted.sum(1).clamp(min=1)
-                in_band = (signal * counted).sum(1) / (sigma * n_counted.sqrt())
+                n_counted = torch.count_nonzero(counted, 1).clamp(min=1)
+                in_band = (signal * counted).sum(1) / (sigma * side * n_counted.sqrt())
                 snr[rows] = np.maximum(snr[rows], in_band.numpy(force=True))
         return mu, snr
 
     def judge(systems):
-        mu, snr = measure(systems, scene | {"tolerance": max(ROUGH, scene["tolerance"])})
+        rough = scene | {"tolerance": max(ROUGH, scene["tolerance"])}
+        mu, snr = measure(systems, rough, COARSER)
         near = (MARGIN * mu > criteria["mu"]) & (MARGIN * snr > criteria["snr"])
         mu[near], snr[near] = measure({k: v[near] for k, v in systems.items()}, scene)
         return mu, snr

@@ -68,6 +68,9 @@ _SLOTS = 32
     _CENTER_X, _CENTER_Y, _SOURCE_SED, _LENS_SED,
 ) = range(21)  # fmt: skip
 
+_TOGETHER = 64
+"""Systems looked at together at the least: fewer take as long."""
+
 _CAUSTIC_POINTS = 96
 _CAUSTIC_ROWS = 16384
 
@@ -78,6 +81,14 @@ counted: of 240,000 systems of both surveys and three readings the largest share
 
 class NothingDetected(ValueError):
     """A survey detects none, or too few, of the lenses of a population."""
+
+
+def einstein_radius(sigma_v, ratio=1.0) -> np.ndarray:
+    """Einstein radius (arcsec) of an isothermal lens of velocity dispersion `sigma_v` (km/s).
+
+    `ratio` is that of the distances from lens to source and from us to source: at most one.
+    """
+    return 4 * np.pi * (sigma_v / SPEED_OF_LIGHT) ** 2 * ratio / ARCSEC
 
 
 class Universe:
@@ -130,7 +141,7 @@ class Universe:
     def theta_E(self, sigma_v, z_lens, z_source) -> np.ndarray:
         """Einstein radius of an isothermal lens, arcsec."""
         ratio = 1 - self.distance(z_lens) / self.distance(z_source)
-        return 4 * np.pi * (sigma_v / SPEED_OF_LIGHT) ** 2 * ratio / ARCSEC
+        return einstein_radius(sigma_v, ratio)
 
     def sigma_v(self, theta_E, z_lens, z_source) -> np.ndarray:
         """Velocity dispersion of the isothermal lens of this Einstein radius, km/s."""
@@ -212,30 +223,35 @@ def inside_caustic(theta_E, q, u_radius, u_angle) -> tuple[np.ndarray, np.ndarra
 
 def _geometry(spec, universe, number, n, chosen):
     """First cut: a lens, a source behind it, and criterion (i). Rows that pass, and columns."""
-    redshift, sigma = spec["redshift"], spec["sigma_v"]
-    z_lens = universe.redshift(number(_Z_LENS), redshift["z_lens"])
-    z_source = universe.redshift(number(_Z_SOURCE), redshift["z_source"])
-    rows = np.flatnonzero(z_source > 1.001 * z_lens + 1e-4)
-    z_lens, z_source = z_lens[rows], z_source[rows]
+    redshift, sigma, rows = spec["redshift"], spec["sigma_v"], np.arange(n)
+
+    def inside(theta_E):
+        return number(_CROSS_SECTION, rows) < (theta_E / spec["position_radius"]) ** 2
+
+    by_area = chosen is None and spec["position"] != "critical_curve"
+    if by_area:
+        # Most attempts fall here, wherever lens and source are.
+        rows = rows[inside(einstein_radius(truncated_normal(number(_SIGMA_V), **sigma)))]
+    z_lens = universe.redshift(number(_Z_LENS, rows), redshift["z_lens"])
+    z_source = universe.redshift(number(_Z_SOURCE, rows), redshift["z_source"])
+    behind = z_source > 1.001 * z_lens + 1e-4
+    rows, z_lens, z_source = rows[behind], z_lens[behind], z_source[behind]
     if chosen is None:
         sigma_v = truncated_normal(number(_SIGMA_V, rows), **sigma)
         theta_E = universe.theta_E(sigma_v, z_lens, z_source)
-        q = truncated_normal(number(_Q, rows), **spec["q"])
-        phi = np.pi * number(_PHI, rows)
-        if spec["position"] == "critical_curve":
-            keep = np.ones(len(rows), bool)
-        else:
-            keep = number(_CROSS_SECTION, rows) < (theta_E / spec["position_radius"]) ** 2
+        keep = inside(theta_E) if by_area else np.ones(len(rows), bool)
     else:
-        theta_E, q, phi = (chosen[name][rows] for name in ("theta_E", "q", "phi"))
+        theta_E = chosen["theta_E"][rows]
         sigma_v = universe.sigma_v(theta_E, z_lens, z_source)
         keep = (sigma_v > sigma["minimum"]) & (sigma_v < sigma["maximum"])
     rows = rows[keep]
-    system = {
-        "theta_E": theta_E, "q": q, "phi": phi, "z_lens": z_lens, "z_source": z_source,
-        "sigma_v": sigma_v,
-    }  # fmt: skip
+    system = {"theta_E": theta_E, "z_lens": z_lens, "z_source": z_source, "sigma_v": sigma_v}
     system = {name: values[keep] for name, values in system.items()}
+    if chosen is None:
+        system["q"] = truncated_normal(number(_Q, rows), **spec["q"])
+        system["phi"] = np.pi * number(_PHI, rows)
+    else:
+        system |= {name: chosen[name][rows] for name in ("q", "phi")}
     place = inside_caustic if spec["position"] == "caustic" else inside_critical_curve
     major, minor = place(
         system["theta_E"], system["q"], number(_RADIUS, rows), number(_ANGLE, rows)
@@ -452,6 +468,34 @@ Judge = Callable[[dict], tuple[np.ndarray, np.ndarray]]
 (`lenscnn.detection.detector`)."""
 
 
+def _first_detected(spec, judge, image, systems) -> tuple[dict, dict]:
+    """The first system of each image that the survey detects, and how many fell before it.
+
+    Systems come image by image. Those of an image are looked at one after the other, for a look
+    costs far more than a system, and none is needed after the first that is detected.
+    """
+    criteria, seeing = spec["criteria"], spec["survey"]["seeing"]
+    order = np.arange(len(image)) - np.searchsorted(image, image)  # within its image
+    waiting, done = np.arange(len(image)), 0
+    parts, lost = [], {"magnification": 0, "signal_to_noise": 0}
+    while not parts or len(waiting):
+        done += max(1, _TOGETHER // max(1, len(np.unique(image[waiting]))))
+        now = order[waiting] < done
+        rows, waiting = waiting[now], waiting[~now]
+        looked_at = {name: values[rows] for name, values in systems.items()}
+        mu, snr = judge(looked_at)
+        bright = (mu > criteria["mu"]) & (mu * looked_at["source_R_sersic"] > seeing)
+        detected = bright & (snr > criteria["snr"])
+        lost["magnification"] += int(np.count_nonzero(~bright))
+        lost["signal_to_noise"] += int(np.count_nonzero(bright & ~detected))
+        looked_at |= {"mu": mu, "snr": snr, "image": image[rows]}
+        hits = np.flatnonzero(detected)
+        found, first = np.unique(looked_at["image"][hits], return_index=True)
+        parts.append({name: values[hits[first]] for name, values in looked_at.items()})
+        waiting = waiting[~np.isin(image[waiting], found)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, lost
+
+
 def draw_lenses(
     spec: dict, split: str, index: np.ndarray, judge: Judge, photometry: Photometry
 ) -> tuple[dict, dict]:
@@ -532,24 +576,14 @@ def draw_lenses(
         passed, systems, lost = candidates(
             spec, universe, photometry, keys[rows], attempts, given_rows
         )
-        mu, snr = judge(systems)
-        seeing = spec["survey"]["seeing"]
-        bright = (mu > spec["criteria"]["mu"]) & (mu * systems["source_R_sersic"] > seeing)
-        detected = bright & (snr > spec["criteria"]["snr"])
-        lost |= {
-            "magnification": int(np.count_nonzero(~bright)),
-            "signal_to_noise": int(np.count_nonzero(bright & ~detected)),
-        }
+        systems["attempt"] = attempts[passed]
+        found, missed = _first_detected(spec, judge, rows[passed], systems)
+        lost |= missed
         fallen = {name: fallen[name] + lost[name] for name in CUTS}
-        systems |= {"mu": mu, "snr": snr, "attempt": attempts[passed]}
-        hits = np.flatnonzero(detected)
-        tried, accepted = tried + len(rows), accepted + len(hits)
-        # The first attempt of each image: rows come image by image with attempts in order.
-        images, where = np.unique(rows[passed][hits], return_index=True)
-        for name, values in systems.items():
-            lenses.setdefault(name, np.empty(len(index), values.dtype))[images] = values[
-                hits[where]
-            ]
+        images = found.pop("image")
+        tried, accepted = tried + len(rows), accepted + len(images)
+        for name, values in found.items():
+            lenses.setdefault(name, np.empty(len(index), values.dtype))[images] = values
         pending = np.setdiff1d(pending, images)
         first += n_attempts
 
