@@ -41,7 +41,7 @@ def plot(table: pd.DataFrame, path: Path) -> None:
         )  # fmt: skip
         panel.plot(
             rows["floor"][own], place[own], "|", color=style.BLACK, markersize=12,
-            label="limit by arithmetic",
+            label="limit by direct arithmetic",
         )  # fmt: skip
         for name, (marker, colour) in _PEERS.items():
             theirs = rows["peer"].fillna("").str.startswith(name)
