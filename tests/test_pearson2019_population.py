@@ -16,7 +16,7 @@ from lenscnn.detection import detector
 from lenscnn.observation import background, electrons
 from lenscnn.population import pearson2019 as pearson
 from lenscnn.population import photometry
-from lenscnn.seeds import image_keys, stream_key
+from lenscnn.seeds import image_keys, stream_key, uniforms_of
 
 COSMOLOGY = FlatLambdaCDM(67.4, 0.32, Tcmb0=0)
 
@@ -237,6 +237,34 @@ def test_sources_are_uniform_inside_critical_curve_and_einstein_radius(lenient):
     assert 1 - fallen["geometry"] / n == pytest.approx(kept, abs=5 * 0.5 / np.sqrt(n))
 
 
+def test_lenses_are_drawn_by_their_cross_section(lenient):
+    """Each attempt whose number lies below theta_E^2 over that of the radius, and no other."""
+    n, given = 60_000, lenient()
+    rows, system, fallen = _attempts(given, n)
+    key = image_keys(stream_key(5, "check", "test", "system"), np.zeros(n, int))
+
+    def number(slot):
+        return uniforms_of(key, np.arange(n) * pearson._SLOTS + slot)
+
+    def normal(slot, law):
+        ends = [(law[end] - law["mean"]) / law["sd"] for end in ("minimum", "maximum")]
+        return stats.truncnorm.ppf(number(slot), *ends, law["mean"], law["sd"])
+
+    universe = pearson.Universe(given)
+    z_lens = universe.redshift(number(pearson._Z_LENS), given["redshift"]["z_lens"])
+    z_source = universe.redshift(number(pearson._Z_SOURCE), given["redshift"]["z_source"])
+    ratio = 1 - universe.distance(z_lens) / universe.distance(z_source)
+    sigma_v, q = normal(pearson._SIGMA_V, given["sigma_v"]), normal(pearson._Q, given["q"])
+    theta_E = np.rad2deg(4 * np.pi * (sigma_v / 299792.458) ** 2 * ratio) * 3600
+    drawn = number(pearson._CROSS_SECTION) < (theta_E / given["position_radius"]) ** 2
+    place = theta_E, q, number(pearson._RADIUS), number(pearson._ANGLE)
+    drawn &= np.hypot(*pearson.inside_critical_curve(*place)) < theta_E
+    drawn &= z_source > 1.001 * z_lens + 1e-4
+    assert fallen["geometry"] == n - drawn.sum() < n - 1000
+    assert set(rows) <= set(np.flatnonzero(drawn))
+    np.testing.assert_allclose(system["theta_E"], theta_E[rows], rtol=1e-9)
+
+
 def test_light_follows_the_printed_relations(lenient):
     """Every scatter, made uniform by its law, with numbers and signs as printed."""
     _, system, _ = _attempts(lenient(reading="literal"), 12_000)
@@ -337,6 +365,9 @@ def test_a_first_look_loses_no_system(spec, monkeypatch, survey, reading, n, cri
     assert np.array_equal(said[:, seen], truth[:, seen])
     assert not np.any((said[0] > 3) & (said[1] > 20) & ~seen)
     assert np.any(said != truth)  # most were looked at once
+    monkeypatch.setattr(detection, "MARGIN", 0.0)
+    rough = np.array(detector(given)(system))
+    assert np.median(rough[:, seen] / truth[:, seen], axis=1) == pytest.approx([1, 1], abs=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -423,6 +454,11 @@ def test_training_labels_are_uniform_whatever_is_detected(spec, colours):
         assert stats.kstest(lenses[name], stats.uniform(low, high - low).cdf).pvalue > 1e-3, name
     sigma = spec()["sigma_v"]
     assert np.all((lenses["sigma_v"] > sigma["minimum"]) & (lenses["sigma_v"] < sigma["maximum"]))
+    # And an image's labels its own, whatever images are drawn beside it.
+    some = np.array([311, 12])
+    alone, _ = pearson.draw_lenses(spec(training=ranges), "train", some, _bright, colours)
+    for name, values in lenses.items():
+        assert np.array_equal(values[some], alone[name]), name
 
 
 def test_a_population_that_nothing_passes_says_what_fell_where(spec, colours):
