@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import time
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from lenscnn.conventions import q_phi_to_e1_e2_pearson
 from lenscnn.devices import device_name, report_memory, resolve_device
 from lenscnn.exposures import expose_in_chunks
 from lenscnn.population.pearson2019 import realigned
+from lenscnn.progress import Progress
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--catalogue", nargs="+", required=True, help="its files, in order")
@@ -36,15 +36,11 @@ attrs = provenance.collect(
     {"population": population, "view": args.spec}, args.catalogue, device_name(device)
 )
 attrs |= {"unit": "electrons above the mean background", "bands": " ".join(args.spec["bands"])}
-n, n_pix, done = len(lenses["index"]), population["survey"]["n_pix"], 0
-begun = time.perf_counter()
+n, n_pix = len(lenses["index"]), population["survey"]["n_pix"]
+progress = Progress(n, "images")
 with storage.ImageWriter(args.out, n, (len(args.spec["bands"]), n_pix, n_pix), attrs) as shard:
     shard.labels(lenses)
-    for k, images in enumerate(expose_in_chunks(population, split, args.spec, lenses, device)):
+    for images in expose_in_chunks(population, split, args.spec, lenses, device):
         shard.write(images)
-        done += len(images)
-        if k % 10 == 0 or done == n:
-            rate = done / (time.perf_counter() - begun)
-            print(f"{done}/{n} images, {rate:,.0f} a second, "
-                  f"{(n - done) / rate:.0f} s to go", flush=True)  # fmt: skip
+        progress.add(len(images))
 report_memory(device)

@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-import time
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ import torch
 from lenscnn import provenance, storage
 from lenscnn.detection import detector
 from lenscnn.population import pearson2019, photometry
+from lenscnn.progress import Progress
 
 BLOCK = 2000  # lenses drawn at once: bounds the memory, changes no lens
 
@@ -28,7 +28,7 @@ judge = detector(args.spec)
 colours = photometry.load(args.photometry)
 parts, fallen = [], dict.fromkeys(pearson2019.CUTS, 0)
 first, end = args.rows
-begun = time.perf_counter()
+progress = Progress(end - first, "lenses")
 for start in range(first, end, BLOCK):
     index = np.arange(start, min(start + BLOCK, end))
     try:
@@ -37,10 +37,7 @@ for start in range(first, end, BLOCK):
         sys.exit(f"error: {error}")
     parts.append(lenses)
     fallen = {name: fallen[name] + lost[name] for name in fallen}
-    done = index[-1] + 1 - first
-    rate = done / (time.perf_counter() - begun)
-    print(f"{done}/{end - first} lenses, {rate:.0f} a second, "
-          f"{(end - first - done) / rate:.0f} s to go", flush=True)  # fmt: skip
+    progress.add(len(index))
 arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 units = {f"column {name}": meaning for name, meaning in pearson2019.COLUMNS.items()}
 units["columns magnitude_*"] = "AB magnitude of the unlensed source or of the lens in a band"

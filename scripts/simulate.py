@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import time
 
 import torch
 
 from lenscnn import provenance, storage
 from lenscnn.devices import device_name, report_memory, resolve_device
+from lenscnn.progress import Progress
 from lenscnn.simulation import simulate_in_chunks
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -30,15 +30,11 @@ attrs = provenance.collect(
     {"population": population, "view": args.spec}, [args.catalogue], device_name(device)
 )
 attrs |= {"unit": "source's peak surface brightness", "first_row": first}
-n, n_pix, done = end - first, args.spec["n_pix"], 0
-begun = time.perf_counter()
+n, n_pix = end - first, args.spec["n_pix"]
+progress = Progress(n, "images")
 with storage.ImageWriter(args.out, n, (1, n_pix, n_pix), attrs) as shard:
     shard.labels(lenses)
-    for k, images in enumerate(simulate_in_chunks(population, args.spec, lenses, device)):
+    for images in simulate_in_chunks(population, args.spec, lenses, device):
         shard.write(images)
-        done += len(images)
-        if k % 20 == 0 or done == n:
-            rate = done / (time.perf_counter() - begun)
-            print(f"{done}/{n} images, {rate:,.0f} a second, "
-                  f"{(n - done) / rate:.0f} s to go", flush=True)  # fmt: skip
+        progress.add(len(images))
 report_memory(device)
