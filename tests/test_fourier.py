@@ -123,6 +123,7 @@ def test_large_kernels_of_many_channels_go_that_way(
     with torch.no_grad():
         with torch.autocast("cpu", torch.bfloat16):
             network(*inputs)
+            layers[-1](torch.rand(16, layers[-1].in_channels, 15, 15))
         layers[-1].double()(torch.rand(16, layers[-1].in_channels, 7, 7, dtype=torch.float64))
     assert not taken
 

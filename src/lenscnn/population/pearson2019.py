@@ -229,15 +229,17 @@ def _geometry(spec, universe, number, n, chosen):
         return number(_CROSS_SECTION, rows) < (theta_E / spec["position_radius"]) ** 2
 
     by_area = chosen is None and spec["position"] != "critical_curve"
+    if chosen is None:
+        sigma_v = truncated_normal(number(_SIGMA_V), **sigma)
     if by_area:
         # Most attempts fall here, wherever lens and source are.
-        rows = rows[inside(einstein_radius(truncated_normal(number(_SIGMA_V), **sigma)))]
+        rows = rows[inside(einstein_radius(sigma_v))]
     z_lens = universe.redshift(number(_Z_LENS, rows), redshift["z_lens"])
     z_source = universe.redshift(number(_Z_SOURCE, rows), redshift["z_source"])
     behind = z_source > 1.001 * z_lens + 1e-4
     rows, z_lens, z_source = rows[behind], z_lens[behind], z_source[behind]
     if chosen is None:
-        sigma_v = truncated_normal(number(_SIGMA_V, rows), **sigma)
+        sigma_v = sigma_v[rows]
         theta_E = universe.theta_E(sigma_v, z_lens, z_source)
         keep = inside(theta_E) if by_area else np.ones(len(rows), bool)
     else:
