@@ -16,12 +16,12 @@ CHUNK = 512
 """Stamps at once: bounds the memory, changes no image."""
 
 COARSER, ROUGH = 2, 1e-2
-"""Pixels of a first look, in pixels of the survey, and its tolerance: a third of the time of one
-at a tolerance of 1e-3, which costs a seventh to a twentieth of a look at 1e-6."""
+"""Pixels of a first look, in pixels of the survey, and its tolerance (benchmarks/README.md says
+what that saves and misses)."""
 
 MARGIN = 1.5
 """More than a first look falls short by: of 40,000 detected systems, of both surveys and two
-readings, it missed at most a quarter of the magnification and of the signal-to-noise."""
+readings, it missed at most a quarter of the signal-to-noise and a fifth of the magnification."""
 
 
 def galaxies(survey: dict, scene: dict, lenses: dict, device="cpu", with_lens_light=False):

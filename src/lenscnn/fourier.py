@@ -21,8 +21,8 @@ from torch.autograd.function import once_differentiable
 
 _ALL_AT_ONCE = {"cuda"}
 """Devices that want few large products, of all frequencies. Elsewhere those of the first axis go
-one after the other through all products, and the cache holds what each needs: all at once take a
-sixth longer on a CPU."""
+one after the other through all products, and the cache holds what each needs: of large layers all
+at once take up to a sixth longer on a CPU."""
 
 
 class _Matrices(NamedTuple):

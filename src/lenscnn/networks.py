@@ -24,8 +24,8 @@ it is the faster for it (scripts/bench.py measures both)."""
 
 _FEWER = 3
 """How many times fewer operations Fourier transforms must take. Between 1.5 times, where they train
-as fast as a direct sum, and 3.5 times, where they take two thirds of its time; on one thread, which
-is what the workflow gives a training (their small products gain nothing by more)."""
+at 0.9 times a direct sum's rate, and 3.5 times, where it is 1.2 times; on one thread, which is what
+the workflow gives a training (their small products gain nothing by more)."""
 
 
 class Conv2d(nn.Conv2d):
