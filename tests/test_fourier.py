@@ -86,10 +86,14 @@ def test_shapes_that_do_not_fit_are_refused():
 
 
 @pytest.mark.parametrize(("shape", "filters", "kernel"), SHAPES)
-def test_its_operations_are_those_that_torch_counts(shape, filters, kernel):
-    with FlopCounterMode(display=False) as counter:
-        fourier.convolve(*tensors(shape, filters, kernel))
-    assert counter.get_total_flops() == fourier.operations(shape, filters, kernel)
+def test_operations_are_those_that_torch_counts(shape, filters, kernel):
+    for convolve, operations in (
+        (fourier.convolve, fourier.operations),
+        (direct, fourier.direct_operations),
+    ):
+        with FlopCounterMode(display=False) as counter:
+            convolve(*tensors(shape, filters, kernel))
+        assert counter.get_total_flops() == operations(shape, filters, kernel)
 
 
 def convolutions(config, paper, name, pixels):

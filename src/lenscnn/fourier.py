@@ -209,8 +209,6 @@ def convolve(images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> 
 def operations(image_shape: tuple[int, int, int, int], filters: int, kernel: int) -> int:
     """Multiplications and additions that `convolve` takes, the bias left out.
 
-    The direct sum takes 2 B O H W C k^2.
-
     Parameters
     ----------
     image_shape
@@ -227,3 +225,9 @@ def operations(image_shape: tuple[int, int, int, int], filters: int, kernel: int
     transforms = transform(height, width, n * (channels + filters))
     transforms += transform(kernel, kernel, channels * filters)
     return 2 * (transforms + half * numbers * n * channels * filters)
+
+
+def direct_operations(image_shape: tuple[int, int, int, int], filters: int, kernel: int) -> int:
+    """Those that a direct sum takes, parameters as in `operations`."""
+    n, channels, height, width = image_shape
+    return 2 * n * filters * height * width * channels * kernel**2

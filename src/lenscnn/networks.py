@@ -51,10 +51,8 @@ class Conv2d(nn.Conv2d):
             return False
         if device == "cuda" and torch.backends.cudnn.allow_tf32:
             return False  # of TF32 torch's convolutions have far more than transforms could save
-        n, _, height, width = features.shape
-        direct = 2 * n * height * width * self.weight.numel()
-        by_fourier = fourier.operations(features.shape, self.out_channels, self.kernel_size[0])
-        return _FEWER * by_fourier < direct
+        what = features.shape, self.out_channels, self.kernel_size[0]
+        return _FEWER * fourier.operations(*what) < fourier.direct_operations(*what)
 
 
 class Dropout(nn.Dropout):

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lenscnn import fourier
+
 COLUMNS = (
     "stage", "device", "machine", "unit", "ours", "ours_least", "ours_most",
     "peer", "peer_rate", "ratio", "ratio_least", "ratio_most", "difference",
@@ -53,7 +55,8 @@ def network_flop(spec: dict, image_shape: tuple[int, int, int]) -> tuple[int, in
     for number, (filters, kernel) in enumerate(
         zip(network["filters"], network["kernels"], strict=True), start=1
     ):
-        products.append(2 * height * width * filters * channels * kernel**2)
+        shape = (1, channels, height, width)
+        products.append(fourier.direct_operations(shape, filters, kernel))
         channels = filters
         if number in network["pool_after"]:
             height, width = height // 2, width // 2
