@@ -3,8 +3,8 @@
 # make test-slurm-full   the whole DAG, and more, on a Slurm cluster started for it (root, Debian)
 # make quick    every target at quick scale (a few hours on 2 CPU cores)
 # make paper    every target at paper scale (wants a GPU)
-# make figures  figures and tables from the predictions that are here; SCALE=quick or another
-# make report   the same as one HTML file, with captions, code and run times
+# make figures  figures and tables from the predictions that are here; of one scale: SCALE=quick
+# make report   the same as one HTML file a scale, with captions, code and run times
 # make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
 # make bench    the table of speeds, benchmarks/speed.csv, and its plot
 # make bench-simulation   of these only simulation
@@ -15,9 +15,8 @@ CORES ?= all
 BIN := .venv/bin
 ENV := .venv/.installed
 BENCH_ENV := .venv-bench/.installed
-SCALE ?= $(if $(wildcard results/paper/*/predictions),paper,quick)
-CONFIG ?= config/$(if $(filter paper,$(SCALE)),config,$(SCALE)).yaml
-RELEASED = --configfile $(CONFIG) --config predictions=released
+SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
+RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: all smoke quick paper figures report provenance docs test test-slurm-full format bench bench-simulation clean
@@ -44,12 +43,16 @@ quick: $(ENV)
 paper: $(ENV)
 	snakemake --profile profiles/local -- all
 
-figures: $(ENV)
+figures: $(SCALE:%=figures-%)
+
+figures-%: $(ENV)
 	snakemake --cores $(CORES) --quiet rules --keep-going $(RELEASED) -- figures
 
-report: figures
-	snakemake $(RELEASED) --report report.html -- figures
-	@ls -sh report.html
+report: $(SCALE:%=report-%)
+
+report-%: figures-%
+	snakemake $(RELEASED) --report report_$*.html -- figures
+	@ls -sh report_$*.html
 
 provenance: $(ENV)
 	@test -n "$(FIGURE)" || { echo "make provenance FIGURE=paper_figures/quick/scutt/fig5.png"; exit 1; }

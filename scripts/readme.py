@@ -1,7 +1,7 @@
 """Write what README.md shows of the project itself: the graph of rules, the summary of the claims.
 
 Each stands between two marks. In the graph figures and tables made by the same rules share a box,
-and so do the readings of scutt. The summary is that of the claims page of the largest scale here.
+and so do the readings of scutt. The summary is that of the claims page of each scale that has one.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 SCALES = ("paper", "quick")
-"""Scales whose claims may be shown, the largest first."""
+"""Scales whose claims are shown, the largest first."""
 
 
 def arrows(mermaid: str) -> dict[str, set[str]]:
@@ -55,16 +55,20 @@ def rules() -> str:
 
 
 def claims() -> str:
-    """Summary of the claims page of the largest scale that has one."""
+    """Summaries of the claims pages of the scales that have one."""
     pages = [Path(f"paper_figures/{scale}/claims.md") for scale in SCALES]
-    page = next((page for page in pages if page.exists()), None)
-    if page is None:
+    if not any(page.exists() for page in pages):
         sys.exit(f"error: there is none of {', '.join(map(str, pages))}: make the target claims")
+    return "\n".join(summary(page) for page in pages if page.exists())
+
+
+def summary(page: Path) -> str:
+    """What a claims page says before it comes to single claims."""
     title, _, rest = page.read_text().partition("\n## Summary\n")
     note = re.search(r"^\*\*.*\*\*$", title, re.M)
-    summary = rest.partition("\n## ")[0].strip()
     heading = f"Scale `{page.parent.name}`, from [claims.md]({page})."
-    return "\n\n".join(filter(None, [heading, note and note[0], summary])) + "\n"
+    parts = [heading, note and note[0], rest.partition("\n## ")[0].strip()]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def fill(text: str, name: str, content: str, document: Path) -> str:

@@ -529,8 +529,6 @@ def test_departures():
 @pytest.mark.parametrize(
     ("formula", "unit", "message"),
     [
-        ("rms('r_keep', 'phi')", "rad", "no predictions of view 'r_keep'.*there are r_kept"),
-        ("rms('r_kept', 'phi', network='gri_kept')", "rad", "network 'gri_kept'.*there are r_kept"),
         ("rms('r_kept', 'psi')", "rad", "X.1: .*psi"),
         ("rms('r_kept')", "rad", "X.1: .*targets"),
         ("rms('r_kept', 'theta_E')", "rad", r"gives 1 in \('arcsec',\), the claim has 1 in"),
@@ -549,16 +547,23 @@ def test_a_formula_that_asks_for_what_is_not_there_is_named(tmp_path, formula, u
     assert str(caught.value).startswith("X.1: ")
 
 
-def test_a_subset_or_seed_that_is_not_there_is_named(tmp_path):
+def test_what_a_configuration_has_not_is_not_computed_and_named(tmp_path):
     paths = [n_alpha_file(tmp_path, "fixed", "n_cnn", seed) for seed in (0, 1)]
-    paths.append(n_alpha_file(tmp_path, "fixed", "alpha_cnn", 0))
-    of = Products(catalogue(paths), RESAMPLES, EPOCHS, {"fixed": 400})
-    for formula, message in (
-        ("stat('fixed', 'n_cnn', 'alpha-3.0', 'rmse')", "no subset 'alpha-3.0'; it has .*varied"),
-        ("stat('fixed', 'alpha_cnn', 'varied', 'rmse')", "by network 'alpha_cnn', seed 1"),
-    ):
-        with pytest.raises(claims.ClaimError, match=message):
-            claims.evaluate(claim_of(value="1", unit="N", formula=formula), of)
+    paths += [n_alpha_file(tmp_path, "fixed", "alpha_cnn", 0)]
+    paths += [lens_file(tmp_path, "r_kept", "r_kept", seed) for seed in (0, 1)]
+    images = {"fixed": 400, "r_kept": IMAGES}
+    of = Products(catalogue(paths), RESAMPLES, EPOCHS, images)
+    cases = {
+        "stat('fixed', 'n_cnn', 'alpha-3.0', 'rmse')": "no subset 'alpha-3.0'.*there are .*varied",
+        "stat('fixed', 'alpha_cnn', 'varied', 'rmse')": "by network 'alpha_cnn', seed 1",
+        "rms('r_keep', 'phi')": "no predictions of view 'r_keep'.*there are fixed, r_kept",
+        "rms('r_kept', 'phi', network='gri_kept')": "network 'gri_kept'.*there are r_kept",
+    }
+    rows = [claim_of(paper="x", value="1", formula=formula, note="n") for formula in cases]
+    table = claims.ledger(pd.DataFrame(rows), {"x": [of]}, TOLERANCES, NO_REASONS, "mine")
+    assert list(table["verdict"]) == ["not computed"] * 4
+    for reason, message in zip(table["reason"], cases.values(), strict=True):
+        assert re.search(message, reason)
 
 
 def test_two_files_of_the_same_thing_are_refused(tmp_path):
@@ -649,7 +654,7 @@ def test_what_the_paper_contradicts_is_called_so_and_compared(whole, tmp_path):
     assert table["verdict"].tolist() == ["better", claims.CONTRADICTED]
     assert table["comparison"].tolist() == ["better"] * 2
     assert table["reason"].tolist() == ["why"] * 2 and table["note"].tolist() == ["n"] * 2
-    text = page(table.assign(where="Table 1"), {"pearson2019": ["one"]}, "paper", "")
+    text = page(table.assign(where="Table 1"), {"pearson2019": ["one"]}, "paper", "", [])
     assert "| contradicts itself (better) | † elsewhere 8; n; why |" in text
     largest = text.partition("Largest departures")[2].partition("## ")[0]
     assert "A.1" in largest and "A.2" not in largest
@@ -687,7 +692,7 @@ def test_an_unknown_paper_is_named(whole):
 
 def test_the_page(ledger):
     readings = {"pearson2019": ["as configured", "literal"], "scutt": ["scutt", "scutt_as_run"]}
-    text = page(ledger, readings, "quick", "96 training images")
+    text = page(ledger, readings, "quick", "96 training images", [])
     top = text.partition("## Summary")[0]
     assert "Indicative only: 96 training images" in top
     summary = text.partition("## Summary")[2].partition("## pearson2019")[0]
@@ -700,9 +705,13 @@ def test_the_page(ledger):
     tables = [block for block in text.split("\n\n") if block.startswith("| ")]
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
-    assert "Indicative" not in page(ledger, readings, "paper", "")
-    one = page(ledger, readings | {"scutt": ["scutt"]}, "quick", "")
+    assert "Indicative" not in page(ledger, readings, "paper", "", [])
+    one = page(ledger, readings | {"scutt": ["scutt"]}, "quick", "", [])
     assert "### Table 4" in one
+    uneven = page(ledger, readings, "quick", "", ["pearson2019"])
+    assert "explains the print: of 16 fits" in uneven
+    assert "two readings of pearson2019 were trained on different numbers" in uneven
+    assert uneven.count("Which reading of") == 2
 
 
 @pytest.mark.parametrize("partial", [False, True])
@@ -738,7 +747,7 @@ def test_the_script(tmp_path, whole, config, registry, partial):
         output=SimpleNamespace(csv=tmp_path / "claims.csv", page=tmp_path / "claims.md"),
         params=SimpleNamespace(
             runs=runs, samples=list(first.samples), literal=LITERAL, awaited=awaited,
-            run={"scale": "quick", "note": "a note"},
+            run={"scale": "quick", "note": "a note", "uneven": []},
             tolerances=config["claims"]["tolerance"],
             readings={"pearson2019": ["a", "b"], "scutt": ["scutt", "scutt_as_run"]},
         ),

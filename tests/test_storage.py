@@ -1,5 +1,6 @@
 """Files: what is written is read, and nothing half-written is taken for complete."""
 
+import os
 import resource
 import signal
 
@@ -154,6 +155,15 @@ def test_full_disk_is_named(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shard_needs_no_system_that_reserves_room(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate")  # as on macOS
+    images = np.arange(12, dtype=np.float32).reshape(3, 1, 2, 2)
+    with storage.ImageWriter(tmp_path / "s.h5", 3, (1, 2, 2), {}) as shard:
+        shard.write(images)
+        shard.labels({"N": np.arange(3)})
+    np.testing.assert_array_equal(storage.load_images([tmp_path / "s.h5"])[0], images)
 
 
 def test_device_that_refuses_to_be_written_is_named(tmp_path):

@@ -59,7 +59,9 @@ def test_performance_table_names_what_is_missing(two_seeds):
 def test_performance_latex_joins_bootstrap_and_seeds(two_seeds):
     estimates = ["n_cnn", "alpha_cnn"]
     table = tables.performance_table(two_seeds, "fixed", estimates)
-    latex = tables.performance_latex(table, "fixed", estimates, "scutt_as_run", "smoke")
+    seen = {"n_pix": 80, "pixel_scale": 0.05, "draw": "fixed"}
+    latex = tables.performance_latex(table, seen, estimates, "scutt_as_run", "smoke")
+    assert r"$80 \times 80$ pixels of 0.05 arcsec, fixed lens geometry." in latex
     lines = latex.splitlines()
     # 0.8 +- hypot(0.01, 0.1414); alpha has no scatter.
     varied = next(line for line in lines if line.startswith("Varied"))
@@ -211,8 +213,11 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
         "tables/scutt_table.py",
         input=SimpleNamespace(metrics=measured),
         output=output,
-        params=SimpleNamespace(view="fixed", estimates=["n_cnn", "alpha_cnn"], run=origin),
-    )
+        params=SimpleNamespace(
+            view="fixed", estimates=["n_cnn", "alpha_cnn"], run=origin,
+            seen={"n_pix": 60, "pixel_scale": 0.1, "draw": "fixed"},
+        ),
+    )  # fmt: skip
     table = pd.read_csv(output.csv)
     assert list(table["alpha"]) == ["-2.0", "varied"]
     np.testing.assert_allclose(table["alpha_cnn_gradient"], 0.5, rtol=1e-6)

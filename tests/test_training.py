@@ -590,7 +590,7 @@ def test_only_convolutions_are_rounded_and_only_where_the_spec_says(
     ],
 )
 def test_a_gpu_that_torch_cannot_use_is_an_error_where_it_was_to_be_used(
-    monkeypatch, device, cuda, gpu, problem
+    monkeypatch, capsys, device, cuda, gpu, problem
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", cuda)
@@ -598,6 +598,7 @@ def test_a_gpu_that_torch_cannot_use_is_an_error_where_it_was_to_be_used(
     monkeypatch.setattr(devices, "has_nvidia_gpu", lambda: gpu)
     if problem is None:
         assert devices.resolve_device(device).type == "cpu"
+        assert ("sees none of this machine's GPUs" in capsys.readouterr().out) == (cuda is not None)
     else:
         with pytest.raises(ValueError, match=f"{problem}.*install a torch built for"):
             devices.resolve_device(device)

@@ -62,7 +62,8 @@ def test_all_is_every_figure_and_table_of_both_readings():
     # 4 samples of 50,000 + 10,000 lenses, 2 of 10,000, 2 of 1,000; 5,000 a job.
     pearson = {f"pearson2019_{name}": 1 for name in PEARSON_TARGETS} | {
         "pearson2019_population": 4 * 12 + 2 * 2 + 2, "pearson2019_selection": 1,
-        "pearson2019_examples": 3, "pearson2019_images": networks + tests,
+        "pearson2019_examples": 3, "pearson2019_images": networks + tests - 3,
+        "pearson2019_fitted_images": 3,
         "pearson2019_metrics": tests, "pearson2019_light": 3,
     }  # fmt: skip
     stages["train"] += networks
@@ -252,7 +253,7 @@ def overlay(tmp_path, name, changes):
                     "surveys": {"euclid": {"bands": {"Y": {"zero_point": 25, "sky": 22}}}},
                 }
             },
-            ["surveys.euclid.bands", "no colours in 'Y', only in g, r, i, VIS"],
+            ["surveys.euclid.bands", "no colours in 'Y', only in g, r, i, VIS", "FILTERS"],
         ),
         (
             {"pearson2019": {"photometry": {"minimum_lens_age": 5e9}}},
@@ -279,6 +280,22 @@ def overlay(tmp_path, name, changes):
             {"pearson2019": {"evaluation": {"bins": {"snr": [30, 20, 40]}}}},
             ["bins.snr", "do not increase"],
         ),
+        (
+            {"pearson2019": {"surveys": {"euclid": {"n_pix": 65}}}},
+            ["surveys.euclid_dark.n_pix", "57 differs from that of euclid, 65"],
+        ),
+        (
+            {"pearson2019": {"surveys": {"lsst": {"pixel_scale": 0.12}}}},
+            ["surveys.lsst.theta_E_training.maximum", "3.5 arcsec is not below", "3.42 arcsec"],
+        ),
+        (
+            {"scutt": {"training": {"epochs": 99}}},
+            ["scutt.training.epochs", "99, but 100 in what", "scale paper", "`scale` of its own"],
+        ),
+        (
+            {"scale": "quick", "seed": 2},
+            ["in what this repository calls scale quick"],
+        ),
     ],
 )
 def test_bad_config_is_named(tmp_path, changes, names):
@@ -289,8 +306,17 @@ def test_bad_config_is_named(tmp_path, changes, names):
         assert name in text
 
 
+def test_a_scale_may_be_computed_elsewhere_and_in_other_portions(tmp_path):
+    free = {"pearson2019": {"lenses_per_job": 1000, "training": {"seeds": [0, 1]}}}
+    path = overlay(tmp_path, "free", free)
+    arguments = ("--config", "device=cpu", "--configfile", "config/config.yaml", path)
+    planned = jobs(snakemake("-n", *arguments, "--", "pearson2019_table1"))
+    assert planned["pearson2019_population"] == 3 * 60 and planned["train"] == 2 * 11
+
+
 def test_round_lens_is_allowed(tmp_path):
-    path = overlay(tmp_path, "round", {"scutt": {"draws": {"fixed": {"q": 1.0}}}})
+    round_lens = {"scale": "round", "scutt": {"draws": {"fixed": {"q": 1.0}}}}
+    path = overlay(tmp_path, "round", round_lens)
     assert jobs(snakemake("-n", "--configfile", "config/config.yaml", path, "--", "scutt_fig3"))
 
 

@@ -122,7 +122,7 @@ if ((${#targets[@]})); then
     # anew. Then weights are made to look younger than those, and all the rest is run. What weights
     # were trained with is checked when they predict.
     rejuvenate "$@"
-    run_snakemake --until simulate pearson2019_images -- "${targets[@]}" && rejuvenate "$@" &&
+    run_snakemake --until simulate pearson2019_images pearson2019_fitted_images -- "${targets[@]}" && rejuvenate "$@" &&
         run_snakemake --prioritize "${first[@]}" -- "${targets[@]}" || status=$?
     ((status == 0)) ||
         echo "Snakemake ended with $status (124: the time was up); packing what is there"

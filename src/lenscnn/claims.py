@@ -20,7 +20,7 @@ from lenscnn.products import (
     FUNCTIONS,
     OF_NETWORKS,
     OF_SAMPLES,
-    NotRunYet,
+    NotMade,
     Products,
 )
 
@@ -170,10 +170,11 @@ def evaluate(claim: pd.Series, products: Products) -> Found:
 
     Raises
     ------
-    NotRunYet
-        If the formula asks for files that the run is still to make.
+    NotMade
+        If the formula asks for files that the run is still to make, or for a view or subset that
+        its configuration has not.
     ClaimError
-        If the formula asks for what the run does not make, for files of another run or two of the
+        If the formula asks for what no run makes, for files of another run or two of the
         same thing, or gives other units or another count of numbers than the claim has.
     """
     tree = _tree(claim)
@@ -334,7 +335,7 @@ def _entry(claim: pd.Series, products: Products, tolerances, reasons, reading: s
         return nothing  # its note says why
     try:
         found = evaluate(claim, products)
-    except NotRunYet as missing:
+    except NotMade as missing:
         return nothing | {"reason": str(missing)}
     compared, departure = verdict(claim, found, tolerances)
     if compared == "not computed":

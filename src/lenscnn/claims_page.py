@@ -11,7 +11,9 @@ from lenscnn.tables import value_with_error
 _LARGEST = 10
 
 
-def page(ledger: pd.DataFrame, readings: dict[str, list[str]], scale: str, note: str) -> str:
+def page(
+    ledger: pd.DataFrame, readings: dict[str, list[str]], scale: str, note: str, uneven: list[str]
+) -> str:
     """Markdown of a `claims.ledger`: a summary, then every claim by paper and section.
 
     Parameters
@@ -24,6 +26,8 @@ def page(ledger: pd.DataFrame, readings: dict[str, list[str]], scale: str, note:
         Of the run.
     note
         What the run was.
+    uneven
+        Papers whose readings' networks were trained on different numbers of images.
     """
     readings = {paper: [*names, ""][:2] for paper, names in readings.items()}
     lines = [f"# Claims of the papers beside ours, scale `{scale}`", ""]
@@ -47,7 +51,7 @@ def page(ledger: pd.DataFrame, readings: dict[str, list[str]], scale: str, note:
         "orientation, ellipticity.",
         "",
     ]
-    lines += ["## Summary", "", *_summary(ledger, readings)]
+    lines += ["## Summary", "", *_summary(ledger, readings, uneven)]
     for paper, rows in ledger.groupby("paper", sort=False):
         lines += ["", f"## {paper}"]
         for section, claims in rows.groupby(rows["where"].map(_section), sort=False):
@@ -61,7 +65,7 @@ def _section(where: str) -> str:
     return first[0].upper() + first[1:]
 
 
-def _summary(ledger: pd.DataFrame, readings: dict[str, list[str]]) -> list[str]:
+def _summary(ledger: pd.DataFrame, readings: dict[str, list[str]], uneven: list[str]) -> list[str]:
     columns, lines = {}, []
     one, two = (
         pd.to_numeric(ledger[f"departure{end}"]).mask(ledger[f"verdict{end}"] == CONTRADICTED)
@@ -78,7 +82,12 @@ def _summary(ledger: pd.DataFrame, readings: dict[str, list[str]]) -> list[str]:
             (both & ~fits, " claims"),
         ):
             chosen = rows.index[which]
-            if len(chosen):
+            if len(chosen) and paper in uneven and remark == " claims":
+                lines.append(
+                    f"- No other claims can tell: the networks of the two readings of {paper} were "
+                    "trained on different numbers of images."
+                )
+            elif len(chosen):
                 lines.append(
                     f"- Which reading of {paper} explains the print: of {len(chosen)}{remark}, "
                     f"*{first}* is nearer in {(one[chosen] < two[chosen]).sum()} (median "

@@ -35,6 +35,8 @@ def resolve_device(name: str) -> torch.device:
                 "command), or set `device: cpu`"
             )
     if name == "cpu" or not torch.cuda.is_available():
+        if name == "auto" and has_nvidia_gpu():
+            print("torch sees none of this machine's GPUs: on a CPU (`device: cuda` would insist)")
         _keep_freed_memory()
         return torch.device("cpu")
     set_precision("float32")

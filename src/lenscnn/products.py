@@ -39,8 +39,8 @@ _UNITS = {"theta_E": "arcsec", "phi": "rad", "sigma_v": "km/s"}
 _STATISTICS = (*metrics.STATISTICS, "mean_true")
 
 
-class NotRunYet(Exception):
-    """A formula asks for what the run is still to make."""
+class NotMade(Exception):
+    """A formula asks for what the run is still to make, or what it has no place for."""
 
 
 @dataclass
@@ -224,9 +224,9 @@ class Products:
             paths = self.predictions[view][estimate][seed]
         except KeyError:
             there = sorted(self.predictions.get(view, self.predictions))
-            raise FormulaError(
-                f"no predictions of view {view!r} by network {estimate!r}, seed {seed}; there are "
-                + ", ".join(map(str, there))
+            raise NotMade(
+                f"no predictions of view {view!r} by network {estimate!r}, seed {seed}, in this "
+                f"configuration; there are {', '.join(there)}"
             ) from None
         if len(paths) > 1:
             raise FormulaError(f"{' and '.join(paths)} are predictions of the same thing")
@@ -262,7 +262,7 @@ _read = functools.cache(storage.read_h5)
 
 def _must_exist(path: str) -> None:
     if not Path(path).exists():
-        raise NotRunYet(f"not run yet: {path}")
+        raise NotMade(f"not run yet: {path}")
 
 
 def _check_run(path: str, epochs: int, images: int | None) -> None:
@@ -304,7 +304,10 @@ def _statistics(path: str, subset: str, resamples: int) -> np.ndarray:
     arrays = _labels(path)
     chosen = arrays["subset"] == subset
     if not chosen.any():
-        raise FormulaError(f"{path} has no subset {subset!r}; it has {set(arrays['subset'])}")
+        raise NotMade(
+            f"no subset {subset!r} in this configuration; there are "
+            + ", ".join(sorted(set(arrays["subset"])))
+        )
 
     def all_of_them(true, predicted):
         values = metrics.statistics(true, predicted)

@@ -192,7 +192,8 @@ class ImageWriter:
             temporary = stack.enter_context(replacing(self.path))
             # HDF5 copes badly with a disk that fills up under it: is there room at all?
             with open(temporary, "wb") as file:
-                os.posix_fallocate(file.fileno(), 0, size + 2**20)
+                if hasattr(os, "posix_fallocate"):  # not on macOS
+                    os.posix_fallocate(file.fileno(), 0, size + 2**20)
             self._file = stack.enter_context(h5py.File(temporary, "w", track_order=True))
             self._file.attrs.update({"format": FORMAT, **self.attrs})
             self._images = self._file.create_dataset(

@@ -16,13 +16,6 @@ _SKILL_COLUMNS = [
     *("bias", "sigma", "skill", "skill_err"),
 ]
 
-VIEWS = {
-    "fixed": r"$60 \times 60$ pixels of 0.1 arcsec, fixed lens geometry",
-    "lowres": r"$30 \times 30$ pixels of 0.2 arcsec, fixed lens geometry",
-    "varied": r"$60 \times 60$ pixels of 0.1 arcsec, varied lens geometry",
-}
-"""What each view is, in LaTeX."""
-
 ESTIMATORS = {
     "n_cnn": r"$N$-CNN",
     "alpha_cnn": r"$\alpha$-CNN",
@@ -181,9 +174,12 @@ def value_with_error(value: float, error: float) -> str:
 
 
 def performance_latex(
-    table: pd.DataFrame, view: str, estimates: list[str], reading: str, scale: str
+    table: pd.DataFrame, seen: dict, estimates: list[str], reading: str, scale: str
 ) -> str:
-    """LaTeX of a `performance_table`, in the layout of Scutt's Tables 1-4 (needs booktabs)."""
+    """LaTeX of a `performance_table`, in the layout of Scutt's Tables 1-4 (needs booktabs).
+
+    `seen` has ``n_pix``, ``pixel_scale`` (arcsec) and ``draw`` ("fixed" or "varied") of the view.
+    """
     columns = [(estimate, name) for estimate in estimates for name in _PRINTED]
     errors = {column: _total_error(table, "_".join(column)) for column in columns}
     heading = [
@@ -196,9 +192,10 @@ def performance_latex(
         label = "Varied" if row["alpha"] == VARIED else f"${row['alpha']}$"
         cells = [value_with_error(row["_".join(c)], errors[c][i]) for c in columns]
         body.append(latex_row([label, *cells]))
+    camera = rf"${seen['n_pix']} \times {seen['n_pix']}$ pixels of {seen['pixel_scale']:g} arcsec"
     caption = (
         r"Gradient of the prediction scatter, with $\sigma$ (half the width of the central "
-        rf"68.27\,\% of predicted minus true) and RMSE. {VIEWS[view]}. "
+        rf"68.27\,\% of predicted minus true) and RMSE. {camera}, {seen['draw']} lens geometry. "
         r"In brackets the error: bootstrap over the test images, joined with the scatter over "
         r"training seeds where there are several."
     )

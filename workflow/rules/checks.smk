@@ -1,11 +1,29 @@
 # What a schema cannot say of a config: relations between its values.
 import math
 
+# What may differ within one scale: where, in what portions and how often it is computed.
+FREE_KEYS = {"device", "predictions", "seeds", "shard_size", "lenses_per_job"}
+
+
+def values_of_scale(scale):
+    """The config of a scale of the project's own; of another, None."""
+    import yaml
+    from snakemake.utils import update_config
+
+    if scale not in ("paper", "quick", "smoke"):
+        return None
+    folder = Path(workflow.basedir, "config")
+    values = yaml.safe_load((folder / "config.yaml").read_text())
+    if scale != "paper":
+        update_config(values, yaml.safe_load((folder / f"{scale}.yaml").read_text()))
+    return values
+
 
 def check_config(config):
     """Raise WorkflowError, naming the key, if values of the config contradict each other."""
     # Here, when common.smk has said where the library is.
     from lenscnn.population.photometry import FILTERS, age_of_universe
+    from lenscnn.provenance import changes
 
     def refuse(key, why):
         raise WorkflowError(f"config key {key}: {why}")
@@ -71,7 +89,16 @@ def check_config(config):
             refuse(f"{key}.pool_after", f"there are only {n} convolutions")
 
     pearson = config["pearson2019"]
-    for name, survey in pearson["surveys"].items():
+    surveys = pearson["surveys"]
+    for name, survey in surveys.items():
+        half = survey["n_pix"] * survey["pixel_scale"] / 2
+        if survey["theta_E_training"]["maximum"] >= half:
+            refuse(
+                f"pearson2019.surveys.{name}.theta_E_training.maximum",
+                f"{survey['theta_E_training']['maximum']:g} arcsec is not below half of what "
+                f"n_pix and pixel_scale give a stamp, {half:g} arcsec: such rings lie outside, "
+                "and would be looked for in vain",
+            )
         if survey["detection_band"] not in survey["bands"]:
             refuse(
                 f"pearson2019.surveys.{name}.detection_band",
@@ -82,8 +109,18 @@ def check_config(config):
                 if band not in FILTERS:
                     refuse(
                         f"pearson2019.surveys.{name}.bands",
-                        f"galaxies have no colours in {band!r}, only in {', '.join(FILTERS)}",
+                        f"galaxies have no colours in {band!r}, only in {', '.join(FILTERS)}: "
+                        "add a filter to lenscnn.population.photometry.FILTERS and make "
+                        "data/photometry/bc03.h5 anew (README.md beside it)",
                     )
+    for key in surveys["euclid"].keys() | surveys["euclid_dark"].keys():
+        one, other = (surveys[name].get(key) for name in ("euclid", "euclid_dark"))
+        if key != "dark_current" and one != other:
+            refuse(
+                f"pearson2019.surveys.euclid_dark.{key}",
+                f"{other} differs from that of euclid, {one}: change both, for table 1 and the "
+                "ledger compare them as one telescope with two dark currents",
+            )
     z, youngest = (
         pearson["population"]["z_lens_maximum"],
         pearson["photometry"]["minimum_lens_age"],
@@ -165,3 +202,13 @@ def check_config(config):
     for name, edges in pearson["evaluation"]["bins"].items():
         if edges != sorted(edges):
             refuse(f"pearson2019.evaluation.bins.{name}", "the edges do not increase")
+
+    if (expected := values_of_scale(config["scale"])) is not None:
+        for key, own, other in changes(expected, config):
+            if key.rpartition(".")[2] not in FREE_KEYS:
+                refuse(
+                    key,
+                    f"{other}, but {own} in what this repository calls scale {config['scale']}: "
+                    "give your overlay a `scale` of its own, and its results stand beside the "
+                    "others and not in their place",
+                )

@@ -45,6 +45,7 @@ rule claims:
         run={
             "scale": SCALE,
             "note": f"{note_of('scutt')}; {pearson_note([*PEARSON_CORE, 'euclid_dark', 'euclid_caustic'])}",
+            "uneven": unevenly_trained(),
         },
     script:
         "../../scripts/claims.py"

@@ -96,14 +96,26 @@ if config["predictions"] == "computed":
         resources:
             mem=growing(4, "GB"),
             runtime=growing(2, "h"),
-            gpu=lambda wildcards: gpus_for(pearson_device(wildcards)),
-            device=pearson_device,
+            gpu=GPU,
+            device=config["device"],
         params:
             spec=pearson_view_spec,
             rows=pearson_rows_of_view,
         shell:
             "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
             " --rows {params.rows} --out {output} --device {resources.device} --threads {threads} > {log} 2>&1"
+
+    # Lens light is fitted on a CPU: the GPU is left to others.
+    use rule pearson2019_images as pearson2019_fitted_images with:
+        wildcard_constraints:
+            view=".+_fitted",
+        resources:
+            mem=growing(4, "GB"),
+            runtime=growing(2, "h"),
+            gpu=0,
+            device="cpu",
+
+    ruleorder: pearson2019_fitted_images > pearson2019_images
 
 
 rule pearson2019_metrics:

@@ -234,6 +234,7 @@ for reading in READINGS:
                 "../../envs/lenscnn.yaml"
             params:
                 view=view,
+                seen=S["views"][view],
                 estimates=estimates,
                 run=run_of(reading),
             script:

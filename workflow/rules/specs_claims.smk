@@ -69,6 +69,15 @@ def claimed_runs():
     }
 
 
+def unevenly_trained():
+    """Papers whose two readings have networks trained on different numbers of images."""
+    sizes = {
+        P["draws"][P["cameras"][camera]["draw"]]["n_train"]
+        for camera in ("vis", "vis_dark")
+    }
+    return ["pearson2019"] if len(sizes) > 1 else []
+
+
 def claimed_predictions():
     """Every predictions file, by reading of scutt and for pearson2019."""
     files = {

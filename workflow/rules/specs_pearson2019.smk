@@ -188,12 +188,6 @@ def pearson_view_of(view):
     return {k: value for k, value in PEARSON_VIEWS[view].items() if k != "draw"}
 
 
-def pearson_device(wildcards):
-    """Lens light is fitted on a CPU: images of such a view leave the GPU to others."""
-    fitted = PEARSON_VIEWS[wildcards.view]["lens_light"] == "fitted"
-    return "cpu" if fitted else config["device"]
-
-
 def pearson_view_spec(wildcards):
     return as_json(pearson_view_of(wildcards.view))
 

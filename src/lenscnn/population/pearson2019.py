@@ -498,6 +498,14 @@ def _first_detected(spec, judge, image, systems) -> tuple[dict, dict]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, lost
 
 
+def _which(pending: np.ndarray, chosen: dict | None) -> str:
+    """Einstein radii of images that found no lens, where these were given."""
+    if chosen is None:
+        return ""
+    theta_E = chosen["theta_E"][pending]
+    return f"; their theta_E were to be {theta_E.min():.3g} to {theta_E.max():.3g} arcsec"
+
+
 def draw_lenses(
     spec: dict, split: str, index: np.ndarray, judge: Judge, photometry: Photometry
 ) -> tuple[dict, dict]:
@@ -567,6 +575,7 @@ def draw_lenses(
                 f"(maximum_attempts is {spec['maximum_attempts']:,}); attempts that fell to each "
                 "cut: "
                 + ", ".join(f"{name} {count:,}" for name, count in fallen.items())
+                + _which(pending, chosen)
                 + ". Loosen the criteria or the population, or raise maximum_attempts"
             )
         # About every second image is done in a round: few are imaged more often than needed.
