@@ -485,6 +485,16 @@ def test_one_image_that_finds_nothing_is_tried_as_often_as_it_may(spec, colours)
         pearson.draw_lenses(spec(maximum_attempts=3000), "test", np.arange(1), dim, colours)
 
 
+def test_rings_that_were_looked_for_in_vain_are_named(spec, colours):
+    def dim(systems):
+        return np.full(len(systems["q"]), 50.0), np.full(len(systems["q"]), 19.9)
+
+    narrow = {"theta_E": {"minimum": 1.401, "maximum": 1.402}, "q": {"minimum": 0.4, "maximum": 1}}
+    given = spec(training=narrow, maximum_attempts=2000)
+    with pytest.raises(pearson.NothingDetected, match="theta_E were to be 1.4 to 1.4 arcsec"):
+        pearson.draw_lenses(given, "train", np.arange(3), dim, colours)
+
+
 def test_positions_inside_the_caustic_are_uniform_in_area():
     """Against points of a grid that lenstronomy's polygon of the caustic contains."""
     from lenstronomy.LensModel.lens_model import LensModel

@@ -79,21 +79,21 @@ def _summary(ledger: pd.DataFrame, readings: dict[str, list[str]], uneven: list[
         fits = rows["kind"] == "fit"
         for which, remark in (
             (both & fits, " fits to lenses, by which the first was chosen"),
-            (both & ~fits, " claims"),
+            (both & ~fits & (paper not in uneven), " claims"),
         ):
             chosen = rows.index[which]
-            if len(chosen) and paper in uneven and remark == " claims":
-                lines.append(
-                    f"- No other claims can tell: the networks of the two readings of {paper} were "
-                    "trained on different numbers of images."
-                )
-            elif len(chosen):
+            if len(chosen):
                 lines.append(
                     f"- Which reading of {paper} explains the print: of {len(chosen)}{remark}, "
                     f"*{first}* is nearer in {(one[chosen] < two[chosen]).sum()} (median "
                     f"departure {one[chosen].median():.2g}), *{second}* in "
                     f"{(two[chosen] < one[chosen]).sum()} ({two[chosen].median():.2g})."
                 )
+        if paper in uneven and (both & ~fits).any():
+            lines.append(
+                f"- No other claims can tell: the networks of the two readings of {paper} were "
+                "trained on different numbers of images."
+            )
         flagged = (rows["contradicts"] != "").sum()
         lines.append(
             f"- {flagged} of the {len(rows)} claims of {paper} have another number elsewhere in "
