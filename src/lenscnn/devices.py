@@ -1,6 +1,7 @@
 """Where tensors live: the config key ``device`` and the machine's answer."""
 
 import ctypes
+import os
 from pathlib import Path
 
 import torch
@@ -20,13 +21,13 @@ def resolve_device(name: str) -> torch.device:
     ------
     ValueError
         If the name is unknown, if "cuda" is asked for and not there, or if "auto" would leave a
-        GPU idle because torch is a build for CPUs.
+        GPU idle that is here or was granted to this job.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"config key `device` is {name!r}; it can be auto, cpu or cuda")
     if name != "cpu" and not torch.cuda.is_available():
-        built_for_cpus = torch.version.cuda is None and torch.version.hip is None
-        if name == "cuda" or (built_for_cpus and has_nvidia_gpu()):
+        if name == "cuda" or has_nvidia_gpu() or granted_gpu():
+            built_for_cpus = torch.version.cuda is None and torch.version.hip is None
             problem = "is a build without CUDA" if built_for_cpus else "sees no CUDA device"
             raise ValueError(
                 f"config key `device` is {name!r}, but torch {torch.__version__} {problem}: run on "
@@ -35,8 +36,6 @@ def resolve_device(name: str) -> torch.device:
                 "command), or set `device: cpu`"
             )
     if name == "cpu" or not torch.cuda.is_available():
-        if name == "auto" and has_nvidia_gpu():
-            print("torch sees none of this machine's GPUs: on a CPU (`device: cuda` would insist)")
         _keep_freed_memory()
         return torch.device("cpu")
     set_precision("float32")
@@ -63,6 +62,29 @@ def set_precision(name: str) -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
+def training_precision(name: str, device: torch.device) -> str:
+    """Return the precision in which convolutions are trained on a device.
+
+    On a GPU it is the one asked for. On a CPU TF32 does not exist, and bfloat16 pays where the
+    processor multiplies matrices of it (AMX): elsewhere it is float32.
+
+    Parameters
+    ----------
+    name
+        One of `PRECISIONS`, from the config key ``autocast``.
+    device
+        From `resolve_device`.
+    """
+    if device.type == "cuda" or (name == "bfloat16" and has_amx()):
+        return name
+    return "float32"
+
+
+def has_amx() -> bool:
+    """Return whether this processor has Intel's matrix units for bfloat16 (AMX)."""
+    return torch.cpu._is_amx_tile_supported()
+
+
 def _keep_freed_memory() -> None:
     """Have malloc keep large blocks for the next tensor, where the C library is glibc.
 
@@ -76,8 +98,13 @@ def _keep_freed_memory() -> None:
 
 
 def has_nvidia_gpu() -> bool:
-    """Does this machine have one, whether or not torch can use it?"""
+    """Return whether this machine has an NVIDIA GPU, whether or not torch can use it."""
     return any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def granted_gpu() -> bool:
+    """Return whether Slurm gave this job a GPU."""
+    return bool(os.environ.get("SLURM_JOB_GPUS") or os.environ.get("SLURM_STEP_GPUS"))
 
 
 def report_memory(device: torch.device) -> None:

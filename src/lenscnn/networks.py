@@ -171,10 +171,10 @@ class ConvRegressor(nn.Module):
     def forward(self, images: torch.Tensor, scalars: torch.Tensor | None = None) -> torch.Tensor:
         """Outputs (B, n_outputs) of images (B, C, H, W) and scalars (B, n_scalars), all scaled."""
         features = self.blocks(images.contiguous(memory_format=torch.channels_last))
-        features = torch.relu(self.dense(features.flatten(1)))
-        # In float32 even under autocast: bfloat16 keeps 8 bits, too few for N and for an estimate.
+        # In float32 even under autocast: bfloat16 keeps 8 bits, too few for N and for an estimate,
+        # and on a CPU casting the dense layer's weights takes longer than bfloat16 saves.
         with torch.autocast(images.device.type, enabled=False):
-            features = features.float()
+            features = torch.relu(self.dense(features.flatten(1).float()))
             if self.n_scalars:
                 features = torch.cat((features, scalars), dim=1)
             return self.output(features)
@@ -251,7 +251,9 @@ def evaluate(
 
 
 def save(path, contents: dict) -> None:
-    """Write tensors and plain values with `torch.save`; the file appears only when complete.
+    """Write tensors and plain values with `torch.save`.
+
+    The file replaces an older one of its name only when it is complete and has been read back.
 
     Raises
     ------
@@ -262,24 +264,34 @@ def save(path, contents: dict) -> None:
     torch.save(contents, buffer)
     with replacing(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
+        if temporary.read_bytes() != buffer.getbuffer():
+            raise DataFileError(
+                f"cannot write {path}: what the disk holds is not what was written. The file of "
+                "that name, if there was one, is as before; check the disk, then run again"
+            )
 
 
 def load(path) -> dict:
-    """Contents of a file made by `save`, on the CPU.
+    """Read a file made by `save`, onto the CPU.
 
     Raises
     ------
+    OSError
+        If the system does not hand the file over. It says nothing of the content, which may be
+        intact: the same call may succeed later.
     DataFileError
-        If the file is missing, damaged or foreign.
+        If the file is missing, or was read and is damaged or foreign.
     """
-    if not Path(path).exists():
-        raise DataFileError(f"{path} does not exist")
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise DataFileError(f"{path} does not exist") from error
     try:
         # torch does not look at the archive's checksums, which would let a flipped bit pass.
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if archive.testzip() is not None:
                 raise zipfile.BadZipFile("checksum is wrong")
-        contents = torch.load(path, map_location="cpu", weights_only=True)
+        contents = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
         raise DataFileError(
             f"{path} is damaged or not a file of network weights ({error}): delete it and run again"

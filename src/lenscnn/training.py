@@ -13,10 +13,13 @@ A training is a function of its spec and its data. The spec is a dict with the k
 ``optimizer``
     "adam" or "nadam".
 ``learning_rate``, ``batch_size``, ``epochs``
-    As they say.
+    Largest learning rate, images in a step, and how often each image is seen at most.
 ``learning_rate_decay``
-    "none", or "cosine": epoch k of n has learning_rate (1 + cos(pi (k - 1) / n)) / 2 (Loshchilov
-    & Hutter 2017, eq. 5, without restarts).
+    "none"; "cosine": epoch k of n has learning_rate (1 + cos(pi (k - 1) / n)) / 2 (Loshchilov
+    & Hutter 2017, eq. 5, without restarts); or "linear": step by step the rate rises linearly from
+    zero over the first `WARMUP` of all steps and then falls linearly to zero.
+``patience``
+    The training stops after this many epochs without a smaller validation loss; None: never.
 ``mirror``
     Whether each image, every time it is seen, is mirrored at random: in x, in y and in the
     diagonal, each or not with equal odds, labels with it (see `MIRRORED`).
@@ -27,9 +30,10 @@ A training is a function of its spec and its data. The spec is a dict with the k
 ``seed``
     Of the initial weights, the order of the images and dropout.
 ``autocast``
-    On a GPU "float32" is what it says. With "tf32" convolutions round their factors to 10 bits.
-    "bfloat16" trains in mixed precision; validation and prediction are as with "tf32". Without
-    effect on a CPU.
+    Precision of the convolutions, see `devices.training_precision`. "float32" is what it says. With
+    "tf32" a GPU rounds their factors to 10 bits. "bfloat16" trains the convolutional blocks in
+    mixed precision; validation and prediction are as with "tf32" on a GPU and in float32 on a CPU.
+    Dense layers are always in float32.
 
 ``images``
     What the images are, as the one who asks describes them. Kept with the weights, which are
@@ -59,6 +63,7 @@ from tqdm import tqdm
 from lenscnn import devices, fourier, networks, observation, provenance, seeds, storage
 
 OPTIMIZERS = ("adam", "nadam")
+DECAYS = ("none", "cosine", "linear")
 EPSILON = 1e-7
 """Keras' value (torch has 1e-8); neither paper states another."""
 
@@ -67,13 +72,16 @@ CHECKPOINT_SECONDS = 20.0
 
 NORMALISE_ROWS = 4096
 
+WARMUP = 0.1
+"""Fraction of all steps in which the rate of a "linear" schedule rises."""
+
 UNROLLED = 16
 """Steps in one replay of a CUDA graph: a GPU is expected to wait between two (not measured yet)."""
 
 _KEYS = {
     "network", "targets", "label_range", "scalars", "optimizer", "learning_rate", "batch_size",
-    "learning_rate_decay", "mirror", "epochs", "validation_fraction", "normalise", "seed",
-    "autocast", "images",
+    "learning_rate_decay", "mirror", "epochs", "patience", "validation_fraction", "normalise",
+    "seed", "autocast", "images",
 }  # fmt: skip
 
 MIRRORED = {
@@ -150,6 +158,31 @@ def load_normalised(shards: list, each: str) -> tuple[np.ndarray, dict[str, np.n
     return images, labels
 
 
+def check_images(shards: list, images: dict) -> None:
+    """Compare what shards say of their images with what a training expects of them.
+
+    Parameters
+    ----------
+    shards
+        Files of images.
+    images
+        From the training spec: ``population`` and ``view`` as in the shards' specs, and ``n``.
+
+    Raises
+    ------
+    DataFileError
+        If a shard's images were made with other settings.
+    """
+    expected = {key: images[key] for key in ("population", "view")}
+    for path in shards:
+        made = provenance.read_hdf5(path)["spec"]
+        for key, old, new in provenance.changes(made, expected):
+            raise storage.DataFileError(
+                f"{path}: its images were made with {key} = {old}, and this training is told {new}:"
+                " delete the file and run again, and they are made anew"
+            )
+
+
 def label(labels: dict[str, np.ndarray], name: str, path) -> np.ndarray:
     """One label of a data set, shape (n,): numbers as float64, text as it is.
 
@@ -210,14 +243,15 @@ def train(
 
     After an epoch (not oftener than every `CHECKPOINT_SECONDS`, and after the last) everything the
     rest of the training depends on is written to `checkpoint`; a later call with the same spec,
-    data and kind of device goes on from there, and on a CPU with the same number of threads ends
-    with the same bits as if it had never stopped. Any other checkpoint is ignored, with a line in
-    the log. The caller removes it once the result is safe.
+    data and kind of device goes on from there, and on the same kind of CPU with the same number of
+    threads ends with the same bits as if it had never stopped. A checkpoint of another training,
+    or a damaged one, is put aside under a name that gives the reason, with a line in the log. The
+    caller removes the checkpoint once the result is safe.
 
     On a GPU the data stay on the device and steps are replayed from CUDA graphs, `UNROLLED` at a
     time and what whole batches are left one by one, so that small batches are not limited by
     launching kernels; an epoch's last, smaller batch is stepped without a graph. Same computation,
-    not the same bits.
+    not the same bits; a learning rate that changes step by step changes once a replay.
 
     Parameters
     ----------
@@ -236,7 +270,8 @@ def train(
     history
         File to write: one JSON object a line and epoch, with ``epoch``, ``train_loss`` and
         ``validation_loss`` (scaled units), ``validation_rmse`` (physical units, by target),
-        ``learning_rate``, ``seconds`` (of the epoch) and ``images_per_second`` (of its training).
+        ``learning_rate`` (of the first step), ``seconds`` (of the epoch) and ``images_per_second``
+        (of its training).
     log
         Called with each line for the reader.
 
@@ -250,9 +285,15 @@ def train(
         If the spec or the data do not make a training.
     FloatingPointError
         If the loss stops being finite.
+    OSError
+        If a checkpoint is there and the system does not hand it over. It is left as it is: a later
+        call may go on from it.
     """
     check_spec(spec)
     devices.set_precision(spec["autocast"])
+    precision = devices.training_precision(spec["autocast"], device)
+    if precision != spec["autocast"]:
+        log(f"trains in {precision}: {spec['autocast']} is no gain on this processor")
     n_train = _training_rows(spec, len(images))
     batch_size = min(spec["batch_size"], n_train)
     names, n_targets = [*spec["targets"], *spec["scalars"]], len(spec["targets"])
@@ -283,7 +324,9 @@ def train(
     torch.manual_seed(seeds.stream_key(spec["seed"], "training", "", "weights"))
     network = networks.build(spec, images.shape[1:]).to(device)
     on_gpu = device.type == "cuda"
-    optimizer = _optimizer(spec, network, on_gpu)
+    # On a GPU the rate is a number on the device, which graphs read at each replay.
+    rate = torch.tensor(spec["learning_rate"], device=device) if on_gpu else spec["learning_rate"]
+    optimizer = _optimizer(spec, network, rate, on_gpu)
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
 
     def step(rows: torch.Tensor) -> None:
@@ -294,7 +337,7 @@ def train(
             chosen = mirrors.index_select(0, rows)
             seen = mirror(seen, chosen)
             wanted = zeros + (wanted - zeros) * mirrored_signs(signs, chosen)
-        with _autocast(spec, device):
+        with _autocast(precision, device):
             outputs = network(seen, None if extras is None else extras.index_select(0, rows))
         loss = nn.functional.mse_loss(outputs, wanted)
         loss.backward()
@@ -308,16 +351,21 @@ def train(
         "spec": provenance.canonical(spec),
         "data": _digest(images, columns),
         "device": device.type,
+        "precision": precision,
         "code": _code_digest(),
     }
     records, best = [], {"epoch": 0, "loss": math.inf, "state_dict": None}
     if (state := _read_checkpoint(checkpoint, identity, log)) is not None:
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
+        optimizer.param_groups[0]["lr"] = rate
         records, best = state["history"], state["best"]
         log(f"goes on after epoch {len(records)} from {checkpoint}")
     _write_history(history, records)
-    advance, captured_at = {batch_size: step}, None  # by how many rows it takes
+    network.train()
+    # By how many rows it takes. Graphs are bound to the tensors that they were captured with, so
+    # this is after a checkpoint is loaded.
+    advance = _capture(step, batch_size, device) if on_gpu else {batch_size: step}
 
     bar = tqdm(
         total=spec["epochs"] * n_train,
@@ -329,17 +377,14 @@ def train(
     )
     saved = began = time.monotonic()
     resumed_after = len(records)
-    for epoch in range(resumed_after + 1, spec["epochs"] + 1):
+    steps_per_epoch = -(-n_train // batch_size)
+    while not _is_over(spec, len(records), best["epoch"]):
+        epoch = len(records) + 1
         started = time.monotonic()
         network.train()
         loss_sum.zero_()
-        learning_rate = _learning_rate(spec, epoch)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate
-        if on_gpu and learning_rate != captured_at:
-            # Graphs are bound to the learning rate, and to the tensors, they were captured with; so
-            # this is after a checkpoint is loaded, and again where the rate changes.
-            advance, captured_at = _capture(step, batch_size, device), learning_rate
+        steps = len(records) * steps_per_epoch
+        learning_rate = _learning_rate(spec, steps, steps_per_epoch)
         # Order, mirrors and dropout depend on seed and epoch only, so a resumed training repeats
         # none.
         order = torch.Generator().manual_seed(
@@ -349,6 +394,8 @@ def train(
         if spec["mirror"]:
             mirrors.copy_(torch.randint(2, (n_train, 3), generator=order))
         for rows in _blocks(torch.randperm(n_train, generator=order).to(device), advance):
+            _set_rate(optimizer, _learning_rate(spec, steps, steps_per_epoch))
+            steps += -(-len(rows) // batch_size)
             advance.get(len(rows), step)(rows)
             bar.update(len(rows))
         train_loss = loss_sum.item() / n_train  # the one place that waits for a GPU
@@ -388,7 +435,8 @@ def train(
                     for key, tensor in network.state_dict().items()
                 },
             }
-        if epoch == spec["epochs"] or finished - saved >= CHECKPOINT_SECONDS:
+        over = _is_over(spec, epoch, best["epoch"])
+        if over or finished - saved >= CHECKPOINT_SECONDS:
             state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
             networks.save(checkpoint, identity | state | {"history": records, "best": best})
             saved = time.monotonic()
@@ -398,6 +446,11 @@ def train(
             log(_line(records[-1], spec, per_epoch))
         bar.set_postfix(RMSE=_rmses(records[-1]), best=best["epoch"])
     bar.close()
+    if len(records) < spec["epochs"]:
+        log(
+            f"stops after epoch {len(records)}: the validation loss has not fallen below that of "
+            f"epoch {best['epoch']} for {spec['patience']} epochs"
+        )
     return Trained(best["state_dict"], best["epoch"], scaling, records)
 
 
@@ -490,10 +543,14 @@ def check_spec(spec: dict) -> None:
             f"training spec: `autocast` is {spec['autocast']!r}; it can be one of "
             + ", ".join(devices.PRECISIONS)
         )
-    if spec["learning_rate_decay"] not in ("none", "cosine"):
+    if spec["learning_rate_decay"] not in DECAYS:
         raise ValueError(
             f"training spec: `learning_rate_decay` is {spec['learning_rate_decay']!r}; it can be "
-            "none or cosine"
+            "one of " + ", ".join(DECAYS)
+        )
+    if spec["patience"] is not None and not spec["patience"] > 0:
+        raise ValueError(
+            f"training spec: `patience` is a number of epochs or null, not {spec['patience']}"
         )
     if spec["mirror"] and (unknown := sorted(set(targets) - MIRRORED.keys())):
         raise ValueError(
@@ -515,14 +572,38 @@ def _training_rows(spec: dict, n: int) -> int:
     return n_train
 
 
-def _learning_rate(spec: dict, epoch: int) -> float:
-    if spec["learning_rate_decay"] == "none":
-        return spec["learning_rate"]
-    return spec["learning_rate"] * (1 + math.cos(math.pi * (epoch - 1) / spec["epochs"])) / 2
+def _is_over(spec: dict, epoch: int, best_epoch: int) -> bool:
+    """Return whether a training ends after an epoch, counted from 1 (0 before the first)."""
+    if epoch >= spec["epochs"]:
+        return True
+    return spec["patience"] is not None and epoch - best_epoch >= spec["patience"]
 
 
-def _optimizer(spec: dict, network: nn.Module, on_gpu: bool) -> torch.optim.Optimizer:
-    settings = {"lr": spec["learning_rate"], "eps": EPSILON}
+def _learning_rate(spec: dict, step: int, steps_per_epoch: int) -> float:
+    """Return the learning rate of a step, counted from 0 over the whole training."""
+    n = spec["epochs"] * steps_per_epoch
+    if spec["learning_rate_decay"] == "cosine":
+        epochs_done = step // steps_per_epoch
+        return spec["learning_rate"] * (1 + math.cos(math.pi * epochs_done / spec["epochs"])) / 2
+    if spec["learning_rate_decay"] == "linear":
+        rising = WARMUP * n
+        return spec["learning_rate"] * min((step + 1) / rising, (n - step) / (n - rising))
+    return spec["learning_rate"]
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Set the learning rate; on a GPU in place, where CUDA graphs read it."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(learning_rate)
+        else:
+            group["lr"] = learning_rate
+
+
+def _optimizer(
+    spec: dict, network: nn.Module, rate: float | torch.Tensor, on_gpu: bool
+) -> torch.optim.Optimizer:
+    settings = {"lr": rate, "eps": EPSILON}
     if spec["optimizer"] == "adam":
         return torch.optim.Adam(network.parameters(), fused=True, capturable=on_gpu, **settings)
     return (SharedNAdam if on_gpu else torch.optim.NAdam)(network.parameters(), **settings)
@@ -543,7 +624,7 @@ class SharedNAdam(torch.optim.Optimizer):
 
     BETA1, BETA2, MOMENTUM_DECAY = 0.9, 0.999, 4e-3
 
-    def __init__(self, weights, lr: float, eps: float):
+    def __init__(self, weights, lr: float | torch.Tensor, eps: float):
         super().__init__(weights, {"lr": lr, "eps": eps})
         (group,) = self.param_groups
         for weight in group["params"]:
@@ -576,10 +657,10 @@ class SharedNAdam(torch.optim.Optimizer):
         torch._foreach_addcdiv_(weights, change, roots)
 
 
-def _autocast(spec: dict, device: torch.device):
-    if device.type == "cuda" and spec["autocast"] == "bfloat16":
+def _autocast(precision: str, device: torch.device):
+    if precision == "bfloat16":
         # No cache of cast weights: captured in a graph it would outlive the weights' updates.
-        return torch.autocast("cuda", dtype=torch.bfloat16, cache_enabled=False)
+        return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=False)
     return contextlib.nullcontext()
 
 
@@ -597,17 +678,31 @@ def _code_digest() -> str:
 
 
 def _read_checkpoint(path: Path, identity: dict, log: Callable[[str], None]) -> dict | None:
-    if not Path(path).exists():
+    path = Path(path)
+    if not path.exists():
         return None
     try:
         state = networks.load(path)
     except storage.DataFileError as error:
-        log(f"starts afresh: the checkpoint cannot be read ({error})")
+        aside = _put_aside(path, "damaged")
+        log(f"starts afresh: {error}. What was there is kept as {aside}; delete it when you like")
         return None
     if other := [key for key, value in identity.items() if state.get(key) != value]:
-        log(f"starts afresh: the checkpoint {path} was made with another {' and '.join(other)}")
+        aside = _put_aside(path, "other-" + "-".join(other))
+        log(
+            f"starts afresh: the checkpoint {path} was made with another {' and '.join(other)}. It "
+            f"is kept as {aside}: to go on from it, restore these and its name; else delete it"
+        )
         return None
     return state
+
+
+def _put_aside(path: Path, reason: str) -> Path:
+    """Rename a checkpoint so that its name gives the reason; never over one put aside before."""
+    names = (f"{path.name}.{reason}{number}" for number in ("", *(f".{k}" for k in range(2, 1000))))
+    aside = next(p for p in map(path.with_name, names) if not p.exists())
+    path.rename(aside)
+    return aside
 
 
 def _write_history(path: Path, records: list[dict]) -> None:
