@@ -37,7 +37,7 @@ from lenscnn import (  # noqa: E402
     storage,
     training,
 )
-from lenscnn.devices import resolve_device  # noqa: E402
+from lenscnn.devices import has_amx, resolve_device  # noqa: E402
 from lenscnn.figures.speed import plot  # noqa: E402
 from lenscnn.lensing import reference  # noqa: E402
 from lenscnn.population import scutt  # noqa: E402
@@ -58,7 +58,7 @@ N_SIMULATED_ON_GPU = {"scutt": 100_000, "pearson2019": 5_000}
 # by torch's convolutions, as the workflow does, and by Fourier transforms.
 FOURIER = ", Fourier"
 VARIANTS = {
-    "cpu": {"": "float32"},
+    "cpu": {"": "float32"} | ({", bfloat16": "bfloat16"} if has_amx() else {}),
     "cuda": {"": "float32", FOURIER: "float32", ", tf32": "tf32", ", bfloat16": "bfloat16"},
 }
 
@@ -412,13 +412,14 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
             batch = networks.EVALUATION_BATCH["cpu"]
             return {keras.peer: lambda: keras.run(task=task, n=n, batch=batch, **job)["rate"]}
 
-        peers = {} if keras is None else peer("training", n_training)
+        # Keras trains in float32.
+        peers = peer("training", n_training) if keras and autocast == "float32" else {}
         counts = n_training, n_images
         rates = training_contest(machine, spec, shape, counts, peers | arithmetic)
         stage = f"training: {words}, batch {spec['batch_size']}{suffix}"
         table += rows(stage, machine, training_flop, rates, peers, stated=stated)
         if autocast == "bfloat16":
-            continue  # which predicts as tf32 does
+            continue  # which predicts as tf32 does on a GPU, as float32 on a CPU
 
         torch.backends.cudnn.benchmark = False  # as in scripts/predict.py; training turned it on
         images = torch.from_numpy(rng.random((n_prediction, *shape), np.float32))
