@@ -21,6 +21,11 @@ def main() -> None:
         "--keep", nargs="+", required=True, help="labels to write beside the predictions"
     )
     parser.add_argument(
+        "--mirrors",
+        action="store_true",
+        help="also write the mean over the eight mirrored versions of each image",
+    )
+    parser.add_argument(
         "--spec", type=json.loads, required=True, help="training spec the weights must have, JSON"
     )
     parser.add_argument("--out", type=Path, required=True, help="file to write, HDF5")
@@ -35,9 +40,19 @@ def main() -> None:
     device = devices.resolve_device(arguments.device)
     network, meta = prediction.load_network(arguments.weights, arguments.spec)
     arrays = prediction.predict_shards(
-        network, meta, arguments.shards, arguments.n_from, arguments.keep, device
+        network,
+        meta,
+        arguments.shards,
+        arguments.n_from,
+        arguments.keep,
+        device,
+        arguments.mirrors,
     )
-    spec = {"training": arguments.spec, "n_from": Path(arguments.n_from).name}
+    spec = {
+        "training": arguments.spec,
+        "n_from": Path(arguments.n_from).name,
+        "mirrors": arguments.mirrors,
+    }
     origin = provenance.collect(spec, inputs, devices.device_name(device))
     targets = arguments.spec["targets"]
     units = [prediction.UNITS.get(name, "dimensionless") for name in targets]

@@ -314,6 +314,18 @@ def test_a_scale_may_be_computed_elsewhere_and_in_other_portions(tmp_path):
     assert planned["pearson2019_population"] == 3 * 60 and planned["train"] == 2 * 11
 
 
+def test_table1_alone_asks_for_mirrored_images():
+    text = snakemake("-n", "-p", "pearson2019_table1", "pearson2019_fig14", "scutt_table2")
+    commands = re.findall(r"python scripts/predict\.py .*?--out (\S+)", text)
+    mirrored = re.findall(r"python scripts/predict\.py [^>]* --mirrors [^>]*--out (\S+)", text)
+    views = [f"{camera}_{light}" for camera in ("vis", "r", "gri", "vis_dark")
+             for light in ("removed", "kept")]  # fmt: skip
+    folder = "results/paper/pearson2019/predictions"
+    assert sorted(mirrored) == sorted(f"{folder}/{view}/{view}_seed0.h5" for view in views)
+    # Beside them 3 with a fitted profile, 4 x 4 - 1 of figure 14, 3 of scutt.
+    assert len(commands) == 8 + 3 + 15 + 3
+
+
 def test_round_lens_is_allowed(tmp_path):
     round_lens = {"scale": "round", "scutt": {"draws": {"fixed": {"q": 1.0}}}}
     path = overlay(tmp_path, "round", round_lens)

@@ -1,10 +1,13 @@
 """From trained weights and images to estimates, in physical units.
 
 A predictions file holds ``true`` and ``predicted``, of shape (n,) for a network of one target and
-(n, n_targets) for one of several, and labels of the images, of shape (n,). Its attribute ``target``
-names the targets, ``unit`` their units, both in the order of the columns and separated by spaces.
+(n, n_targets) for one of several, and labels of the images, of shape (n,). Some hold
+``predicted_mirrors`` too, shaped like ``predicted``: the mean over the eight mirrored versions of
+each image (`predict_mirrored`). The attribute ``target`` names the targets, ``unit`` their units,
+both in the order of the columns and separated by spaces.
 """
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,12 @@ from lenscnn import devices, networks, provenance, storage, training
 
 UNITS = {"theta_E": "arcsec"}
 """Units of the targets that have one."""
+
+MIRRORS = tuple(itertools.product((False, True), repeat=3))
+"""The eight symmetries of a square: whether `training.mirror` mirrors in x, y and the diagonal.
+
+The first leaves the square as it is.
+"""
 
 _CONTENTS = {"state_dict", "spec", "image_shape", "scaling", "best_epoch", "provenance"}
 
@@ -117,6 +126,54 @@ def predict(
     return np.column_stack([training.unscale(outputs[:, k], lim) for k, lim in enumerate(limits)])
 
 
+def predict_mirrored(
+    network: networks.ConvRegressor,
+    meta: dict,
+    images: np.ndarray,
+    scalars: np.ndarray | None,
+    device: torch.device,
+) -> np.ndarray:
+    """Estimates of the targets from the eight mirrored versions of each image, turned back.
+
+    Turned back means that each is an estimate for the image as it was given: a target that
+    changes sign in a mirror has that sign taken out again.
+
+    Parameters
+    ----------
+    network, meta, images, scalars, device
+        As for `predict`; images are square.
+
+    Returns
+    -------
+    ndarray of float64, shape (8, n, n_targets)
+        In the order of `MIRRORS`. The first is what `predict` gives.
+
+    Raises
+    ------
+    ValueError
+        As `predict`, or if images are not square, or if `training.MIRRORED` lacks a target.
+    """
+    targets = meta["spec"]["targets"]
+    if unknown := sorted(set(targets) - training.MIRRORED.keys()):
+        raise ValueError(f"training.MIRRORED does not say how {', '.join(unknown)} is mirrored")
+    if images.shape[2] != images.shape[3]:
+        raise ValueError(f"only square images can be mirrored, not {images.shape[2:]} pixels")
+    signs = torch.tensor([training.MIRRORED[name] for name in targets])
+    estimates = np.empty((len(MIRRORS), len(images), len(targets)))
+    # One batch at a time, for memory; in the batches of `predict`, for the same bits.
+    step = networks.EVALUATION_BATCH[device.type]
+    for start in range(0, len(images), step):
+        rows = slice(start, start + step)
+        batch = torch.from_numpy(images[rows])
+        extra = None if scalars is None else scalars[rows]
+        for k, mirrors in enumerate(MIRRORS):
+            chosen = torch.tensor(mirrors).expand(len(batch), 3)
+            seen = training.mirror(batch, chosen).contiguous().numpy()
+            sign = training.mirrored_signs(signs, chosen).numpy()
+            estimates[k, rows] = sign * predict(network, meta, seen, extra, device)
+    return estimates
+
+
 def predict_shards(
     network: networks.ConvRegressor,
     meta: dict,
@@ -124,6 +181,7 @@ def predict_shards(
     n_from: str,
     kept: list[str],
     device: torch.device,
+    mirrors: bool = False,
 ) -> dict[str, np.ndarray]:
     """Estimates for a data set, shard by shard, beside its true labels.
 
@@ -141,16 +199,19 @@ def predict_shards(
         Labels to keep beside the estimates, to tell the images apart by later.
     device
         Where to compute.
+    mirrors
+        Whether to estimate from the mirrored versions of each image too: eight times the work.
 
     Returns
     -------
     dict of ndarray
-        ``true``, ``predicted`` and the labels `kept`: a file of predictions (see this module).
+        ``true``, ``predicted``, with `mirrors` ``predicted_mirrors``, and the labels `kept`: a
+        file of predictions (see this module).
 
     Raises
     ------
     ValueError
-        If `n_from` and the network disagree about N being an input.
+        If `n_from` and the network disagree about N being an input, or as `predict_mirrored`.
     DataFileError
         If a file cannot be read, or the predictions of N are for other images.
     """
@@ -161,7 +222,8 @@ def predict_shards(
             "'none' for a network without N, 'truth' or a file of predictions for one with it"
         )
     estimated = None if n_from in ("none", "truth") else _read_n(n_from)
-    columns = {name: [] for name in ("true", "predicted", *kept)}
+    of_targets = ["true", "predicted", *(["predicted_mirrors"] if mirrors else [])]
+    columns = {name: [] for name in (*of_targets, *kept)}
     start = 0
     for shard in shards:
         images, labels = training.load_normalised([shard], meta["spec"]["normalise"])
@@ -180,7 +242,12 @@ def predict_shards(
             n_input = estimated["predicted"][rows, None]
         true = [training.label(labels, name, shard) for name in targets]
         columns["true"].append(np.column_stack(true))
-        columns["predicted"].append(predict(network, meta, images, n_input, device))
+        if mirrors:
+            each = predict_mirrored(network, meta, images, n_input, device)
+            columns["predicted"].append(each[0])
+            columns["predicted_mirrors"].append(each.mean(axis=0))
+        else:
+            columns["predicted"].append(predict(network, meta, images, n_input, device))
         for name in kept:
             columns[name].append(training.label(labels, name, shard))
     if estimated is not None and len(estimated["N"]) != start:
@@ -190,7 +257,7 @@ def predict_shards(
         )
     arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
     if len(targets) == 1:
-        arrays |= {name: arrays[name][:, 0] for name in ("true", "predicted")}
+        arrays |= {name: arrays[name][:, 0] for name in of_targets}
     return arrays
 
 

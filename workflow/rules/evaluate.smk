@@ -26,10 +26,11 @@ if config["predictions"] == "computed":
             spec=estimate_spec,
             n_from=n_of_estimate,
             keep=labels_kept,
+            mirrors=mirrors_of_estimate,
         shell:
             "python {input.code[0]} --weights {input.weights} --shards {input.shards}"
-            " --n-from {params.n_from} --keep {params.keep} --spec {params.spec:q}"
-            " --out {output} --device {resources.device} --threads {threads} > {log} 2>&1"
+            " --n-from {params.n_from} --keep {params.keep} {params.mirrors}"
+            " --spec {params.spec:q} --out {output} --device {resources.device} --threads {threads} > {log} 2>&1"
 
 
 rule metrics:

@@ -106,3 +106,10 @@ def labels_kept(wildcards):
     if wildcards.reading == "pearson2019":
         return "index snr lens_R_sersic"
     return "N alpha subset"
+
+
+def mirrors_of_estimate(wildcards):
+    """Option of predict.py: whether estimates are averaged over mirrored images, too."""
+    w = wildcards
+    averaged = w.reading == "pearson2019" and w.view == w.estimate in MIRRORED_VIEWS
+    return "--mirrors" if averaged else ""

@@ -9,6 +9,8 @@ CORE_VIEWS = [
     f"{camera}_{light}" for light in ("removed", "kept") for camera in CAMERAS
 ]
 DARK_VIEWS = ["vis_dark_removed", "vis_dark_kept"]
+# Where the network of a view is also tested on mirrored images, for table 1.
+MIRRORED_VIEWS = [*CORE_VIEWS, *DARK_VIEWS]
 VISIT_VIEWS = {
     "vis_removed" if visits == 1 else f"vis_removed_visits{visits}": visits
     for visits in P["visits"]
