@@ -363,6 +363,65 @@ def test_table1_has_no_theta_E_from_the_lens_light(table_metrics):
     assert latex.count("--") == 4 * 5 * 4 - 4
 
 
+def with_mirrors(metrics):
+    """Metrics with means over mirrored images of half the error, in some views."""
+    views = ("vis_removed", "gri_kept", "vis_dark_kept")
+    halved = {
+        view: metrics[view][metrics[view]["estimate"] == view].assign(estimate=f"{view}_mirrors")
+        for view in views
+    }
+    halved = {view: rows.assign(rms=rows["rms"] / 2) for view, rows in halved.items()}
+    return {
+        view: joined(rows, halved[view]) if view in views else rows
+        for view, rows in metrics.items()
+    }
+
+
+def test_table1_has_rows_of_the_means_over_mirrored_images(table_metrics):
+    plain = lens_tables.lens_table(table_metrics, REGISTRY)
+    both = lens_tables.lens_table(with_mirrors(table_metrics), REGISTRY)
+    mirrored = both["estimate"].str.endswith("_mirrors")
+    pd.testing.assert_frame_equal(both[~mirrored].reset_index(drop=True), plain)
+    rows = both[mirrored].set_index(["view", "target"])
+    assert len(rows) == 3 * 5 and rows["printed"].isna().all()
+    assert set(rows.loc["gri_kept", "estimate"]) == {"gri_kept_mirrors"}
+    single = plain.set_index(["view", "target"]).loc[rows.index]
+    np.testing.assert_allclose(rows["rms"], single["rms"] / 2)
+    np.testing.assert_allclose(rows["rms_scatter"], single["rms_scatter"] / 2)
+    np.testing.assert_allclose(rows["rms_err"], 0.01)
+    assert (rows["n_seeds"] == 2).all()
+
+
+def test_table1_latex_sets_the_means_over_mirrored_images_apart(table_metrics):
+    def written(metrics):
+        table = lens_tables.lens_table(metrics, REGISTRY)
+        return lens_tables.lens_latex(table, "pearson2019", "smoke").splitlines()
+
+    plain, both = written(table_metrics), written(with_mirrors(table_metrics))
+    assert not any("mirror" in line for line in plain)
+    added = [line for line in both if line not in plain]
+    sections = [line for line in added if r"\emph{" in line]
+    expected = ("removed,", "kept,")
+    assert all(light in line for light, line in zip(expected, sections, strict=True))
+    assert all("mean over mirrored images (not in the paper)" in line for line in sections)
+    caption = [line for line in added if line.startswith(r"\caption")]
+    assert (
+        len(caption) == 1 and "as in the paper, the network sees each test image once" in caption[0]
+    )
+    rows = [line for line in added if line.startswith(r"$\theta_\mathrm{E}$")]
+    # 0.055 +- hypot(0.01, 0.01 / sqrt(2) / sqrt(2)); nothing printed beside it.
+    assert rows == [
+        r"$\theta_\mathrm{E}$ [arcsec] & $0.055(11)$ & -- & -- & -- \\",
+        r"$\theta_\mathrm{E}$ [arcsec] & -- & -- & $0.305(11)$ & $0.405(11)$ \\",
+    ]
+    assert len(added) == 2 * 6 + 1
+    # Every row of the table without them is there, in the same order.
+    kept = [line for line in both if line in plain]
+    assert [line for line in kept if line != r"\midrule"] == [
+        line for line in plain if line != r"\midrule" and not line.startswith(r"\caption")
+    ]
+
+
 def test_scripts(tmp_path, predictions, binned, scattered, table_metrics):
     def stored(name, frame):
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
@@ -402,3 +461,7 @@ def test_scripts(tmp_path, predictions, binned, scattered, table_metrics):
     csv, tex = run("tables/pearson2019_table1.py", "table1", given, params, ("csv", "tex"))
     assert csv.startswith(b"view,estimate,target,n_seeds,n,rms,rms_err,rms_scatter,printed\n")
     assert tex.startswith(rb"\begin{table}")
+    mirrors = with_mirrors(table_metrics)
+    given["metrics"] = [stored(view, mirrors[view]) for view in views]
+    csv, tex = run("tables/pearson2019_table1.py", "table1", given, params, ("csv", "tex"))
+    assert csv.count(b"vis_dark_kept,vis_dark_kept_mirrors,") == 5 and b"mean over mirr" in tex

@@ -1,5 +1,6 @@
 """Errors of Einstein radius, ellipticity and orientation: closed forms and published numbers."""
 
+import json
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +11,11 @@ import pytest
 from lenstronomy.Util.param_util import ellipticity2phi_q, phi_q2_ellipticity
 from scipy import stats
 
-from lenscnn import conventions, lens_metrics, storage
+from lenscnn import claims, conventions, lens_metrics, storage
+from lenscnn.products import Products, catalogue
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "lens_metrics.py"
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "scripts" / "lens_metrics.py"
 
 
 @pytest.fixture
@@ -225,6 +228,60 @@ def test_files_are_read_by_the_names_of_their_columns(tmp_path):
     assert set(table[table["by"] == "snr"]["n"]) == {50}
 
 
+def turned(angle, factor):
+    """Estimates of the lenses of `write_predictions`: turned (rad) and too large in theta_E."""
+    theta_E, phi = np.linspace(1, 2, 100), np.linspace(0, 3.1, 100) + angle
+    e = (1 - 0.5**2) / (1 + 0.5**2)
+    return np.column_stack([e * np.sin(2 * phi), factor * theta_E, e * np.cos(2 * phi)])
+
+
+def test_means_over_mirrored_images_are_estimates_of_their_own(tmp_path):
+    new, old = tmp_path / "noll_seed0.h5", tmp_path / "noll_seed1.h5"
+    write_predictions(new, predicted_mirrors=turned(0.05, 1.02))
+    write_predictions(old)
+    table = lens_metrics.evaluate([new, old], "euclid", 10)
+    assert list(table.drop_duplicates(["estimate", "seed"])["estimate"]) == [
+        "noll", "noll_mirrors", "noll",
+    ]  # fmt: skip
+    assert set(table["view"]) == {"euclid"}
+    rows = table.set_index(["estimate", "seed", "target"]).sort_index()
+    mirrors = rows.loc[("noll_mirrors", 0)]
+    assert mirrors.loc["phi", "rms"] == pytest.approx(0.05)
+    assert mirrors.loc["phi", "rms_err"] == pytest.approx(0, abs=1e-12)
+    assert mirrors.loc["fractional_theta_E", "bias"] == pytest.approx(0.02)
+    scatter = mirrors.loc["theta_E", "rms_err"]  # of 0.02 theta_E, beside 0.1 theta_E below
+    assert scatter == pytest.approx(rows.loc[("noll", 0, "theta_E"), "rms_err"] / 5)
+    # The single pass has the numbers of a file without the mean, and no label is added.
+    pd.testing.assert_frame_equal(rows.loc[("noll", 0)], rows.loc[("noll", 1)])
+    for path in (new, old):
+        assert set(lens_metrics.read_predictions(path)[2]) == {"lens_R_sersic", "snr"}
+    binned = [lens_metrics.evaluate_binned([path], "a", {"snr": [20, 600]}) for path in (new, old)]
+    pd.testing.assert_frame_equal(*(frame.drop(columns="seed") for frame in binned))
+    alone = lens_metrics.evaluate([old], "euclid", 10)
+    assert set(alone["estimate"]) == {"noll"}
+
+
+def test_the_ledger_takes_the_single_pass(tmp_path):
+    """Of every claim of pearson2019 that a core network's RMS decides."""
+    views = [f"{camera}_{light}" for camera in ("vis", "r", "gri") for light in ("removed", "kept")]
+    spec = {"target": "e2 theta_E e1", "spec": json.dumps({"training": {"epochs": 3}})}
+    registry = claims.read_registry(ROOT / "config/claims.csv")
+    registry = registry[(registry["paper"] == "pearson2019") & (registry["kind"] == "rms")]
+    reasons = pd.DataFrame(columns=["id", "reading", "reason"])
+    tolerances = dict.fromkeys((*claims.KINDS, claims.SPREAD), 0.1)
+    ledgers = []
+    for name, extra in (("old", {}), ("new", {"predicted_mirrors": turned(0.01, 1.01)})):
+        paths = []
+        for k, view in enumerate(views, 1):
+            paths.append(tmp_path / name / view / f"{view}_seed0.h5")
+            arrays = {"true": turned(0, 1), "predicted": turned(0.1 * k, 1 + 0.1 * k)}
+            storage.write_h5(paths[-1], arrays | {"snr": np.linspace(20, 90, 100)} | extra, spec)
+        of = Products(catalogue(paths), 5, 3, dict.fromkeys(views, 100))
+        ledgers.append(claims.ledger(registry, {"pearson2019": [of]}, tolerances, reasons, "quick"))
+    pd.testing.assert_frame_equal(*ledgers)
+    assert (ledgers[0]["verdict"] != "not computed").sum() >= 30
+
+
 def test_bad_files_are_named(tmp_path):
     path = tmp_path / "noll_seed0.h5"
     write_predictions(path, drop=["snr"])
@@ -234,6 +291,9 @@ def test_bad_files_are_named(tmp_path):
         lens_metrics.evaluate_binned([path], "euclid", {"z_lens": [0, 1]})
     write_predictions(path, predicted=np.full((100, 3), np.nan))
     with pytest.raises(storage.DataFileError, match=r"noll_seed0\.h5: 100 of 100 .*'predicted'"):
+        lens_metrics.evaluate([path], "euclid", 5)
+    write_predictions(path, predicted_mirrors=np.full((100, 3), np.inf))
+    with pytest.raises(storage.DataFileError, match=r"100 of 100 .*'predicted_mirrors'"):
         lens_metrics.evaluate([path], "euclid", 5)
     storage.write_h5(path, {"true": np.ones(3), "predicted": np.ones(3)}, {"target": "alpha"})
     with pytest.raises(storage.DataFileError, match=r"no predictions of theta_E, .*'alpha'"):

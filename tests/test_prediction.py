@@ -61,12 +61,12 @@ def matrix_of(mirrors):
 
 
 def test_the_eight_symmetries_are_those_of_a_square():
-    found = {matrix_of(mirrors).tobytes() for mirrors in prediction.MIRRORS}
+    found = {matrix_of(mirrors).tobytes() for mirrors in prediction.SYMMETRIES}
     every = [np.array([[a, b], [c, d]]) for a, b, c, d in itertools.product([-1, 0, 1], repeat=4)]
     square = [m for m in every if (m @ m.T == np.eye(2)).all()]
     assert found == {matrix.tobytes() for matrix in square}
-    assert len(found) == len(prediction.MIRRORS) == 8
-    assert (matrix_of(prediction.MIRRORS[0]) == np.eye(2)).all()
+    assert len(found) == len(prediction.SYMMETRIES) == 8
+    assert (matrix_of(prediction.SYMMETRIES[0]) == np.eye(2)).all()
 
 
 def test_what_measures_shapes_measures_the_same_in_every_mirror():
@@ -89,7 +89,7 @@ def test_estimates_in_a_mirror_are_turned_back_as_a_tensor():
     meta = META | {"spec": spec, "image_shape": image_shape}
     images = np.random.default_rng(2).random((20, *image_shape), np.float32)
     each = prediction.predict_mirrored(network, meta, images, None, CPU)
-    for mirrors, found in zip(prediction.MIRRORS, each, strict=True):
+    for mirrors, found in zip(prediction.SYMMETRIES, each, strict=True):
         matrix = matrix_of(mirrors)
         moved = np.empty_like(images)
         for x, y in itertools.product(range(-4, 5), repeat=2):
@@ -131,7 +131,7 @@ def test_scalars_go_with_their_images():
     np.testing.assert_array_equal(each[0], single)
     turned = np.ascontiguousarray(np.rot90(images, 2, (2, 3)))
     expected = prediction.predict(network, meta, turned, n, CPU)
-    np.testing.assert_allclose(each[prediction.MIRRORS.index((True, True, False))], expected)
+    np.testing.assert_allclose(each[prediction.SYMMETRIES.index((True, True, False))], expected)
 
 
 def test_what_cannot_be_mirrored_is_refused():

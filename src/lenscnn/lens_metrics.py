@@ -30,6 +30,8 @@ BINNED_BY = {
 }
 """What errors are binned by (Figures 8 and 13), with units; R_e is the lens light's."""
 
+MIRRORS = "_mirrors"
+"""Ends the name of an estimate that is the mean over the mirrored versions of each image."""
 
 FEWEST = 20
 """Lenses behind an RMS error worth showing: of fewer, neither it nor its error means much."""
@@ -144,7 +146,7 @@ def binned(error: dict[str, np.ndarray], by: np.ndarray, edges: list[float]) -> 
 
 
 def read_predictions(path) -> tuple[dict, dict, dict]:
-    """True and predicted `PARAMETERS` of a predictions file.
+    """True and predicted `PARAMETERS` of a predictions file, each image seen once.
 
     Returns
     -------
@@ -157,21 +159,28 @@ def read_predictions(path) -> tuple[dict, dict, dict]:
     storage.DataFileError
         If the file is damaged, lacks something or holds a number that is not finite.
     """
+    found, labels = _read(path)
+    return found["true"], found["predicted"], labels
+
+
+def _read(path) -> tuple[dict[str, dict], dict]:
+    """`PARAMETERS` by column, ``predicted_mirrors`` where the file holds it, and the labels."""
     labels, attrs = storage.read_h5(path)
     targets = attrs.get("target", "").split()
     if not {"true", "predicted"} <= labels.keys() or not set(ESTIMATED) <= set(targets):
         raise storage.DataFileError(
             f"{path} holds no predictions of {', '.join(ESTIMATED)} (its targets are {targets})"
         )
-    found = []
-    for name in ("true", "predicted"):
-        values = labels.pop(name)
+    found = {}
+    for name in ("true", "predicted", f"predicted{MIRRORS}"):
+        if (values := labels.pop(name, None)) is None:
+            continue
         if bad := np.count_nonzero(~np.isfinite(values).all(axis=1)):
             raise storage.DataFileError(
                 f"{path}: {bad} of {len(values)} rows of {name!r} are not finite"
             )
-        found.append(parameters(*(values[:, targets.index(column)] for column in ESTIMATED)))
-    return *found, labels
+        found[name] = parameters(*(values[:, targets.index(column)] for column in ESTIMATED))
+    return found, labels
 
 
 def evaluate(paths: list, view: str, resamples: int) -> pd.DataFrame:
@@ -189,7 +198,9 @@ def evaluate(paths: list, view: str, resamples: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns view, estimate, seed and those of `summarise`; one row a file and error.
+        Columns view, estimate, seed and those of `summarise`; one row a file and error. Of files
+        that hold estimates averaged over mirrored images, rows of these too, as an estimate whose
+        name ends in `MIRRORS`.
 
     Raises
     ------
@@ -198,8 +209,12 @@ def evaluate(paths: list, view: str, resamples: int) -> pd.DataFrame:
     """
     frames = []
     for path in paths:
-        true, predicted, _ = read_predictions(path)
-        frames.append(_headed(summarise(errors(true, predicted), resamples), view, path))
+        found, _ = _read(path)
+        for suffix in ("", MIRRORS):
+            if (predicted := found.get(f"predicted{suffix}")) is not None:
+                table = summarise(errors(found["true"], predicted), resamples)
+                table = _headed(table, view, path)
+                frames.append(table.assign(estimate=table["estimate"] + suffix))
     return pd.concat(frames, ignore_index=True)
 
 

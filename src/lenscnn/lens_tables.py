@@ -5,7 +5,7 @@ import pandas as pd
 
 from lenscnn.averages import error_of_mean, rms_of
 from lenscnn.claims import printed
-from lenscnn.lens_metrics import PARAMETERS
+from lenscnn.lens_metrics import MIRRORS, PARAMETERS
 from lenscnn.tables import latex_row, latex_table, value_with_error
 
 _CAMERAS = {
@@ -17,6 +17,8 @@ _CAMERAS = {
 _SECTIONS = {
     "removed": "Lens light removed",
     "kept": "Lens light kept",
+    f"removed{MIRRORS}": "Lens light removed, mean over mirrored images (not in the paper)",
+    f"kept{MIRRORS}": "Lens light kept, mean over mirrored images (not in the paper)",
     "fitted": r"A fitted S\'ersic profile removed (not in the paper)",
     "light": "The shape of the lens light taken for that of the mass (not in the paper)",
 }
@@ -37,7 +39,8 @@ def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.D
     metrics
         Rows of `lens_metrics.evaluate` by view. A view ``<camera>_fitted`` was not trained on:
         its network is that of ``<camera>_removed``. A view ``<camera>_light`` is from
-        `lens_metrics.evaluate_light`.
+        `lens_metrics.evaluate_light`. Estimates of a view's network averaged over mirrored images
+        have rows of their own, where there are any.
     registry
         From `claims.read_registry`, for what is printed.
 
@@ -45,7 +48,8 @@ def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.D
     -------
     DataFrame
         Columns view, estimate, target, n_seeds, n, rms, rms_err, rms_scatter (these three as in
-        `averages.average_seeds`) and printed (nan where the paper has no such number).
+        `averages.average_seeds`) and printed (nan where the paper has no such number: it shows
+        the network each image once).
 
     Raises
     ------
@@ -54,28 +58,35 @@ def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.D
     """
     parts = []
     for view, frame in metrics.items():
-        estimate = view.replace("_fitted", "_removed")
-        table = rms_of(frame, estimate, ["target"]).set_index("target").loc[list(PARAMETERS)]
-        parts.append(
-            table.reset_index().assign(
-                view=view,
-                estimate=estimate,
-                n=table["n"].astype(int).to_numpy(),
-                printed=[printed(registry, f"rms('{view}', '{name}')") for name in PARAMETERS],
+        once = view.replace("_fitted", "_removed")
+        formulas = [f"rms('{view}', '{name}')" for name in PARAMETERS]
+        prints = {once: [printed(registry, formula) for formula in formulas]}
+        if (averaged := once + MIRRORS) in set(frame["estimate"]):
+            prints[averaged] = np.nan
+        for estimate, values in prints.items():
+            table = rms_of(frame, estimate, ["target"]).set_index("target").loc[list(PARAMETERS)]
+            parts.append(
+                table.reset_index().assign(
+                    view=view,
+                    estimate=estimate,
+                    n=table["n"].astype(int).to_numpy(),
+                    printed=values,
+                )
             )
-        )
     columns = ["view", "estimate", "target", "n_seeds", "n", "rms", "rms_err", "rms_scatter"]
     return pd.concat(parts, ignore_index=True)[[*columns, "printed"]]
 
 
 def lens_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
     """LaTeX of a `lens_table`, in the layout of the paper's Table 1 (needs booktabs)."""
-    cells = {
-        (row["view"], row["target"]): _cell(row, error)
-        for (_, row), error in zip(table.iterrows(), error_of_mean(table, "rms"), strict=True)
-    }
+    mirrored = table["estimate"].str.endswith(MIRRORS)
+    sections = table["view"].mask(mirrored, table["view"] + MIRRORS)
+    values = map(_cell, table.to_dict("records"), error_of_mean(table, "rms"))
+    cells = dict(zip(zip(sections, table["target"], strict=True), values, strict=True))
     body = []
     for light, section in _SECTIONS.items():
+        if light.endswith(MIRRORS) and not sections.str.endswith(f"_{light}").any():
+            continue
         body += [r"\midrule"] if body else []
         body.append(latex_row([rf"\multicolumn{{{len(_CAMERAS) + 1}}}{{l}}{{\emph{{{section}}}}}"]))
         for target, label in _PARAMETERS.items():
@@ -93,10 +104,16 @@ def lens_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
         r"the others. Networks tested on images less a fitted profile were trained on images less "
         r"the true lens light."
     )
+    if mirrored.any():
+        caption += (
+            r" A mean over mirrored images is that of one network's estimates from each test image "
+            r"in the eight positions that mirrors give it, the estimates mirrored back; elsewhere, "
+            r"as in the paper, the network sees each test image once."
+        )
     return latex_table(caption, reading, scale, "l" + "c" * len(_CAMERAS), heading, body)
 
 
-def _cell(row: pd.Series, error: float) -> str:
+def _cell(row: dict, error: float) -> str:
     if np.isnan(row["rms"]):
         return "--"
     ours = value_with_error(row["rms"], error)

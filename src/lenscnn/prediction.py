@@ -18,7 +18,7 @@ from lenscnn import devices, networks, provenance, storage, training
 UNITS = {"theta_E": "arcsec"}
 """Units of the targets that have one."""
 
-MIRRORS = tuple(itertools.product((False, True), repeat=3))
+SYMMETRIES = tuple(itertools.product((False, True), repeat=3))
 """The eight symmetries of a square: whether `training.mirror` mirrors in x, y and the diagonal.
 
 The first leaves the square as it is.
@@ -146,7 +146,7 @@ def predict_mirrored(
     Returns
     -------
     ndarray of float64, shape (8, n, n_targets)
-        In the order of `MIRRORS`. The first is what `predict` gives.
+        In the order of `SYMMETRIES`. The first is what `predict` gives.
 
     Raises
     ------
@@ -159,14 +159,14 @@ def predict_mirrored(
     if images.shape[2] != images.shape[3]:
         raise ValueError(f"only square images can be mirrored, not {images.shape[2:]} pixels")
     signs = torch.tensor([training.MIRRORED[name] for name in targets])
-    estimates = np.empty((len(MIRRORS), len(images), len(targets)))
+    estimates = np.empty((len(SYMMETRIES), len(images), len(targets)))
     # One batch at a time, for memory; in the batches of `predict`, for the same bits.
     step = networks.EVALUATION_BATCH[device.type]
     for start in range(0, len(images), step):
         rows = slice(start, start + step)
         batch = torch.from_numpy(images[rows])
         extra = None if scalars is None else scalars[rows]
-        for k, mirrors in enumerate(MIRRORS):
+        for k, mirrors in enumerate(SYMMETRIES):
             chosen = torch.tensor(mirrors).expand(len(batch), 3)
             seen = training.mirror(batch, chosen).contiguous().numpy()
             sign = training.mirrored_signs(signs, chosen).numpy()
