@@ -146,7 +146,7 @@ def binned(error: dict[str, np.ndarray], by: np.ndarray, edges: list[float]) -> 
 
 
 def read_predictions(path) -> tuple[dict, dict, dict]:
-    """True and predicted `PARAMETERS` of a predictions file, each image seen once.
+    """Read true and predicted `PARAMETERS` of a predictions file, each image seen once.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def read_predictions(path) -> tuple[dict, dict, dict]:
 
 
 def _read(path) -> tuple[dict[str, dict], dict]:
-    """`PARAMETERS` by column, ``predicted_mirrors`` where the file holds it, and the labels."""
+    """Read `PARAMETERS` by column, ``predicted_mirrors`` where the file holds it, and labels."""
     labels, attrs = storage.read_h5(path)
     targets = attrs.get("target", "").split()
     if not {"true", "predicted"} <= labels.keys() or not set(ESTIMATED) <= set(targets):

@@ -133,7 +133,7 @@ def predict_mirrored(
     scalars: np.ndarray | None,
     device: torch.device,
 ) -> np.ndarray:
-    """Estimates of the targets from the eight mirrored versions of each image, turned back.
+    """Estimate the targets from the eight mirrored versions of each image, and turn them back.
 
     Turned back means that each is an estimate for the image as it was given: a target that
     changes sign in a mirror has that sign taken out again.

@@ -109,7 +109,7 @@ def labels_kept(wildcards):
 
 
 def mirrors_of_estimate(wildcards):
-    """Option of predict.py: whether estimates are averaged over mirrored images, too."""
+    """Give the option of predict.py that also averages over mirrored images, where wanted."""
     w = wildcards
     averaged = w.reading == "pearson2019" and w.view == w.estimate in MIRRORED_VIEWS
     return "--mirrors" if averaged else ""
