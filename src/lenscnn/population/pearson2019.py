@@ -228,8 +228,8 @@ def _geometry(spec, universe, number, n, chosen):
     def inside(theta_E):
         return number(_CROSS_SECTION, rows) < (theta_E / spec["position_radius"]) ** 2
 
-    by_area = chosen is None and spec["position"] != "critical_curve"
-    if chosen is None:
+    by_area = "theta_E" not in chosen and spec["position"] != "critical_curve"
+    if "theta_E" not in chosen:
         sigma_v = truncated_normal(number(_SIGMA_V), **sigma)
     if by_area:
         # Most attempts fall here, wherever lens and source are.
@@ -238,7 +238,7 @@ def _geometry(spec, universe, number, n, chosen):
     z_source = universe.redshift(number(_Z_SOURCE, rows), redshift["z_source"])
     behind = z_source > 1.001 * z_lens + 1e-4
     rows, z_lens, z_source = rows[behind], z_lens[behind], z_source[behind]
-    if chosen is None:
+    if "theta_E" not in chosen:
         sigma_v = sigma_v[rows]
         theta_E = universe.theta_E(sigma_v, z_lens, z_source)
         keep = inside(theta_E) if by_area else np.ones(len(rows), bool)
@@ -249,11 +249,11 @@ def _geometry(spec, universe, number, n, chosen):
     rows = rows[keep]
     system = {"theta_E": theta_E, "z_lens": z_lens, "z_source": z_source, "sigma_v": sigma_v}
     system = {name: values[keep] for name, values in system.items()}
-    if chosen is None:
-        system["q"] = truncated_normal(number(_Q, rows), **spec["q"])
-        system["phi"] = np.pi * number(_PHI, rows)
+    if "q" in chosen:
+        system["q"] = chosen["q"][rows]
     else:
-        system |= {name: chosen[name][rows] for name in ("q", "phi")}
+        system["q"] = truncated_normal(number(_Q, rows), **spec["q"])
+    system["phi"] = chosen["phi"][rows] if "phi" in chosen else np.pi * number(_PHI, rows)
     place = inside_caustic if spec["position"] == "caustic" else inside_critical_curve
     major, minor = place(
         system["theta_E"], system["q"], number(_RADIUS, rows), number(_ANGLE, rows)
@@ -422,7 +422,7 @@ def _shapes(spec, universe, number, rows, system):
 
 
 def candidates(
-    spec: dict, universe: Universe, photometry: Photometry, keys, attempts, chosen: dict | None
+    spec: dict, universe: Universe, photometry: Photometry, keys, attempts, chosen: dict
 ) -> tuple:
     """Systems that pass all cuts that need no image.
 
@@ -434,8 +434,9 @@ def candidates(
         Key of each image.
     attempts : ndarray of int, shape (n,)
         Which attempt of that image.
-    chosen : dict of ndarray, shape (n,), or None
-        ``theta_E``, ``q``, ``phi`` where they are given (training sets).
+    chosen : dict of ndarray, shape (n,)
+        What is given of each image: ``theta_E``, ``q`` and ``phi``, ``q`` alone, or nothing (see
+        `draw_lenses`).
 
     Returns
     -------
@@ -498,9 +499,9 @@ def _first_detected(spec, judge, image, systems) -> tuple[dict, dict]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, lost
 
 
-def _which(pending: np.ndarray, chosen: dict | None) -> str:
+def _which(pending: np.ndarray, chosen: dict) -> str:
     """Einstein radii of images that found no lens, where these were given."""
-    if chosen is None:
+    if "theta_E" not in chosen:
         return ""
     theta_E = chosen["theta_E"][pending]
     return f"; their theta_E were to be {theta_E.min():.3g} to {theta_E.max():.3g} arcsec"
@@ -510,6 +511,12 @@ def draw_lenses(
     spec: dict, split: str, index: np.ndarray, judge: Judge, photometry: Photometry
 ) -> tuple[dict, dict]:
     """Draw the lenses of a data set that the survey detects.
+
+    Of a training set theta_E, q and phi are given, uniform; all else is drawn until the survey
+    detects the lens. Where sources lie inside the caustic (section 3.3) q of a test set is given,
+    too, from its normal distribution: the caustic of a round lens is tiny, its sources are so
+    highly magnified that nearly all are detected, and detection would make the sample rounder than
+    the paper says it is.
 
     Parameters
     ----------
@@ -550,10 +557,10 @@ def draw_lenses(
     universe = Universe(spec)
     stream = stream_key(spec["seed"], spec["draw"], split, "system")
     keys = image_keys(stream, index)
-    chosen = None
+    given = image_keys(stream_key(spec["seed"], spec["draw"], split, "labels"), index)
+    chosen = {}
     if spec["training"]:
         ranges = spec["training"]
-        given = image_keys(stream_key(spec["seed"], spec["draw"], split, "labels"), index)
 
         def label(slot, minimum, maximum):
             return minimum + (maximum - minimum) * uniforms_of(given, slot)
@@ -563,6 +570,8 @@ def draw_lenses(
             "q": label(1, **ranges["q"]),
             "phi": label(2, 0, np.pi),
         }
+    elif spec["position"] == "caustic":
+        chosen = {"q": truncated_normal(uniforms_of(given, 1), **spec["q"])}
     lenses: dict[str, np.ndarray] = {}
     fallen = dict.fromkeys(CUTS, 0)
     pending, first, tried, accepted = np.arange(len(index)), 0, 0, 0
@@ -583,7 +592,7 @@ def draw_lenses(
         n_attempts = min(room, 64 if not accepted else max(16, tried // (2 * accepted)))
         rows = np.repeat(pending, n_attempts)
         attempts = np.tile(np.arange(first, first + n_attempts), len(pending))
-        given_rows = None if chosen is None else {k: v[rows] for k, v in chosen.items()}
+        given_rows = {name: values[rows] for name, values in chosen.items()}
         passed, systems, lost = candidates(
             spec, universe, photometry, keys[rows], attempts, given_rows
         )
