@@ -212,7 +212,8 @@ def scutt_rows(machine: Machine) -> list[dict]:
     are lower bounds.
     """
     config = papers["scutt"]
-    view = {**config["views"]["fixed"], **config["scene"]}
+    noise = {"definition": config["readings"]["scutt"]["noise"], **config["scene"]["noise"]}
+    view = {**config["views"]["fixed"], **config["scene"], "noise": noise}
     draw = view.pop("draw")
     population = {
         "seed": 1, "draw": draw, "geometry": config["draws"][draw],

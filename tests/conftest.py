@@ -53,11 +53,12 @@ def population(config):
 
 @pytest.fixture
 def view(config):
-    """Function: the spec of a view."""
+    """Function: the spec of a view, with the noise of the reading as printed."""
 
     def spec(name="fixed", **changes):
-        camera = dict(config["scutt"]["views"][name])
+        camera, scene = dict(config["scutt"]["views"][name]), config["scutt"]["scene"]
         del camera["draw"]
-        return camera | config["scutt"]["scene"] | changes
+        noise = {"definition": config["scutt"]["readings"]["scutt"]["noise"], **scene["noise"]}
+        return camera | scene | {"noise": noise} | changes
 
     return spec

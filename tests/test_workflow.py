@@ -1,5 +1,6 @@
 """The DAG: what it holds, what makes it run again, what it refuses."""
 
+import json
 import os
 import re
 import shutil
@@ -207,7 +208,7 @@ def overlay(tmp_path, name, changes):
         ({"scutt": {"draws": {"fixed": {"theta_E": 0}}}}, ["0 is less than or equal to"]),
         ({"scutt": {"draws": {"varied": {"theta_E": {"minimum": 0}}}}}, ["minimum"]),
         ({"scutt": {"population": {"substructure_fraction": 1.5}}}, ["1.5"]),
-        ({"scutt": {"scene": {"noise": {"definition": "loud"}}}}, ["loud", "peak_fraction"]),
+        ({"scutt": {"readings": {"scutt": {"noise": "loud"}}}}, ["loud", "peak_fraction"]),
         ({"scutt": {"readings": {"scutt": {"mass_function": "nfw"}}}}, ["nfw", "powerlaw"]),
         ({"device": "tpu"}, ["tpu", "cuda"]),
         ({"scutt": {"scene": {"noise": {"snr": float("nan")}}}}, ["noise.snr", "finite"]),
@@ -312,6 +313,22 @@ def test_a_scale_may_be_computed_elsewhere_and_in_other_portions(tmp_path):
     arguments = ("--config", "device=cpu", "--configfile", "config/config.yaml", path)
     planned = jobs(snakemake("-n", *arguments, "--", "pearson2019_table1"))
     assert planned["pearson2019_population"] == 3 * 60 and planned["train"] == 2 * 11
+
+
+def test_each_reading_of_scutt_has_its_noise():
+    """As printed, a signal-to-noise ratio of the stamp; as run, a fraction of the peak."""
+    for reading, noise in (("scutt", "integrated"), ("scutt_as_run", "peak_fraction")):
+        shard, weights = (
+            f"results/smoke/{reading}/{name}"
+            for name in ("images/lowres/test/shard_0.h5", "weights/lowres/n_cnn_seed0.pt")
+        )
+        text = snakemake("-n", "-p", "--configfile", "config/smoke.yaml", "--", shard, weights)
+        told = re.findall(r"scripts/(\w+)\.py .*--spec '({.*?})' ", text)
+        views = [json.loads(spec) for script, spec in told if script == "simulate"]
+        views += [json.loads(spec)["images"]["view"] for script, spec in told if script == "train"]
+        assert len(views) == 3  # test and training images, and what the training expects
+        for view in views:
+            assert view["noise"] == {"definition": noise, "snr": 300.0, "peak_fraction": 0.02}
 
 
 def test_table1_alone_asks_for_mirrored_images():

@@ -123,7 +123,7 @@ for reading in READINGS:
             "../../envs/lenscnn.yaml"
         params:
             population=as_json(population_of(reading, "fixed")),
-            view=as_json(view_of("fixed")),
+            view=as_json(view_of(reading, "fixed")),
         shell:
             "python {input.code[0]} --population {params.population:q} --view {params.view:q}"
             " --alpha -2.0 --out {output} > {log} 2>&1"

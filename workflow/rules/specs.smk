@@ -44,7 +44,7 @@ def training_of(reading, view, network, seed):
         paper = S
         images = {
             "population": population_of(reading, S["views"][view]["draw"]),
-            "view": view_of(view),
+            "view": view_of(reading, view),
             "n": S["sets"]["n_train"],
         }
     return {

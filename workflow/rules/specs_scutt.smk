@@ -64,13 +64,18 @@ def catalogue_of_view(wildcards):
     return f"<results>/{wildcards.reading}/population/{draw}/{wildcards.split}.h5"
 
 
-def view_of(name):
-    view = S["views"][name]
-    return {key: view[key] for key in view if key != "draw"} | S["scene"]
+def view_of(reading, name):
+    view, scene = S["views"][name], S["scene"]
+    noise = {"definition": S["readings"][reading]["noise"], **scene["noise"]}
+    return {
+        **{key: value for key, value in view.items() if key != "draw"},
+        **scene,
+        "noise": noise,
+    }
 
 
 def view_spec(wildcards):
-    return as_json(view_of(wildcards.view))
+    return as_json(view_of(wildcards.reading, wildcards.view))
 
 
 def network_of_estimate(estimate):
