@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lenscnn import devices, prediction, provenance, storage
+from lenscnn import devices, prediction, provenance, storage, training
 
 
 def main() -> None:
@@ -28,6 +28,9 @@ def main() -> None:
     parser.add_argument(
         "--spec", type=json.loads, required=True, help="training spec the weights must have, JSON"
     )
+    parser.add_argument(
+        "--images", type=json.loads, required=True, help="spec the test images must have, JSON"
+    )
     parser.add_argument("--out", type=Path, required=True, help="file to write, HDF5")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=1)
@@ -39,6 +42,7 @@ def main() -> None:
         inputs.append(arguments.n_from)
     device = devices.resolve_device(arguments.device)
     network, meta = prediction.load_network(arguments.weights, arguments.spec)
+    training.check_images(arguments.shards, arguments.images)
     arrays = prediction.predict_shards(
         network,
         meta,
@@ -50,6 +54,7 @@ def main() -> None:
     )
     spec = {
         "training": arguments.spec,
+        "images": arguments.images,
         "n_from": Path(arguments.n_from).name,
         "mirrors": arguments.mirrors,
     }

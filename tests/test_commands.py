@@ -90,6 +90,14 @@ def test_released_predictions_of_other_settings_are_refused(tmp_path):
     )
     text = snakemake("-n", *RELEASED, "scutt_fig5", cwd=copy, check=False)
     assert "other settings" not in text and "alpha_cnn_seed0.h5" in text  # not there
+    # Of test images, where the file says what they were.
+    images = {"training": {"epochs": 100}, "images": {"view": {"n_pix": 57}}}
+    storage.write_h5(path, {"x": np.arange(3)}, provenance.collect(images, []))
+    text = snakemake("-n", *RELEASED, "scutt_fig5", cwd=copy, check=False)
+    assert "made with other settings: test.view.n_pix is 57 there, 60 in the config" in text
+    storage.write_h5(
+        path, {"x": np.arange(3)}, provenance.collect({"training": {"epochs": 100}}, [])
+    )
     config = copy / "config/config.yaml"
     config.write_text(config.read_text().replace("normalise: image", "normalise: band"))
     text = snakemake("-n", *RELEASED, "scutt_fig5", cwd=copy, check=False)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lenscnn import conventions, networks, prediction, storage, training
+from lenscnn import conventions, networks, prediction, provenance, storage, training
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -22,6 +22,7 @@ META = {
     "scaling": {"theta_E": (0.2, 3.0), "e1": (-0.5, 0.9), "e2": (-0.7, 0.4)},
     "image_shape": (1, 31, 31),
 }
+IMAGES = {"population": {"seed": 1}, "view": {"n_pix": 31}}
 X, Y = np.meshgrid(np.arange(31) - 15.0, np.arange(31) - 15.0)
 MIRROR_MATRICES = ([[-1, 0], [0, 1]], [[1, 0], [0, -1]], [[0, 1], [1, 0]])  # x, y, diagonal
 
@@ -148,9 +149,10 @@ def trained(tmp_path_factory):
     """A folder with two shards of 40 blobs and an untrained network of one epoch."""
     folder = tmp_path_factory.mktemp("mirrors")
     images, e1, e2 = blobs(80)
+    origin = provenance.collect(IMAGES, [])
     labels = {"theta_E": np.linspace(0.5, 2, 80), "e1": e1, "e2": e2, "index": np.arange(80)}
     for k, rows in enumerate((slice(0, 40), slice(40, 80))):
-        with storage.ImageWriter(folder / f"{k}.h5", 40, (1, 31, 31), {}) as writer:
+        with storage.ImageWriter(folder / f"{k}.h5", 40, (1, 31, 31), origin) as writer:
             writer.write(images[rows])
             writer.labels({name: values[rows] for name, values in labels.items()})
     architecture = {"filters": [4], "kernels": [5], "pool_after": [1], "dense": 8, "dropout": 0.0}
@@ -167,7 +169,8 @@ def run_script(folder, spec, out, *options):
         [
             sys.executable, str(ROOT / "scripts" / "predict.py"), *options,
             "--weights", str(folder / "w.pt"), "--spec", json.dumps(spec), "--shards", *shards,
-            "--n-from", "none", "--keep", "index", "--out", str(folder / out), "--device", "cpu",
+            "--n-from", "none", "--keep", "index",
+            "--images", json.dumps(IMAGES), "--out", str(folder / out), "--device", "cpu",
         ],
         env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True,
     )  # fmt: skip

@@ -809,18 +809,28 @@ def trained_pair(tmp_path):
     return tmp_path, shards
 
 
-def predict(folder, target, n_from, shards, out):
+def predict(folder, target, n_from, shards, out, images=SPEC["images"]):
     spec = {"alpha": SPEC, "N": N_SPEC, "both": BOTH_SPEC}[target]
     return subprocess.run(
         [
             sys.executable, str(ROOT / "scripts" / "predict.py"),
             "--weights", str(folder / f"{target}.pt"), "--spec", json.dumps(spec),
             "--shards", *map(str, shards), "--n-from", str(n_from), "--keep", *KEPT,
+            "--images", json.dumps({k: images[k] for k in ("population", "view")}),
             "--out", str(out),
             "--device", "cpu", "--threads", "1",
         ],
         env=environment(), capture_output=True, text=True,
     )  # fmt: skip
+
+
+def test_images_of_other_settings_are_not_predicted_on(trained_pair):
+    folder, shards = trained_pair
+    told = SPEC["images"] | {"population": {"seed": 2}}
+    answer = predict(folder, "N", "none", shards, folder / "other.h5", told)
+    assert answer.returncode != 0
+    assert "test_0.h5: its images were made with population.seed = 1, and 2 is exp" in answer.stderr
+    assert not (folder / "other.h5").exists()
 
 
 def test_predictions_of_alpha_take_the_predicted_n(trained_pair):

@@ -159,14 +159,15 @@ def load_normalised(shards: list, each: str) -> tuple[np.ndarray, dict[str, np.n
 
 
 def check_images(shards: list, images: dict) -> None:
-    """Compare what shards say of their images with what a training expects of them.
+    """Compare what shards say of their images with what is expected of them.
 
     Parameters
     ----------
     shards
         Files of images.
     images
-        From the training spec: ``population`` and ``view`` as in the shards' specs, and ``n``.
+        ``population`` and ``view`` as in the shards' specs, from the spec of a training or a
+        prediction.
 
     Raises
     ------
@@ -178,8 +179,8 @@ def check_images(shards: list, images: dict) -> None:
         made = provenance.read_hdf5(path)["spec"]
         for key, old, new in provenance.changes(made, expected):
             raise storage.DataFileError(
-                f"{path}: its images were made with {key} = {old}, and this training is told {new}:"
-                " delete the file and run again, and they are made anew"
+                f"{path}: its images were made with {key} = {old}, and {new} is expected: delete "
+                "the file and run again, and they are made anew"
             )
 
 

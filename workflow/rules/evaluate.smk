@@ -24,13 +24,15 @@ if config["predictions"] == "computed":
             device=config["device"],
         params:
             spec=estimate_spec,
+            images=test_images_spec,
             n_from=n_of_estimate,
             keep=labels_kept,
             mirrors=mirrors_of_estimate,
         shell:
             "python {input.code[0]} --weights {input.weights} --shards {input.shards}"
             " --n-from {params.n_from} --keep {params.keep} {params.mirrors}"
-            " --spec {params.spec:q} --out {output} --device {resources.device} --threads {threads} > {log} 2>&1"
+            " --spec {params.spec:q} --images {params.images:q} --out {output}"
+            " --device {resources.device} --threads {threads} > {log} 2>&1"
 
 
 rule metrics:

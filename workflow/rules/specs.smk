@@ -32,21 +32,25 @@ def architecture_of(networks, network):
     return {"targets": targets, "scalars": scalars, "network": architecture}
 
 
+def images_of(reading, view, split):
+    """What the images of a view are made from, as their files say it."""
+    if reading == "pearson2019":
+        return {
+            "population": pearson_population_of(PEARSON_VIEWS[view]["draw"], split),
+            "view": pearson_view_of(view),
+        }
+    return {
+        "population": population_of(reading, S["views"][view]["draw"]),
+        "view": view_of(reading, view),
+    }
+
+
 def training_of(reading, view, network, seed):
     if reading == "pearson2019":
-        draw, paper = PEARSON_VIEWS[view]["draw"], P
-        images = {
-            "population": pearson_population_of(draw, "train"),
-            "view": pearson_view_of(view),
-            "n": P["draws"][draw]["n_train"],
-        }
+        paper, n = P, P["draws"][PEARSON_VIEWS[view]["draw"]]["n_train"]
     else:
-        paper = S
-        images = {
-            "population": population_of(reading, S["views"][view]["draw"]),
-            "view": view_of(reading, view),
-            "n": S["sets"]["n_train"],
-        }
+        paper, n = S, S["sets"]["n_train"]
+    images = images_of(reading, view, "train") | {"n": n}
     return {
         **architecture_of(paper["networks"], network),
         "seed": int(seed),
@@ -76,6 +80,10 @@ def estimate_spec(wildcards):
     return as_json(
         training_of(wildcards.reading, *trained_on(wildcards), wildcards.seed)
     )
+
+
+def test_images_spec(wildcards):
+    return as_json(images_of(wildcards.reading, wildcards.view, "test"))
 
 
 def uses_predicted_n(wildcards):

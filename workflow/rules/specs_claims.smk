@@ -129,13 +129,20 @@ def check_released():
             if not path.is_file():
                 continue
             try:
-                made = read_hdf5(path)["spec"]["training"]
+                spec = read_hdf5(path)["spec"]
+                made = spec["training"]
             except (DataFileError, KeyError):
                 continue  # what draws it says what is wrong
             estimate, seed = path.stem.rsplit("_seed", 1)
             names = {"reading": reading, "view": path.parent.name}
-            spec = estimate_spec(SimpleNamespace(**names, estimate=estimate, seed=seed))
-            for key, old, new in changes(made, json.loads(spec)):
+            wildcards = SimpleNamespace(**names, estimate=estimate, seed=seed)
+            differ = changes(made, json.loads(estimate_spec(wildcards)))
+            if "images" in spec:  # older files do not say what the test images were
+                differ += changes(
+                    {"test": spec["images"]},
+                    {"test": json.loads(test_images_spec(wildcards))},
+                )
+            for key, old, new in differ:
                 if old is None:
                     old = YOUNGER.get(key, new)
                 if new is None or old == new:
