@@ -658,6 +658,13 @@ def test_precision_of_a_training(monkeypatch, device, name, amx, precision):
     assert devices.training_precision(name, torch.device(device)) == precision
 
 
+@pytest.mark.parametrize("amx", [False, True])
+def test_provenance_tells_kinds_of_cpu_apart(monkeypatch, amx):
+    monkeypatch.setattr(devices, "has_amx", lambda: amx)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert devices.device_name(CPU) == ("cpu (AVX2, AMX)" if amx else "cpu (AVX2)")
+
+
 def test_bfloat16_rounds_convolutions_and_nothing_else(tmp_path, monkeypatch):
     """In bfloat16 a CPU trains on features of 8 bits; dense layers keep float32's 24."""
     monkeypatch.setattr(devices, "has_amx", lambda: True)

@@ -114,7 +114,12 @@ def report_memory(device: torch.device) -> None:
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words, for provenance: "cpu", or "cuda" with the model."""
+    """Return the device in words, for provenance.
+
+    "cuda" with the GPU's model, or "cpu" with the instructions that decide how sums are rounded: a
+    training ends with the same bits on the same kind of CPU only.
+    """
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
-    return device.type
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"cpu ({capability}{', AMX' if has_amx() else ''})"
