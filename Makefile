@@ -6,6 +6,7 @@
 # make figures  figures and tables from the predictions that are here; of one scale: SCALE=quick
 # make report   the same as one HTML file a scale, with captions, code and run times
 # make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
+# make records SCALE=paper   join what jobs took here into benchmarks/paper.csv
 # make bench    the table of speeds, benchmarks/speed.csv, and its plot
 # make bench-simulation   of these only simulation
 # make docs     the graph of rules and the summary of the claims in README.md
@@ -19,7 +20,7 @@ SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
 RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper figures report provenance docs test test-slurm-full format bench bench-simulation clean
+.PHONY: all smoke quick paper figures report provenance records docs test test-slurm-full format bench bench-simulation clean
 
 all: smoke
 
@@ -57,6 +58,9 @@ report-%: figures-%
 provenance: $(ENV)
 	@test -n "$(FIGURE)" || { echo "make provenance FIGURE=paper_figures/quick/scutt/fig5.png"; exit 1; }
 	@PYTHONPATH=src python scripts/provenance.py $(FIGURE)
+
+records: $(ENV)
+	@PYTHONPATH=src python scripts/records.py $(firstword $(SCALE))
 
 docs: $(ENV)
 	python scripts/readme.py README.md

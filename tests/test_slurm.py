@@ -21,7 +21,7 @@ from conftest import ROOT
 from test_workflow import ENVIRONMENT, clone, overlay
 
 from lenscnn import networks
-from lenscnn.runtimes import runtimes
+from lenscnn.runtimes import by_stage, read_jobs
 
 PATIENCE = 3600  # seconds; on a free machine nothing takes a tenth of that
 TINY = {
@@ -550,9 +550,8 @@ def overhead(copy):
 
     Only populations of scutt keep no record of their own.
     """
-    took = runtimes(
-        (copy / "benchmarks/smoke").glob("**/*.tsv"), copy / "benchmarks/smoke", copy / "logs/smoke"
-    )
+    folder = copy / "benchmarks/smoke"
+    took = by_stage(read_jobs(folder.glob("**/*.tsv"), folder, copy / "logs/smoke"))
     rules = {("pearson2019", stage): f"pearson2019_{stage}" for stage in ("population", "images")}
     rules |= {(reading, "images"): "simulate" for reading in ("scutt", "scutt_as_run")}
     took["rule"] = [

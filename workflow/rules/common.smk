@@ -102,10 +102,17 @@ def growing(amount, unit):
 
 
 def benchmark_records(wildcards):
-    """Benchmark files by path, with their contents' digests, so that new ones are noticed."""
-    files = sorted(Path("benchmarks", SCALE).rglob("*.tsv"))
+    """Records of jobs by path, with their contents' digests, so that new ones are noticed.
+
+    They are the benchmark files of jobs that ran here, and the table of all that scripts/records.py
+    made.
+    """
+    folder = Path("benchmarks")
+    files = [folder / f"{SCALE}.csv", *sorted((folder / SCALE).rglob("*.tsv"))]
     return {
-        path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+        path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.exists()
     }
 
 
