@@ -65,8 +65,9 @@ records: $(ENV)
 docs: $(ENV)
 	python scripts/readme.py README.md
 
+# A file's tests run in one process, which its fixtures count on.
 test: $(ENV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-slurm-full: $(ENV)
 	SLURM_RECORD=$(CURDIR)/benchmarks/slurm_smoke.csv $(BIN)/python -m pytest -m slurm_full tests/test_slurm.py
