@@ -94,7 +94,7 @@ def test_released_predictions_of_other_settings_are_refused(tmp_path):
     images = {"training": {"epochs": 100}, "images": {"view": {"n_pix": 57}}}
     storage.write_h5(path, {"x": np.arange(3)}, provenance.collect(images, []))
     text = snakemake("-n", *RELEASED, "scutt_fig5", cwd=copy, check=False)
-    assert "made with other settings: test.view.n_pix is 57 there, 60 in the config" in text
+    assert "made with other settings: test view.n_pix is 57 there, 60 in the config" in text
     storage.write_h5(
         path, {"x": np.arange(3)}, provenance.collect({"training": {"epochs": 100}}, [])
     )

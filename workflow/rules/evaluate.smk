@@ -50,5 +50,6 @@ rule metrics:
         "../../envs/lenscnn.yaml"
     params:
         bootstrap=config["scutt"]["evaluation"]["bootstrap"],
+        made_with=settings_of_predictions(None),
     script:
         "../../scripts/metrics.py"

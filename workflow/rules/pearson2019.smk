@@ -133,6 +133,7 @@ rule pearson2019_metrics:
     params:
         bootstrap=P["evaluation"]["bootstrap"],
         bins=P["evaluation"]["bins"],
+        made_with=settings_of_predictions("pearson2019"),
     script:
         "../../scripts/lens_metrics.py"
 

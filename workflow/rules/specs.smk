@@ -1,4 +1,5 @@
 # What training and prediction, the same for both papers, are told. Nothing here is a rule.
+from types import SimpleNamespace
 
 
 wildcard_constraints:
@@ -84,6 +85,27 @@ def estimate_spec(wildcards):
 
 def test_images_spec(wildcards):
     return as_json(images_of(wildcards.reading, wildcards.view, "test"))
+
+
+def made_with(reading, path):
+    """Settings behind a predictions file, by its path: network, and test images."""
+    path = Path(path)
+    estimate, seed = path.stem.rsplit("_seed", 1)
+    wildcards = SimpleNamespace(
+        reading=reading, view=path.parent.name, estimate=estimate, seed=seed
+    )
+    return {
+        "training": json.loads(estimate_spec(wildcards)),
+        "images": json.loads(test_images_spec(wildcards)),
+    }
+
+
+def settings_of_predictions(reading):
+    """Parameter function of metrics: settings behind each of the predictions, in order."""
+    return lambda wildcards, input: [
+        as_json(made_with(reading or wildcards.reading, path))
+        for path in input.predictions
+    ]
 
 
 def uses_predicted_n(wildcards):

@@ -1,9 +1,8 @@
 # What the claims ledger is told of the runs. Nothing here is a rule.
-from types import SimpleNamespace
-
 import yaml
 
-from lenscnn.provenance import changes, read_hdf5
+from lenscnn.migrations import check_predictions
+from lenscnn.provenance import read_hdf5
 from lenscnn.storage import DataFileError
 
 # What else a view or sample of pearson2019 is, read literally: dark current, population.
@@ -108,49 +107,20 @@ def at_hand(paths):
     return [path for path in paths if can_be_made(here(path))]
 
 
-# Settings that are younger than some released predictions, and what these were made with.
-YOUNGER = {
-    "label_range": 1.0,
-    "learning_rate_decay": "none",
-    "mirror": False,
-    "normalise": "image",
-    "images.population.k_correction": False,
-    "images.population.criteria.any_band": False,
-    "images.population.criteria.field": 1,
-    "images.population.criteria.pixels": "bright",
-}
-
-
 def check_released():
     """Raise WorkflowError if predictions that are here were made with other settings."""
     for reading, paths in claimed_predictions().items():
-        for path in paths:
-            path = Path(here(path))
-            if not path.is_file():
+        for path in map(here, paths):
+            if not os.path.isfile(path):
                 continue
             try:
-                spec = read_hdf5(path)["spec"]
-                made = spec["training"]
-            except (DataFileError, KeyError):
+                read_hdf5(path)
+            except DataFileError:
                 continue  # what draws it says what is wrong
-            estimate, seed = path.stem.rsplit("_seed", 1)
-            names = {"reading": reading, "view": path.parent.name}
-            wildcards = SimpleNamespace(**names, estimate=estimate, seed=seed)
-            differ = changes(made, json.loads(estimate_spec(wildcards)))
-            if "images" in spec:  # older files do not say what the test images were
-                differ += changes(
-                    {"test": spec["images"]},
-                    {"test": json.loads(test_images_spec(wildcards))},
-                )
-            for key, old, new in differ:
-                if old is None:
-                    old = YOUNGER.get(key, new)
-                if new is None or old == new:
-                    continue  # a setting that is no more, or that makes no difference
-                raise WorkflowError(
-                    f"{path} was made with other settings: {key} is {old} there, {new} in the "
-                    "config. Restore them, delete the file, or run with predictions=computed"
-                )
+            try:
+                check_predictions(path, made_with(reading, path))
+            except DataFileError as error:
+                raise WorkflowError(str(error)) from None
 
 
 # Figures and the ledger say of released predictions what the config says of them.

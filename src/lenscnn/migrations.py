@@ -1,0 +1,48 @@
+"""Settings in files that were made before a setting existed."""
+
+from lenscnn import provenance, storage
+
+DEFAULTS_OF_OLD_FILES = {
+    "label_range": 1.0,
+    "learning_rate_decay": "none",
+    "mirror": False,
+    "normalise": "image",
+    "images.population.k_correction": False,
+    "images.population.criteria.any_band": False,
+    "images.population.criteria.field": 1,
+    "images.population.criteria.pixels": "bright",
+}
+"""What older predictions were made with, by key of the training spec, where it is younger."""
+
+
+def check_predictions(path, expected: dict) -> None:
+    """Compare what a predictions file was made with and what the config asks for.
+
+    A setting that the file does not know counts as its value in `DEFAULTS_OF_OLD_FILES`, or as the
+    same; one that the config no longer has counts for nothing. Older files do not say which test
+    images they are of.
+
+    Parameters
+    ----------
+    path
+        The file.
+    expected
+        ``training`` and ``images`` (of the test set) as in the spec of the file's provenance.
+
+    Raises
+    ------
+    DataFileError
+        If the file was made with other settings, has no record of them, or cannot be read.
+    """
+    made = provenance.read_hdf5(path)["spec"]
+    if "training" not in made:
+        raise storage.DataFileError(f"{path} does not say which network made it")
+    for part, prefix, of in (("training", "", ""), ("images", "images.", "test ")):
+        for key, old, new in provenance.changes(made.get(part, {}), expected[part]):
+            if old is None:
+                old = DEFAULTS_OF_OLD_FILES.get(f"{prefix}{key}", new)
+            if new is not None and old != new:
+                raise storage.DataFileError(
+                    f"{path} was made with other settings: {of}{key} is {old} there, {new} in the "
+                    "config. Restore them, delete the file, or run with predictions=computed"
+                )

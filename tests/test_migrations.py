@@ -1,0 +1,72 @@
+"""Predictions and the settings that a config has for them."""
+
+import shutil
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from test_workflow import clone, snakemake
+
+from lenscnn import provenance, storage
+from lenscnn.migrations import check_predictions
+
+EXPECTED = {
+    "training": {
+        "epochs": 20,
+        "learning_rate_decay": "none",
+        "images": {"population": {"seed": 1, "criteria": {"field": 1, "snr": 20.0}}},
+    },
+    "images": {"population": {"criteria": {"field": 1}}, "view": {"n_pix": 57}},
+}
+
+
+def predictions(path, **spec):
+    storage.write_h5(path, {"x": np.arange(3)}, provenance.collect(spec, []))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({}, None),
+        ({"training": {"epochs": 19}}, "epochs is 19 there, 20 in the config"),
+        ({"training": {"epochs": 20, "dropped": 3}}, None),  # a key that is no more
+        ({"training": {"epochs": 20}}, None),  # before rates could decay, and fields be wide
+        ({"images": {"view": {"n_pix": 50}}}, "test view.n_pix is 50 there, 57 in the config"),
+    ],
+)
+def test_settings_that_differ_are_named(tmp_path, change, message):
+    path = predictions(tmp_path / "p.h5", **EXPECTED | change)
+    if message is None:
+        check_predictions(path, EXPECTED)
+    else:
+        with pytest.raises(storage.DataFileError, match=f"p.h5 was made with other.*{message}"):
+            check_predictions(path, EXPECTED)
+
+
+def test_a_younger_setting_counts_as_what_it_was_before(tmp_path):
+    path = predictions(
+        tmp_path / "p.h5", training={"epochs": 20}, images={"population": {"criteria": {}}}
+    )
+    for key, value in (("training", {"learning_rate_decay": "cosine"}),
+                       ("images", {"population": {"criteria": {"field": 2}}})):  # fmt: skip
+        with pytest.raises(storage.DataFileError, match="is (none|1) there, (cosine|2) in the"):
+            check_predictions(path, EXPECTED | {key: value | {"epochs": 20}})
+
+
+def test_metrics_are_not_made_of_predictions_of_other_settings(tmp_path):
+    """Where Snakemake has forgotten what they were made with."""
+    copy = clone(tmp_path)
+    folder = copy / "results/quick/scutt/predictions"
+    shutil.copytree(ROOT / "results/quick/scutt/predictions", folder)
+    arguments = ("--cores", "1", "--configfile", "config/quick.yaml", "--allowed-rules", "metrics")
+    target = "results/quick/scutt/metrics/lowres.csv"
+    snakemake(*arguments, "--", target, cwd=copy)
+    assert (copy / target).read_bytes() == (ROOT / target).read_bytes()
+    (copy / target).unlink()
+    for other in folder.glob("fixed/*"):
+        shutil.copy(other, folder / "lowres" / other.name)  # of another camera
+    text = snakemake(*arguments, "--", target, cwd=copy, check=False)
+    log = (copy / "logs/quick/scutt/metrics/lowres.log").read_text() + text
+    assert "was made with other settings: images.view.n_pix is 60 there, 30 in the config" in log
+    assert not (copy / target).exists()
