@@ -324,8 +324,11 @@ def test_rms_and_stat_are_those_of_the_metrics(tmp_path):
     path = n_alpha_file(tmp_path, "fixed", "n_cnn")
     table = metrics.evaluate([path], "fixed", RESAMPLES).set_index("subset")
     of = Products(catalogue([path]), RESAMPLES, EPOCHS, {"fixed": 400})
-    for subset, statistic in (("varied", "gradient"), ("alpha-2.2", "sigma"), ("varied", "bias")):
-        claim = claim_of(value="1", unit="1" if statistic == "gradient" else "N",
+    for subset, statistic, unit in (
+        ("varied", "gradient", "1"), ("alpha-2.2", "sigma", "N"), ("varied", "bias", "N"),
+        ("varied", "correlation", "1"), ("varied", "sigma_unpaired", "N"),
+    ):  # fmt: skip
+        claim = claim_of(value="1", unit=unit,
                          formula=f"stat('fixed', 'n_cnn', '{subset}', '{statistic}')")  # fmt: skip
         found = claims.evaluate(claim, of)
         assert found.values[0] == pytest.approx(table[statistic][subset], rel=1e-12)

@@ -49,6 +49,36 @@ def test_constant_answers(rng):
     assert metrics.skill(true, at_mean) == pytest.approx(0, abs=1e-12)
     assert metrics.gradient(true, at_mean) == pytest.approx(0, abs=1e-12)
     assert metrics.skill(true, true) == 1
+    assert metrics.correlation(true, true) == pytest.approx(1)
+
+
+def test_correlation_is_that_of_scipy_and_scaling_does_not_change_it(rng):
+    true = rng.uniform(-2.5, -1.5, 500)
+    predicted = 0.3 * true - 1 + rng.normal(0, 0.2, 500)
+    expected = stats.pearsonr(true, predicted).statistic
+    assert metrics.correlation(true, predicted) == pytest.approx(expected, rel=1e-10)
+    assert metrics.correlation(true, 7 * predicted + 3) == pytest.approx(expected, rel=1e-10)
+    assert np.isnan(metrics.correlation(np.full(500, true.mean()), predicted))
+    assert np.isnan(metrics.correlation(true, np.full(500, np.float32(0.1), dtype=float)))
+
+
+def test_unpaired_sigma_is_what_numpy_broadcasts_to(rng):
+    true = rng.uniform(-2.5, -1.5, 500)
+    predicted = 0.3 * true - 1 + rng.normal(0, 0.2, 500)
+    column = predicted[:, None]  # as Keras returns estimates of one target
+    assert metrics.sigma_unpaired(true, predicted) == pytest.approx(np.std(column - true))
+
+
+def test_least_squares_estimates_have_gradient_skill_and_squared_correlation_in_common(rng):
+    """And their spread over that of the truth is the correlation."""
+    features = rng.normal(size=(2000, 5))
+    true = features @ rng.normal(size=5) + rng.normal(0, 2, 2000)
+    design = np.column_stack([features, np.ones(2000)])
+    fitted = design @ np.linalg.lstsq(design, true, rcond=None)[0]
+    found = metrics.statistics(true, fitted)
+    assert found["gradient"] == pytest.approx(found["skill"], rel=1e-9)
+    assert found["correlation"] ** 2 == pytest.approx(found["skill"], rel=1e-9)
+    assert fitted.std() / true.std() == pytest.approx(found["correlation"], rel=1e-9)
 
 
 def test_statistics_reduce_the_last_axis(rng):

@@ -1,4 +1,4 @@
-"""How good estimates are: gradient, spread, error, bias and skill, with bootstrap errors.
+"""How good estimates are: gradient, correlation, spread, error, bias and skill, with errors.
 
 The statistics reduce the last axis, so that one resample and a stack of them are the same call.
 """
@@ -12,7 +12,7 @@ import pandas as pd
 
 from lenscnn import storage
 
-STATISTICS = ("gradient", "sigma", "rmse", "bias", "skill")
+STATISTICS = ("gradient", "sigma", "rmse", "bias", "skill", "correlation", "sigma_unpaired")
 """Names of the statistics, in the order of the columns."""
 
 CENTRAL = 0.6827
@@ -71,6 +71,27 @@ def skill(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return 1 - _ratio(rmse(true, predicted) ** 2, true.var(axis=-1), where=_varies(true))
 
 
+def correlation(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Pearson's correlation of predicted and true values, shape (..., n) -> (...).
+
+    No shift and no scaling of the estimates changes it. nan where either is constant.
+    """
+    x = true - true.mean(axis=-1, keepdims=True)
+    y = predicted - predicted.mean(axis=-1, keepdims=True)
+    norm = np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1))
+    return _ratio((x * y).sum(axis=-1), norm, where=_varies(true) & _varies(predicted))
+
+
+def sigma_unpaired(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Standard deviation of predicted_i - true_j over all i and j, shape (..., n) -> (...).
+
+    Computed as sqrt(var(predicted) + var(true)). It is what ``np.std(predicted - true)`` gives
+    if one of the two arrays has the shape (n, 1) and the other (n,): numpy then subtracts every
+    true value from every predicted one.
+    """
+    return np.sqrt(predicted.var(axis=-1) + true.var(axis=-1))
+
+
 def _varies(values: np.ndarray) -> np.ndarray:
     # The variance of equal values need not round to zero; their range is exactly zero.
     return np.ptp(values, axis=-1) > 0
@@ -81,7 +102,13 @@ def _ratio(numerator, denominator, where):
     return np.divide(numerator, denominator, out=out, where=where)[()]
 
 
-_FUNCTIONS = dict(zip(STATISTICS, (gradient, sigma68, rmse, bias, skill), strict=True))
+_FUNCTIONS = dict(
+    zip(
+        STATISTICS,
+        (gradient, sigma68, rmse, bias, skill, correlation, sigma_unpaired),
+        strict=True,
+    )
+)
 
 
 def statistics(true: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:

@@ -133,7 +133,7 @@ class Products:
         path = self._path(view, estimate, seed)
         row = _STATISTICS.index(statistic)
         values = [_statistics(path, subset, self.resamples)[row] for subset in _listed(subsets)]
-        unit = "1" if statistic in ("gradient", "skill") else _target(path)
+        unit = "1" if statistic in ("gradient", "skill", "correlation") else _target(path)
         return Quantity(np.stack(values), (unit,) * len(values))
 
     def lowest(self, seed, view, estimate) -> Quantity:
@@ -300,7 +300,7 @@ def _lens_rms(path: str, snr: tuple[float, ...], resamples: int) -> np.ndarray:
 
 @functools.cache
 def _statistics(path: str, subset: str, resamples: int) -> np.ndarray:
-    """`_STATISTICS` of a subset, shape (6, 1 + resamples)."""
+    """`_STATISTICS` of a subset, one row each, shape (k, 1 + resamples)."""
     arrays = _labels(path)
     chosen = arrays["subset"] == subset
     if not chosen.any():
