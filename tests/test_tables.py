@@ -19,7 +19,8 @@ def metrics_rows(estimate, target, seed, values, view="fixed"):
         {"view": view, "estimate": estimate, "target": target, "seed": seed, "subset": subset}
         | {"n": 100, "gradient": value, "gradient_err": 0.01, "sigma": value + 1, "sigma_err": 0.03}
         | {"rmse": value + 2, "rmse_err": 0.4, "bias": 0.0, "bias_err": 0.1}
-        | {"skill": 0.5, "skill_err": 0.1}
+        | {"skill": 0.5, "skill_err": 0.1, "correlation": value / 2, "correlation_err": 0.01}
+        | {"sigma_unpaired": value + 3, "sigma_unpaired_err": 0.02}
         for subset, value in zip(SUBSETS, values, strict=True)
     ]
 
@@ -42,6 +43,8 @@ def test_performance_table(two_seeds):
     # Two values scatter by their difference over the root of two.
     np.testing.assert_allclose(table["n_cnn_gradient_scatter"], np.array([0, 0.2, 0.2]) / 2**0.5)
     np.testing.assert_allclose(table["n_cnn_rmse"], [2.1, 2.3, 2.8])
+    np.testing.assert_allclose(table["n_cnn_correlation"], [0.05, 0.15, 0.4])
+    np.testing.assert_allclose(table["n_cnn_sigma_unpaired"], [3.1, 3.3, 3.8])
     assert table["alpha_cnn_gradient"].isna().tolist() == [True, True, False]
 
 
@@ -66,14 +69,14 @@ def test_performance_latex_joins_bootstrap_and_seeds(two_seeds):
     # 0.8 +- hypot(0.01, 0.1414); alpha has no scatter.
     varied = next(line for line in lines if line.startswith("Varied"))
     assert varied == (
-        r"Varied & $0.80(14)$ & $1.80(14)$ & $2.80(42)$ & $0.600(10)$ & $1.600(30)$ & "
-        r"$2.60(40)$ \\"
+        r"Varied & $0.80(14)$ & $1.80(14)$ & $2.80(42)$ & $0.400(71)$ & $0.600(10)$ & "
+        r"$1.600(30)$ & $2.60(40)$ & $0.300(10)$ \\"
     )
     fixed = next(line for line in lines if line.startswith("$-1.6$"))
-    assert fixed.split(" & ")[4] == "--"
-    assert all(line.count("&") == 6 for line in lines if line.startswith(("$-", "Varied")))
+    assert fixed.split(" & ")[5] == "--"
+    assert all(line.count("&") == 8 for line in lines if line.startswith(("$-", "Varied")))
     assert r"\texttt{scutt\_as\_run}; scale: \texttt{smoke}" in latex
-    assert r"\begin{tabular}{lcccccc}" in latex
+    assert r"\begin{tabular}{lcccccccc}" in latex
 
 
 @pytest.mark.parametrize(
@@ -182,7 +185,7 @@ def test_skill_latex_says_view_and_target_once(population):
     assert "-0.000" not in latex
     body = [line for line in latex.splitlines() if line.endswith(r"\\")]
     assert len(body) == 1 + 2 * len(table)
-    assert all(line.count("&") == 7 for line in body)
+    assert all(line.count("&") == 8 for line in body)
 
 
 def run_script(name, **job):
@@ -231,6 +234,11 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
         output=output,
         params=SimpleNamespace(views=["fixed"], alpha_constant=-2.0, bootstrap=5, run=origin),
     )
-    expected = "view target estimator gradient rmse rmse_err bias sigma skill skill_err"
-    assert list(pd.read_csv(output.csv).columns) == expected.split()
+    expected = "view target estimator gradient correlation rmse rmse_err bias sigma skill skill_err"
+    found = pd.read_csv(output.csv)
+    assert list(found.columns) == expected.split()
+    # Half of N, and E[alpha | N] at the true N, of which the correlation squared is the skill.
+    assert found.set_index("estimator").loc["n_cnn", "correlation"] == pytest.approx(1)
+    learned = found.set_index("estimator").loc["alpha_from_true_n"]
+    assert learned["correlation"] ** 2 == pytest.approx(learned["skill"], abs=0.02)
     assert "skill" in output.tex.read_text().lower()

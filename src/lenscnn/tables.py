@@ -10,9 +10,9 @@ from lenscnn.averages import average_seeds
 from lenscnn.metrics import VARIED, fixed_alpha, summarise
 
 _KEYS = ["view", "estimate", "target", "subset"]
-_PRINTED = ("gradient", "sigma", "rmse")
+_HEADINGS = {"gradient": "Gradient", "sigma": r"$\sigma$", "rmse": "RMSE", "correlation": "$r$"}
 _SKILL_COLUMNS = [
-    *("view", "target", "estimator", "gradient", "rmse", "rmse_err"),
+    *("view", "target", "estimator", "gradient", "correlation", "rmse", "rmse_err"),
     *("bias", "sigma", "skill", "skill_err"),
 ]
 
@@ -32,7 +32,9 @@ _DECIMALS = {"N": 1, "alpha": 3}
 
 
 def performance_table(metrics: pd.DataFrame, view: str, estimates: list[str]) -> pd.DataFrame:
-    """Gradient, sigma and RMSE at each alpha, the estimates side by side (Scutt, Tables 1-4).
+    """Gradient, sigma, RMSE and correlation at each alpha, the estimates side by side.
+
+    These are Scutt's Tables 1-4, with a correlation, and a ``sigma_unpaired``, that they lack.
 
     Parameters
     ----------
@@ -63,7 +65,8 @@ def performance_table(metrics: pd.DataFrame, view: str, estimates: list[str]) ->
                 f"the metrics hold no estimate {estimate!r} of view {view!r}; "
                 f"they hold {sorted(set(averaged['estimate']))}"
             )
-        columns = [f"{name}{end}" for name in _PRINTED for end in ("", "_err", "_scatter")]
+        names = (*_HEADINGS, "sigma_unpaired")
+        columns = [f"{name}{end}" for name in names for end in ("", "_err", "_scatter")]
         parts.append(part[columns].add_prefix(f"{estimate}_"))
     table = pd.concat(parts, axis=1)
     fixed = sorted(
@@ -125,8 +128,8 @@ def skill_table(
     Returns
     -------
     DataFrame
-        Columns view, target, estimator, gradient, rmse, rmse_err, bias, sigma, skill, skill_err.
-        Means over training seeds; an error joins the bootstrap and the scatter over seeds.
+        Columns view, target, estimator, gradient, correlation, rmse, rmse_err, bias, sigma, skill,
+        skill_err. Means over training seeds; an error joins the bootstrap and the scatter over seeds.
     """
     knots, values = conditional_mean(training["N"], training["alpha"])
     frames = [metrics[(metrics["view"] == view) & (metrics["subset"] == VARIED)]]
@@ -180,12 +183,12 @@ def performance_latex(
 
     `seen` has ``n_pix``, ``pixel_scale`` (arcsec) and ``draw`` ("fixed" or "varied") of the view.
     """
-    columns = [(estimate, name) for estimate in estimates for name in _PRINTED]
+    columns = [(estimate, name) for estimate in estimates for name in _HEADINGS]
     errors = {column: _total_error(table, "_".join(column)) for column in columns}
     heading = [
-        latex_row(["", *(rf"\multicolumn{{3}}{{c}}{{{ESTIMATORS[name]}}}" for name in estimates)]),
-        *(rf"\cmidrule(lr){{{3 * i + 2}-{3 * i + 4}}}" for i in range(len(estimates))),
-        latex_row([r"$\alpha$", *["Gradient", r"$\sigma$", "RMSE"] * len(estimates)]),
+        latex_row(["", *(rf"\multicolumn{{4}}{{c}}{{{ESTIMATORS[name]}}}" for name in estimates)]),
+        *(rf"\cmidrule(lr){{{4 * i + 2}-{4 * i + 5}}}" for i in range(len(estimates))),
+        latex_row([r"$\alpha$", *[*_HEADINGS.values()] * len(estimates)]),
     ]
     body = []
     for i, row in table.iterrows():
@@ -196,10 +199,12 @@ def performance_latex(
     caption = (
         r"Gradient of the prediction scatter, with $\sigma$ (half the width of the central "
         rf"68.27\,\% of predicted minus true) and RMSE. {camera}, {seen['draw']} lens geometry. "
+        r"The paper has no $r$, the correlation of predicted and true values, and seems to print "
+        r"for varied $\alpha$ the $\sigma$ of unpaired differences of $\alpha$. "
         r"In brackets the error: bootstrap over the test images, joined with the scatter over "
         r"training seeds where there are several."
     )
-    return latex_table(caption, reading, scale, "l" + "ccc" * len(estimates), heading, body)
+    return latex_table(caption, reading, scale, "l" + "cccc" * len(estimates), heading, body)
 
 
 def skill_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
@@ -212,7 +217,7 @@ def skill_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
             target_label = _TARGETS[target]
             for _, row in group.iterrows():
                 cells = [
-                    _rounded(row["gradient"], 3),
+                    *(_rounded(row[name], 3) for name in ("gradient", "correlation")),
                     value_with_error(row["rmse"], row["rmse_err"]),
                     *(_rounded(row[name], _DECIMALS[target]) for name in ("bias", "sigma")),
                     value_with_error(row["skill"], row["skill_err"]),
@@ -223,17 +228,22 @@ def skill_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
                 view_label = target_label = ""  # said once, in the first row of a group
     caption = (
         r"Skill, $1 - \mathrm{MSE} / \mathrm{Var}(\mathrm{true})$, of the networks beside "
-        r"trivial estimators, on the test images with varied $\alpha$. "
+        r"trivial estimators, on the test images with varied $\alpha$; $r$ is the correlation of "
+        r"predicted and true values. "
         r"``Constant'' answers the mean of the prior ($\alpha$) or of the training set ($N$); "
         r"$\mathrm{E}[\alpha \mid N]$ is learned from the training catalogue alone, as if $N$ were "
         r"known; at a noisy $N$ it is not the best possible. "
         r"Errors as in the other tables."
     )
-    heading = latex_row(["View", "", "Estimator", "Gradient", "RMSE", "Bias", r"$\sigma$", "Skill"])
-    return latex_table(caption, reading, scale, "lllccccc", [heading], body)
+    heading = latex_row(
+        ["View", "", "Estimator", "Gradient", "$r$", "RMSE", "Bias", r"$\sigma$", "Skill"]
+    )
+    return latex_table(caption, reading, scale, "lllcccccc", [heading], body)
 
 
 def _rounded(value: float, decimals: int) -> str:
+    if math.isnan(value):
+        return "--"
     return f"${round(value, decimals) + 0.0:.{decimals}f}$"  # adding 0.0 turns -0.0 into 0.0
 
 
