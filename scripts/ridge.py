@@ -1,0 +1,57 @@
+"""Fit a ridge regression to the training images and estimate from the test images."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from lenscnn import prediction, provenance, ridge, storage, training
+
+KEPT = ("N", "alpha", "subset")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--train", nargs="+", required=True, help="training images, in order")
+    parser.add_argument("--test", nargs="+", required=True, help="test images, in order")
+    parser.add_argument("--spec", type=json.loads, required=True, help="what to fit to, JSON")
+    parser.add_argument(
+        "--out", nargs="+", type=Path, required=True, help="files to write, one a target of the spec"
+    )
+    arguments = parser.parse_args()
+
+    spec = arguments.spec
+    images, labels = training.load_normalised(arguments.train, spec["normalise"])
+    targets = np.column_stack(
+        [training.label(labels, name, arguments.train[0]) for name in spec["targets"]]
+    )
+    n_train = len(images) - round(spec["validation_fraction"] * len(images))
+    model = ridge.fit(images, targets, n_train)
+    del images
+    for name, penalty in zip(spec["targets"], model.penalties, strict=True):
+        print(f"{name}: penalty {penalty:g} of {ridge.PENALTIES.min():g} to {ridge.PENALTIES.max():g}")
+
+    columns = {name: [] for name in ("predicted", *KEPT)}
+    for shard in arguments.test:
+        images, labels = training.load_normalised([shard], spec["normalise"])
+        columns["predicted"].append(ridge.predict(model, images))
+        for name in KEPT:
+            columns[name].append(training.label(labels, name, shard))
+    arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
+    kept = {name: arrays[name] for name in KEPT}
+    origin = provenance.collect({"training": spec}, [*arguments.train, *arguments.test])
+    for name, predicted, path in zip(
+        spec["targets"], arrays["predicted"].T, arguments.out, strict=True
+    ):
+        estimate = {"true": arrays[name], "predicted": predicted} | kept
+        estimate = {  # as the networks' predictions are kept
+            key: values.astype(np.float32) if values.dtype == np.float64 else values
+            for key, values in estimate.items()
+        }
+        unit = prediction.UNITS.get(name, "dimensionless")
+        storage.write_h5(path, estimate, {"target": name, "unit": unit} | origin)
+
+
+if __name__ == "__main__":
+    main()
