@@ -84,6 +84,16 @@ def test_released_predictions_of_other_settings_are_refused(tmp_path):
     storage.write_h5(path, {"x": np.arange(3)}, provenance.collect(made_with, []))
     text = snakemake("-n", *RELEASED, "scutt_fig5", cwd=copy, check=False)
     assert "fixed/n_cnn_seed0.h5 was made with other settings: epochs is 99 there, 100" in text
+    path.rename(path.with_name("ridge_n_seed0.h5"))
+    text = snakemake("-n", *RELEASED, "scutt_fig5", cwd=copy, check=False)
+    assert "ridge_n_seed0.h5 was made with other settings" not in text  # a regression has no epochs
+    made_with = {"training": {"validation_fraction": 0.2}}
+    storage.write_h5(
+        path.with_name("ridge_n_seed0.h5"), {"x": np.arange(3)}, provenance.collect(made_with, [])
+    )
+    text = snakemake("-n", *RELEASED, "scutt_fig5", cwd=copy, check=False)
+    assert "ridge_n_seed0.h5 was made with other settings: validation_fraction is 0.2" in text
+    path.with_name("ridge_n_seed0.h5").unlink()
     # A setting that was not known then: it was made as if it had been what it is by default.
     storage.write_h5(
         path, {"x": np.arange(3)}, provenance.collect({"training": {"epochs": 100}}, [])

@@ -45,7 +45,7 @@ CAUSTIC = "results/tiny/pearson2019/predictions/caustic_e0_phi0/caustic_e0_phi0_
 TARGETS = ("scutt_fig5", CAUSTIC)
 STAGES = {  # Slurm jobs behind the targets
     "population": 2, "simulate": 2, "train": 3, "predict": 4, "pearson2019_population": 2,
-    "pearson2019_images": 2,
+    "pearson2019_images": 2, "ridge": 1,
 }  # fmt: skip
 ON_GPU = {"simulate", "train", "predict", "pearson2019_images"}
 CATALOGUES = [f"results/tiny/scutt/population/fixed/{split}.h5" for split in ("train", "test")]

@@ -54,6 +54,7 @@ def test_all_is_every_figure_and_table_of_both_readings():
     aids = {f"{reading}_{name}": 1 for reading in READINGS for name in ("masses", "example")}
     # Per reading: 2 draws x 2 splits; 3 views x (2 + 1 shards); 7 networks; 10 estimates.
     stages = {"population": 8, "simulate": 18, "train": 14, "predict": 20, "metrics": 6, "all": 1}
+    stages["ridge"] = 6  # one a view
     # pearson2019. Networks: 6 core, 2 of the literal dark current, 3 further visits, for figures
     # 10-12 a control, one without scatter and 3 x 3 with. Test sets: the 11 first, 3 with a fitted
     # and 3 with bright lenses, control, no scatter, and 6 + 4 + 5 others. Estimates: 4 x 4 visits;
@@ -130,7 +131,7 @@ def test_a_site_says_what_it_calls_things_in_a_file_that_git_ignores(tmp_path):
     assert subprocess.run(["git", "check-ignore", "-q", ignored], cwd=ROOT).returncode == 0
     planned = snakemake("-n", "--profile", "slurm", "scutt_fig5", cwd=copy)
     asked = re.findall(r"^rule (\w+):.*?resources: (.*?)$", planned, re.M | re.S)
-    assert len(asked) == 2 + 3 + 2 + 3 + 2  # Snakemake lists local rules too
+    assert len(asked) == 2 + 3 + 2 + 3 + 1 + 2  # Snakemake lists local rules too
     for rule, resources in asked:
         assert "slurm_account=lenses" in resources
         on_gpu = rule in ("simulate", "train", "predict")
@@ -354,6 +355,9 @@ def test_released_predictions_ask_for_no_image(tmp_path):
     copy = clone(tmp_path)
     text = snakemake("-n", "all", cwd=copy)
     files = re.findall(r"output: (results/paper/\w+/predictions/\S+\.h5)", text)
+    ridge = re.findall(r"output: (results/paper/\w+/predictions/\S+ridge_n_seed0\.h5)", text)
+    assert len(ridge) == 6
+    files = [file for file in files if file not in ridge]
     assert len(files) == 20 + 100
     files += re.findall(r"output: (results/paper/pearson2019/population/\S+\.h5)", text)
     assert len(files) == 120 + 54
@@ -364,7 +368,14 @@ def test_released_predictions_ask_for_no_image(tmp_path):
     assert planned["scutt_fig5"] == 1 and planned["metrics"] == 6
     assert planned["pearson2019_fig14"] == 1 and planned["pearson2019_metrics"] == 34
     heavy = {"simulate", "train", "predict", "pearson2019_population", "pearson2019_images"}
-    assert not heavy & set(planned)
+    assert not (heavy | {"ridge"}) & set(planned)
+    # The baseline is left out where it is not there, and read where it is.
+    released = ("-n", "--config", "predictions=released", "--", "scutt_table1")
+    assert "ridge_n" not in snakemake(*released, cwd=copy)
+    (copy / "results/paper/scutt/predictions/fixed/ridge_n_seed0.h5").touch()
+    text = snakemake(*released, cwd=copy)
+    inputs = re.search(r"rule metrics:\n    input: (.*)", text)[1]
+    assert "fixed/ridge_n_seed0.h5" in inputs and "ridge_alpha" not in inputs
 
 
 # A real run, in a copy of the checkout.

@@ -30,7 +30,7 @@ class Ridge:
     mean : ndarray of float32, shape (d,)
         Mean training image, d = C H W pixels.
     axes : ndarray of float32, shape (d, k)
-        Principal components, over the standard deviations of the scores.
+        Principal components.
     center, width : ndarray, shape (p,)
         Mean and standard deviation of the features before scaling.
     coefficients : ndarray, shape (p, n_targets)
@@ -105,7 +105,7 @@ def predict(model: Ridge, images: np.ndarray) -> np.ndarray:
 
 
 def _principal_axes(pixels: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Leading principal components over the standard deviation of their scores, (d, k)."""
+    """Leading principal components, the first the one of the largest variance, (d, k)."""
     n, d = pixels.shape
     covariance = np.zeros((d, d))
     for rows in _chunks(n):
@@ -116,7 +116,7 @@ def _principal_axes(pixels: np.ndarray, mean: np.ndarray) -> np.ndarray:
         covariance / n, subset_by_index=[first, d - 1], overwrite_a=True, check_finite=False
     )
     kept = values > np.finfo(np.float32).eps * values[-1]  # the rest is rounding
-    return (vectors[:, kept] / np.sqrt(values[kept]))[:, ::-1].astype(np.float32)
+    return vectors[:, kept][:, ::-1].astype(np.float32)
 
 
 def _features(pixels: np.ndarray, mean: np.ndarray, axes: np.ndarray) -> np.ndarray:

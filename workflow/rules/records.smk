@@ -29,7 +29,18 @@ rule runtime_table:
 
 rule provenance_table:
     input:
-        records=[path for paths in CLAIMED_HERE.values() for path in paths],
+        records=[
+            path
+            for paths in (
+                *CLAIMED_HERE.values(),
+                *(
+                    at_hand(ridge_predictions(reading, view))
+                    for reading in READINGS
+                    for view in ESTIMATES
+                ),
+            )
+            for path in paths
+        ],
         code=code_of("scripts/tables/provenance.py"),
     output:
         report(

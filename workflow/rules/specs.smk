@@ -77,7 +77,17 @@ def trained_on(wildcards):
     return wildcards.view, network_of_estimate(wildcards.estimate)
 
 
+def ridge_spec(wildcards):
+    training = training_of(wildcards.reading, wildcards.view, "n_cnn", seed=0)
+    kept = ("images", "normalise", "validation_fraction")
+    return as_json(
+        {key: training[key] for key in kept} | {"targets": list(RIDGE.values())}
+    )
+
+
 def estimate_spec(wildcards):
+    if wildcards.estimate in RIDGE:
+        return ridge_spec(wildcards)
     return as_json(
         training_of(wildcards.reading, *trained_on(wildcards), wildcards.seed)
     )

@@ -109,7 +109,12 @@ def at_hand(paths):
 
 def check_released():
     """Raise WorkflowError if predictions that are here were made with other settings."""
-    for reading, paths in claimed_predictions().items():
+    files = claimed_predictions()
+    for reading in READINGS:
+        files[reading] += [
+            path for view in ESTIMATES for path in ridge_predictions(reading, view)
+        ]
+    for reading, paths in files.items():
         for path in map(here, paths):
             if not os.path.isfile(path):
                 continue

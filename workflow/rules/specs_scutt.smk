@@ -15,6 +15,10 @@ ESTIMATES = {
 }
 
 
+# Estimates by ridge regression, for each view, and their targets.
+RIDGE = {"ridge_n": "N", "ridge_alpha": "alpha"}
+
+
 def population_of(reading, draw):
     law = S["readings"][reading]["mass_function"]
     return {
@@ -91,8 +95,20 @@ def predictions_of(reading, view, estimates, first_seed_only=False):
     ]
 
 
+def ridge_predictions(reading, view):
+    # They depend on no seed; the name has one because those of networks do.
+    return [
+        f"<results>/{reading}/predictions/{view}/{estimate}_seed0.h5"
+        for estimate in RIDGE
+    ]
+
+
 def predictions_of_view(wildcards):
-    return predictions_of(wildcards.reading, wildcards.view, ESTIMATES[wildcards.view])
+    """Input function: estimates by networks, and by ridge regression if they are here."""
+    reading, view = wildcards.reading, wildcards.view
+    return predictions_of(reading, view, ESTIMATES[view]) + at_hand(
+        ridge_predictions(reading, view)
+    )
 
 
 def note_of(reading):
