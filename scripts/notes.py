@@ -64,6 +64,16 @@ error = errors(parameters(lenses["theta_E"], *mass), parameters(lenses["theta_E"
 off = ", ".join(f"{name} {rms(error[name]):.3f}" for name in ("e1", "e2", "ellipticity"))
 print(f"  euclid: {factor:.2f}: {off}")
 
+print("Normal errors of 0.1 in e1 and e2 of every lens, whatever its shape")
+for survey in ("euclid", "lsst"):
+    lenses = test_lenses(survey)
+    mass = np.tile(q_phi_to_e1_e2_pearson(lenses["q"], lenses["phi"]), 20)
+    wrong = mass + np.random.default_rng(1).normal(0, 0.1, mass.shape)
+    radius = np.ones(mass.shape[1])
+    error = errors(parameters(radius, *mass), parameters(radius, *wrong))
+    off = ", ".join(f"{name} {rms(error[name]):.3f}" for name in ("e1", "ellipticity", "phi"))
+    print(f"  {survey}: {off}")
+
 print("K-correction in r, median of the SEDs that are younger than the universe")
 colours = load("data/photometry/bc03.h5")
 for z in (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0):

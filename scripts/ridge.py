@@ -17,7 +17,11 @@ def main() -> None:
     parser.add_argument("--test", nargs="+", required=True, help="test images, in order")
     parser.add_argument("--spec", type=json.loads, required=True, help="what to fit to, JSON")
     parser.add_argument(
-        "--out", nargs="+", type=Path, required=True, help="files to write, one a target of the spec"
+        "--out",
+        nargs="+",
+        type=Path,
+        required=True,
+        help="files to write, one a target of the spec",
     )
     arguments = parser.parse_args()
 
@@ -30,7 +34,9 @@ def main() -> None:
     model = ridge.fit(images, targets, n_train)
     del images
     for name, penalty in zip(spec["targets"], model.penalties, strict=True):
-        print(f"{name}: penalty {penalty:g} of {ridge.PENALTIES.min():g} to {ridge.PENALTIES.max():g}")
+        print(
+            f"{name}: penalty {penalty:g} of {ridge.PENALTIES.min():g} to {ridge.PENALTIES.max():g}"
+        )
 
     columns = {name: [] for name in ("predicted", *KEPT)}
     for shard in arguments.test:

@@ -15,6 +15,7 @@ from conftest import ROOT
 from lenscnn import claims, formulas, lens_metrics, metrics, selection, storage
 from lenscnn.claims_page import page
 from lenscnn.formulas import FormulaError, Quantity
+from lenscnn.population import scutt
 from lenscnn.products import CONSTANTS, FUNCTIONS, Products, catalogue
 
 REGISTRY, REASONS = ROOT / "config/claims.csv", ROOT / "config/reasons.csv"
@@ -70,9 +71,11 @@ def value_of(formula, of, seed=0):
 
 
 def test_every_claim_is_there_once(registry):
-    assert len(registry) == 206 + 3
+    # Of four printed numbers there are two rows, four correlations are not printed.
+    assert len(registry) == 206 + 3 + 4 + 4
     counts = registry["paper"].value_counts()
-    assert (counts["pearson2019"], counts["scutt"]) == (83 + 3, 123)
+    assert (counts["pearson2019"], counts["scutt"]) == (83 + 3, 123 + 4 + 4)
+    assert registry["printed"].str.endswith("(derived)").sum() == 4
     later = registry[registry["where"] == "abstract of July 2019"]
     assert list(later["value"]) == ["34", "24", "20"]
 
@@ -180,6 +183,75 @@ def test_an_impossible_sigma_is_flagged(registry):
         if sigma in values.index and "varied" in id:
             impossible = float(values["value"][sigma]) > float(values["value"][id])
             assert impossible == ("standard deviation" in values["contradicts"][sigma]), id
+
+
+def printed_rows(table, quantity="a"):
+    """Of one of scutt's tables: sigma and RMSE at five alphas; gradient, sigma, RMSE varied."""
+    numbers = np.array(SCUTT_TABLES[f"{table}.{quantity}"].split(), float)
+    return numbers[:-3].reshape(5, 2).T, numbers[-3:]
+
+
+def printed_biases(table):
+    """Mean bias, over alpha, of the two ways to give the biases signs that fit the gradient best.
+
+    RMSE and sigma at one alpha give the bias there but for its sign, which turns once with alpha.
+    """
+    (sigma, rmse), (gradient, _, _) = printed_rows(table)
+    size = np.sqrt(np.clip(rmse**2 - sigma**2, 0, None))
+    alpha = np.arange(-1.6, -2.5, -0.2)
+    signed = [size * np.where(np.arange(5) < turn, -1, 1) for turn in range(6)]
+    signed.sort(key=lambda bias: abs(np.polyfit(alpha, bias, 1)[0] - (gradient - 1)))
+    return np.array([bias.mean() for bias in signed[:2]])
+
+
+VARIANCE = 1 / 12  # of alpha, uniform between -2.5 and -1.5
+
+
+@pytest.mark.parametrize("table", ["T1", "T2", "T3", "T4"])
+def test_printed_sigmas_of_varied_alpha_fit_unpaired_differences_only(registry, table):
+    """MSE = Var(predicted) + Var(true) - 2 gradient Var(true) + bias^2, for any estimates."""
+    _, (gradient, sigma, rmse) = printed_rows(table)
+    bias = printed_biases(table)
+    paired = np.sqrt(rmse**2 - bias**2)
+    unpaired = np.sqrt(rmse**2 - bias**2 + 2 * gradient * VARIANCE)
+    assert np.abs(unpaired / sigma - 1).min() < 0.013 and np.abs(unpaired / sigma - 1).max() < 0.021
+    assert (sigma / paired - 1).min() > 0.08
+    if table == "T3":  # elsewhere the RMSE itself is below sigma
+        contradiction = registry.set_index("id")["contradicts"]["P2.T3.a.varied.sigma"]
+        assert (
+            f"bias of {bias.mean():.2f}" in contradiction and f"{paired.max():.3f}" in contradiction
+        )
+
+
+@pytest.mark.parametrize("table", ["T1", "T2", "T3", "T4"])
+def test_correlations_follow_from_printed_gradients_and_sigmas(registry, table):
+    _, (gradient, sigma, _) = printed_rows(table)
+    expected = gradient * np.sqrt(VARIANCE / (sigma**2 - VARIANCE))
+    values = registry.set_index("id")["value"]
+    assert values[f"P2.{table}.a.varied.correlation"] == f"{expected:.3f}"
+    formula = registry.set_index("id")["formula"]
+    paired, unpaired = (f"P2.{table}.a.varied.{name}" for name in ("sigma", "sigma_unpaired"))
+    assert values[paired] == values[unpaired]
+    assert formula[unpaired] == formula[paired].replace("'sigma'", "'sigma_unpaired'")
+
+
+@pytest.mark.parametrize(
+    ("law", "least_squares", "spread"), [("powerlaw", 0.92, 1.03), ("decades", 0.80, 1.09)]
+)
+def test_the_printed_gradient_of_n_is_no_minimum_of_a_squared_error(
+    registry, population, law, least_squares, spread
+):
+    """At a minimum the gradient is 1 - MSE / Var(N), the spread over that of N the correlation."""
+    lenses = scutt.catalogue(population(law), [{"name": "varied", "n": 4000, "alpha": None}])
+    variance = np.var(lenses["N"].astype(float))
+    _, (gradient, sigma, rmse) = printed_rows("T1", "N")
+    assert 1 - rmse**2 / variance == pytest.approx(least_squares, abs=0.01)
+    assert (
+        f"{least_squares:.2f} with" in registry.set_index("id")["note"]["P2.T1.N.varied.gradient"]
+    )
+    ratio = np.sqrt(sigma**2 / variance + 2 * gradient - 1)
+    assert ratio == pytest.approx(spread, abs=0.01)
+    assert gradient / ratio < ratio - 0.05  # the correlation is well below
 
 
 @pytest.mark.parametrize(
@@ -701,7 +773,7 @@ def test_the_page(ledger):
     summary = text.partition("## Summary")[2].partition("## pearson2019")[0]
     assert len(summary.splitlines()) < 40
     assert summary.count("Which reading of") == 3  # of pearson2019 once for fits, once for the rest
-    assert "- 13 of the 123 claims of scutt have another number" in summary
+    assert "- 14 of the 131 claims of scutt have another number" in summary
     for id in ledger["id"]:
         assert f"| {id} |" in text
     assert text.index("### Table 1") < text.index("### Section 3.2") < text.index("## scutt")

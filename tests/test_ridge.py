@@ -67,7 +67,9 @@ def test_augmented_least_squares_gives_the_same(rng, monkeypatch, penalty):
     monkeypatch.setattr(ridge, "SQUARES", 5)
     model = ridge.fit(images[:250], targets[:250], 200)
     coefficients = by_lstsq(features_of(images[:200], images[:200], 5), targets[:200], penalty)
-    expected = features_of(images[250:], images[:200], 5) @ coefficients + targets[:200].mean(axis=0)
+    expected = features_of(images[250:], images[:200], 5) @ coefficients + targets[:200].mean(
+        axis=0
+    )
     np.testing.assert_allclose(ridge.predict(model, images[250:]), expected, atol=1e-4)
 
 

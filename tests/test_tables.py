@@ -174,6 +174,23 @@ def test_skill_of_seeds_is_averaged_and_their_scatter_joins_the_error(population
     assert both["rmse_err"] > stats.sem([one["rmse"], other["rmse"]])  # half the difference
 
 
+def test_a_ridge_regression_has_a_row_or_a_sentence(population):
+    training, test = population(2000), population(500)
+    test |= {"subset": np.full(500, "varied"), "predicted": test["N"]}
+    rows = metrics_rows("alpha_cnn", "alpha", 0, (0.6, np.nan, np.nan))
+    ridge = metrics_rows("ridge_alpha", "alpha", 0, (0.4, np.nan, np.nan))
+    ridge += metrics_rows("ridge_n", "N", 0, (0.3, np.nan, np.nan))
+    with_it, without = (
+        tables.skill_table(pd.DataFrame(part), "fixed", training, [test], -2.0, 10)
+        for part in (rows + ridge, rows)
+    )
+    found = with_it.set_index("estimator")["gradient"]
+    assert (found["ridge_n"], found["ridge_alpha"]) == (0.3, 0.4)
+    latex = tables.skill_latex(with_it, "scutt", "quick")
+    assert latex.count("& ridge regression & $0.") == 2 and "left out" not in latex
+    assert "ridge regression on images is left out" in tables.skill_latex(without, "scutt", "quick")
+
+
 def test_skill_latex_says_view_and_target_once(population):
     training, test = population(2000), population(500)
     test |= {"subset": np.full(500, "varied"), "predicted": test["N"]}

@@ -1,5 +1,7 @@
 """The claims ledger: every number that the papers print, beside ours, with a verdict.
 
+A few rows, "(derived)", hold what follows from printed numbers and is not printed itself.
+
 The registry, config/claims.csv, has one row a claim. Its ``value`` holds the printed number, or
 several separated by "|", to as many digits as are printed (7e2 is 700 to one digit); of a claim
 of kind ``bounds`` it holds a lower and an upper bound, either of which may be missing. Its
@@ -31,7 +33,8 @@ COLUMNS = (
 
 _LOWER, _UNITY, _NEITHER = "lower", "unity", "neither"
 KINDS = {
-    "rms": _LOWER, "rmse": _LOWER, "bias": _LOWER, "gradient": _UNITY, "sigma": _NEITHER,
+    "rms": _LOWER, "rmse": _LOWER, "bias": _LOWER, "gradient": _UNITY, "correlation": _UNITY,
+    "sigma": _NEITHER,
     "fit": _NEITHER, "population": _NEITHER, "extreme": _NEITHER, "factor": _NEITHER,
     "drop": _NEITHER, "rise": _NEITHER, "rmse_at_alpha": _NEITHER,
 }  # fmt: skip

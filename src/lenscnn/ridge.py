@@ -96,7 +96,8 @@ def predict(model: Ridge, images: np.ndarray) -> np.ndarray:
     """Estimates for images of shape (n, C, H, W), shape (n, n_targets)."""
     pixels = images.reshape(len(images), -1)
     parts = [
-        (_features(pixels[rows], model.mean, model.axes) - model.center) / model.width
+        (_features(pixels[rows], model.mean, model.axes) - model.center)
+        / model.width
         @ model.coefficients
         + model.intercept
         for rows in _chunks(len(pixels))

@@ -21,11 +21,13 @@ ESTIMATORS = {
     "alpha_cnn": r"$\alpha$-CNN",
     "alpha_cnn_true_n": r"$\alpha$-CNN, true $N$",
     "alpha_cnn_without_n": r"$\alpha$-CNN without $N$",
+    "ridge_n": "ridge regression",
+    "ridge_alpha": "ridge regression",
     "constant": "constant",
     "alpha_from_n_cnn": r"$\mathrm{E}[\alpha \mid N]$ at the $N$-CNN's $N$",
     "alpha_from_true_n": r"$\mathrm{E}[\alpha \mid N]$ at the true $N$",
 }
-"""Networks and trivial baselines, in LaTeX."""
+"""Networks and baselines, in LaTeX."""
 
 _TARGETS = {"N": "$N$", "alpha": r"$\alpha$"}
 _DECIMALS = {"N": 1, "alpha": 3}
@@ -113,7 +115,7 @@ def skill_table(
     Parameters
     ----------
     metrics
-        Rows of `metrics.evaluate`.
+        Rows of `metrics.evaluate`: networks and, if they are there, ridge regressions.
     view
         The view to take.
     training
@@ -226,11 +228,16 @@ def skill_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
                     latex_row([view_label, target_label, ESTIMATORS[row["estimator"]], *cells])
                 )
                 view_label = target_label = ""  # said once, in the first row of a group
+    ridge = (
+        r"The ridge regression is on principal components of the images and squares of the first. "
+    )
+    without_ridge = "The ridge regression on images is left out: its predictions are not there. "
     caption = (
         r"Skill, $1 - \mathrm{MSE} / \mathrm{Var}(\mathrm{true})$, of the networks beside "
-        r"trivial estimators, on the test images with varied $\alpha$; $r$ is the correlation of "
+        r"simpler estimators, on the test images with varied $\alpha$; $r$ is the correlation of "
         r"predicted and true values. "
-        r"``Constant'' answers the mean of the prior ($\alpha$) or of the training set ($N$); "
+        + (ridge if table["estimator"].str.startswith("ridge").any() else without_ridge)
+        + r"``Constant'' answers the mean of the prior ($\alpha$) or of the training set ($N$); "
         r"$\mathrm{E}[\alpha \mid N]$ is learned from the training catalogue alone, as if $N$ were "
         r"known; at a noisy $N$ it is not the best possible. "
         r"Errors as in the other tables."
