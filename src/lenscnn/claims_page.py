@@ -50,8 +50,8 @@ def page(
         "cent of predicted less true values of the same images; *sigma_unpaired* is the standard "
         "deviation of predicted less true values of all pairs of images, which scutt seems to "
         "print for varied alpha (`config/README.md`). *(derived)*: not printed, but computed from "
-        "printed numbers. In brackets the error, in units of the last digits; triples are Einstein radius, "
-        "orientation, ellipticity.",
+        "printed numbers. In brackets the error, in units of the last digits; triples are Einstein "
+        "radius, orientation, ellipticity.",
         "",
     ]
     lines += ["## Summary", "", *_summary(ledger, readings, uneven)]

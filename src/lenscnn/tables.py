@@ -131,7 +131,8 @@ def skill_table(
     -------
     DataFrame
         Columns view, target, estimator, gradient, correlation, rmse, rmse_err, bias, sigma, skill,
-        skill_err. Means over training seeds; an error joins the bootstrap and the scatter over seeds.
+        skill_err. Means over training seeds; an error joins the bootstrap and the scatter over
+        seeds.
     """
     knots, values = conditional_mean(training["N"], training["alpha"])
     frames = [metrics[(metrics["view"] == view) & (metrics["subset"] == VARIED)]]
