@@ -17,6 +17,9 @@ def main() -> None:
     parser.add_argument("--test", nargs="+", required=True, help="test images, in order")
     parser.add_argument("--spec", type=json.loads, required=True, help="what to fit to, JSON")
     parser.add_argument(
+        "--images", type=json.loads, required=True, help="spec the test images must have, JSON"
+    )
+    parser.add_argument(
         "--out",
         nargs="+",
         type=Path,
@@ -26,6 +29,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     spec = arguments.spec
+    training.check_images(arguments.train, spec["images"])
+    training.check_images(arguments.test, arguments.images)
     images, labels = training.load_normalised(arguments.train, spec["normalise"])
     targets = np.column_stack(
         [training.label(labels, name, arguments.train[0]) for name in spec["targets"]]
@@ -46,7 +51,8 @@ def main() -> None:
             columns[name].append(training.label(labels, name, shard))
     arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
     kept = {name: arrays[name] for name in KEPT}
-    origin = provenance.collect({"training": spec}, [*arguments.train, *arguments.test])
+    made = {"training": spec, "images": arguments.images}
+    origin = provenance.collect(made, [*arguments.train, *arguments.test])
     for name, predicted, path in zip(
         spec["targets"], arrays["predicted"].T, arguments.out, strict=True
     ):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from lenscnn import metrics, ridge, storage
+from lenscnn import metrics, provenance, ridge, storage
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_split_without_images_on_one_side_is_refused(rng, n_train):
 
 
 def test_the_script_writes_predictions_that_metrics_read(tmp_path, rng, monkeypatch):
-    paths = {}
+    paths, seen = {}, {"population": {"seed": 1}, "view": {"n_pix": 6}}
     for name, n in (("train", 90), ("test_0", 30), ("test_1", 10)):
         images = images_of(rng, n)
         labels = {
@@ -117,13 +117,14 @@ def test_the_script_writes_predictions_that_metrics_read(tmp_path, rng, monkeypa
             "subset": np.full(n, "varied"),
         }
         paths[name] = tmp_path / f"{name}.h5"
-        with storage.ImageWriter(paths[name], n, (1, 6, 6), {}) as writer:
+        with storage.ImageWriter(paths[name], n, (1, 6, 6), provenance.collect(seen, [])) as writer:
             writer.write(images)
             writer.labels(labels)
     spec = {"targets": ["N", "alpha"], "normalise": "image", "validation_fraction": 0.2}
+    spec["images"] = seen | {"n": 90}
     out = [tmp_path / f"{name}_seed0.h5" for name in ("ridge_n", "ridge_alpha")]
     arguments = ["--train", paths["train"], "--test", paths["test_0"], paths["test_1"]]
-    arguments += ["--spec", json.dumps(spec), "--out", *out]
+    arguments += ["--spec", json.dumps(spec), "--images", json.dumps(seen), "--out", *out]
     monkeypatch.setattr(sys, "argv", ["ridge.py", *map(str, arguments)])
     runpy.run_path(str(ROOT / "scripts/ridge.py"), run_name="__main__")
     table = metrics.evaluate(out, "fixed", 5)
@@ -131,5 +132,5 @@ def test_the_script_writes_predictions_that_metrics_read(tmp_path, rng, monkeypa
     assert list(table["n"]) == [40, 40]
     assert table["correlation"][0] > 0.8
     arrays, attrs = storage.read_h5(out[1])
-    assert json.loads(attrs["spec"]) == {"training": spec}
+    assert json.loads(attrs["spec"]) == {"training": spec, "images": seen}
     np.testing.assert_array_equal(arrays["true"], arrays["alpha"])

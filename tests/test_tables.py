@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lenscnn import metrics, storage, tables
+from lenscnn import metrics, provenance, storage, tables
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 SUBSETS = ("varied", "alpha-2.4", "alpha-1.6")
@@ -213,10 +213,11 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
     training, test = population(500), population(300)
     subset = np.repeat(["varied", "alpha-2.0"], 150)
     common = {"subset": subset, "N": test["N"], "alpha": test["alpha"]}
-    folder = tmp_path / "predictions" / "fixed"
+    folder, made = tmp_path / "predictions" / "fixed", {"training": {"epochs": 1}, "images": {}}
     for estimate, target in (("n_cnn", "N"), ("alpha_cnn", "alpha")):
         arrays = common | {"true": test[target], "predicted": 0.5 * test[target]}
-        storage.write_h5(folder / f"{estimate}_seed0.h5", arrays, {"target": target})
+        attrs = {"target": target, **provenance.collect(made, [])}
+        storage.write_h5(folder / f"{estimate}_seed0.h5", arrays, attrs)
     storage.write_h5(tmp_path / "train.h5", training, {})
     paths = [folder / "n_cnn_seed0.h5", folder / "alpha_cnn_seed0.h5"]
     measured = tmp_path / "metrics" / "fixed.csv"
@@ -224,7 +225,7 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
         "metrics.py",
         input=SimpleNamespace(predictions=paths),
         output=[measured],
-        params=SimpleNamespace(bootstrap=5),
+        params=SimpleNamespace(bootstrap=5, made_with=[json.dumps(made)] * 2),
         wildcards=SimpleNamespace(view="fixed"),
     )
     origin = {"reading": "scutt", "scale": "smoke"}

@@ -51,9 +51,10 @@ if config["predictions"] == "computed":
             runtime=growing(1, "h"),
         params:
             spec=ridge_spec,
+            images=test_images_spec,
         shell:
             "python {input.code[0]} --train {input.train} --test {input.test}"
-            " --spec {params.spec:q} --out {output} > {log} 2>&1"
+            " --spec {params.spec:q} --images {params.images:q} --out {output} > {log} 2>&1"
 
 
 for reading in READINGS:
