@@ -11,10 +11,11 @@ import pytest
 from lenstronomy.Util.param_util import ellipticity2phi_q, phi_q2_ellipticity
 from scipy import stats
 
-from lenscnn import claims, conventions, lens_metrics, storage
+from lenscnn import claims, conventions, lens_metrics, provenance, storage
 from lenscnn.products import Products, catalogue
 
 ROOT = Path(__file__).parents[1]
+MADE_WITH = {"training": {"epochs": 1}, "images": {}}
 SCRIPT = ROOT / "scripts" / "lens_metrics.py"
 
 
@@ -198,7 +199,8 @@ def write_predictions(path, drop=(), **change):
         "snr": np.linspace(20, 500, 100),
     }
     arrays = {name: values for name, values in (columns | change).items() if name not in drop}
-    storage.write_h5(path, arrays, {"target": "e2 theta_E e1"})
+    origin = provenance.collect(MADE_WITH, [])
+    storage.write_h5(path, arrays, {"target": "e2 theta_E e1", **origin})
 
 
 def test_files_are_read_by_the_names_of_their_columns(tmp_path):
@@ -306,7 +308,9 @@ def test_script_writes_both_tables(tmp_path):
     job = SimpleNamespace(
         input=SimpleNamespace(predictions=[path]),
         output=SimpleNamespace(overall=tmp_path / "overall.csv", binned=tmp_path / "binned.csv"),
-        params=SimpleNamespace(bootstrap=5, bins={"snr": [20, 100, np.inf]}),
+        params=SimpleNamespace(
+            bootstrap=5, bins={"snr": [20, 100, np.inf]}, made_with=[json.dumps(MADE_WITH)]
+        ),
         wildcards=SimpleNamespace(view="euclid"),
     )
     runpy.run_path(str(SCRIPT), {"snakemake": job})

@@ -1,3 +1,4 @@
+import json
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
