@@ -2,7 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
@@ -31,7 +31,7 @@ def example_figure(example: dict[str, np.ndarray], pixel_scale: float, note: str
     log_scale = {"ticks": LogLocator(subs=(1, 2, 5)), "format": "{x:g}"}
     brightness = "Surface brightness [arbitrary units]"
     shown = [
-        ("source", "Source", brightness, {}, {}),
+        ("source", "Source", brightness, {"norm": _norm(example["source"])}, {}),
         (
             "kappa",
             "Surface mass density",
@@ -39,7 +39,13 @@ def example_figure(example: dict[str, np.ndarray], pixel_scale: float, note: str
             {"norm": _log_norm(example["kappa"])},
             log_scale,
         ),
-        ("image", "Lensed image", brightness, {"cmap": "gray_r"}, {}),
+        (
+            "image",
+            "Lensed image",
+            brightness,
+            {"cmap": "gray_r", "norm": _norm(example["image"])},
+            {},
+        ),
     ]
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
     for axes, (name, title, label, options, scale) in zip(panels, shown, strict=True):
@@ -53,9 +59,18 @@ def example_figure(example: dict[str, np.ndarray], pixel_scale: float, note: str
     return figure
 
 
+def _rounded(limits) -> list[float]:
+    """Round to four digits: kinds of CPU differ in the eighth, and ticks would move with it."""
+    return [float(f"{limit:.4g}") for limit in limits]
+
+
+def _norm(values: np.ndarray) -> Normalize:
+    return Normalize(*_rounded((values.min(), values.max())))
+
+
 def _log_norm(kappa: np.ndarray) -> LogNorm:
     # A singular pixel at a subhalo's centre must not take the whole scale.
-    return LogNorm(*np.percentile(kappa[kappa > 0], [0.5, 99.8]))
+    return LogNorm(*_rounded(np.percentile(kappa[kappa > 0], [0.5, 99.8])))
 
 
 def _draw_subhaloes(axes: Axes, x: np.ndarray, y: np.ndarray, theta_E: np.ndarray) -> None:
