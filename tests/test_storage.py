@@ -1,12 +1,19 @@
 """Files: what is written is read, and nothing half-written is taken for complete."""
 
+import errno
 import os
 import resource
+import shutil
 import signal
+import socket
+import subprocess
+import sys
+import time
 
 import h5py
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from lenscnn import storage
 
@@ -16,7 +23,8 @@ def _shard(path, n=6, value=1.0, side=4):
         shard.labels({"N": np.arange(n), "subset": np.array(["varied"] * n)})
         for start in range(0, n, 4):
             rows = min(4, n - start)
-            shard.write(np.full((rows, 1, side, side), value, np.float32))
+            ramp = np.arange(side * side, dtype=np.float32).reshape(1, 1, side, side)
+            shard.write(np.repeat(value + ramp, rows, axis=0))
 
 
 def test_arrays_come_back(tmp_path):
@@ -119,7 +127,7 @@ def test_a_failure_leaves_the_old_file_and_no_leftover(tmp_path):
     _shard(path)
     before = path.read_bytes()
     with pytest.raises(KeyError), storage.ImageWriter(path, 3, (1, 4, 4), {}) as shard:
-        shard.write(np.zeros((1, 1, 4, 4), np.float32))
+        shard.write(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4))
         raise KeyError("anything")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -130,14 +138,150 @@ def test_missing_images_are_an_error(tmp_path):
         pytest.raises(ValueError, match="1 of 3 images"),
         storage.ImageWriter(tmp_path / "s.h5", 3, (1, 4, 4), {}) as shard,
     ):
-        shard.write(np.zeros((1, 1, 4, 4), np.float32))
+        shard.write(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
-    (tmp_path / ".shard.h5.999.tmp").write_text("half")
+    """Of writers that are gone; a living one, or one of another host, may still need its file."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    host, here = socket.gethostname(), os.getpid()
+    names = {
+        f".shard.h5.{host}.{gone.pid}.0123abcd.tmp": False,
+        f".shard.h5.{host}.{here}.0123abcd.tmp": True,
+        f".shard.h5.elsewhere.{gone.pid}.0123abcd.tmp": True,
+        f".shard.h5.elsewhere.{gone.pid}.4567abcd.tmp": False,  # of two days ago
+        f".other.h5.{host}.{gone.pid}.0123abcd.tmp": True,
+    }
+    for name in names:
+        (tmp_path / name).write_text("half")
+    before = time.time() - 2 * 86400
+    os.utime(tmp_path / f".shard.h5.elsewhere.{gone.pid}.4567abcd.tmp", (before, before))
     _shard(tmp_path / "shard.h5")
-    assert [path.name for path in tmp_path.iterdir()] == ["shard.h5"]
+    kept = {name for name, stays in names.items() if stays}
+    assert {path.name for path in tmp_path.iterdir()} == kept | {"shard.h5"}
+
+
+def test_two_writers_of_equal_process_ids_do_not_meet(tmp_path, monkeypatch):
+    """As in two containers, or of a job that was requeued while the first lives."""
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    monkeypatch.setattr(socket, "gethostname", lambda: "node")
+    monkeypatch.setattr(storage, "_is_running", lambda process: True)
+    path = tmp_path / "table.h5"
+    with storage.replacing(path) as slow:
+        slow.write_bytes(b"the first half")
+        storage.write_h5(path, {"x": np.arange(3)}, {})
+        assert list(storage.read_h5(path)[0]["x"]) == [0, 1, 2]
+        slow.write_bytes(b"the first half and the second")
+    assert path.read_bytes() == b"the first half and the second"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def no_locks(tmp_path):
+    """Environment of processes to which the system refuses locks, as some networks' disks do."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    source, library = tmp_path / "locks.c", tmp_path / "locks.so"
+    source.write_text(
+        "#include <errno.h>\nint flock(int fd, int how) { errno = ENOLCK; return -1; }\n"
+    )
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    return os.environ | {"LD_PRELOAD": str(library), "PYTHONPATH": str(ROOT / "src")}
+
+
+def test_files_are_written_and_read_without_locks(tmp_path, no_locks):
+    program = """
+import fcntl, sys
+import numpy as np
+from lenscnn import storage
+try:
+    fcntl.flock(open(sys.argv[1] + ".lock", "w"), fcntl.LOCK_EX)
+    sys.exit("locks work")
+except OSError:
+    pass
+storage.write_h5(sys.argv[1] + "/table.h5", {"x": np.arange(3)}, {"unit": "s"})
+with storage.ImageWriter(sys.argv[1] + "/shard.h5", 2, (1, 3, 3), {}) as shard:
+    shard.labels({"N": np.arange(2)})
+    shard.write(np.arange(18.0, dtype=np.float32).reshape(2, 1, 3, 3))
+storage.read_h5(sys.argv[1] + "/table.h5")
+print(storage.load_images([sys.argv[1] + "/shard.h5"])[0].sum())
+"""
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, env=no_locks, capture_output=True, text=True)
+    assert done.stdout == "153.0\n", done.stderr
+
+
+def test_a_file_that_is_not_ours_to_read_is_not_called_damaged(tmp_path):
+    if os.getuid() != 0:
+        pytest.skip("needs root, to be somebody else")
+    _shard(tmp_path / "shard.h5")
+    storage.write_h5(tmp_path / "table.h5", {"x": np.arange(3)}, {})
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    for name in ("shard.h5", "table.h5"):
+        (tmp_path / name).chmod(0)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError, match="shard.h5"):
+            storage.load_images([tmp_path / "shard.h5"])
+        with pytest.raises(PermissionError, match="table.h5"):
+            storage.read_h5(tmp_path / "table.h5")
+    finally:
+        os.seteuid(0)
+
+
+def test_a_disk_that_fails_while_it_is_read_is_not_damage(tmp_path, monkeypatch):
+    """h5py has the system's number of an error in its text only."""
+    _shard(tmp_path / "shard.h5")
+
+    def fail(*_, **__):
+        raise OSError("Can't read data (file read failed: errno = 5, error message = 'I/O error')")
+
+    monkeypatch.setattr(h5py.Dataset, "read_direct", fail)
+    with pytest.raises(OSError, match="shard.h5") as caught:
+        storage.load_images([tmp_path / "shard.h5"])
+    assert caught.value.errno == errno.EIO and "delete" not in str(caught.value)
+
+
+def test_zeros_within_images_are_found(tmp_path):
+    """64 KiB of zeros in the middle of a file, as a disk may leave them."""
+    path = tmp_path / "shard.h5"
+    images = np.random.default_rng(1).normal(size=(200, 1, 60, 60)).astype(np.float32)
+    with storage.ImageWriter(path, 200, (1, 60, 60), {}) as shard:
+        shard.labels({"N": np.arange(200)})
+        shard.write(images)
+    np.testing.assert_array_equal(storage.load_images([path])[0], images)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 65536] = bytes(65536)
+    path.write_bytes(content)
+    with pytest.raises(storage.DataFileError, match="shard.h5 is damaged.*delete it"):
+        storage.load_images([path])
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, np.nan])
+def test_images_that_hold_nothing_are_not_written(tmp_path, value):
+    images = np.random.default_rng(1).normal(size=(5, 2, 4, 4)).astype(np.float32)
+    images[3] = value
+    with (
+        pytest.raises(ValueError, match="s.h5: image 5 holds"),
+        storage.ImageWriter(tmp_path / "s.h5", 7, (2, 4, 4), {}) as shard,
+    ):
+        shard.write(images[:2])
+        shard.write(images)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_room_that_cannot_be_reserved_is_no_error(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    _shard(tmp_path / "shard.h5")
+    assert len(storage.load_images([tmp_path / "shard.h5"])[0]) == 6
 
 
 def test_full_disk_is_named(tmp_path):

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -790,12 +791,13 @@ def test_images_are_scaled_and_bad_ones_named(tmp_path, monkeypatch):
     np.testing.assert_allclose(images, (raw - low) / (high - low), atol=1e-6)
     np.testing.assert_array_equal(labels["N"], data(60, 12, seed=1)[2])
 
-    raw[33, 0, 5, 5] = np.inf
-    with storage.ImageWriter(paths[1], 40, (1, 12, 12), {}) as writer:
-        writer.write(raw[20:])
-        writer.labels({key: values[20:] for key, values in labels.items()})
-    with pytest.raises(storage.DataFileError, match=r"shard_1\.h5: image 13 "):
-        training.load_normalised(paths, "image")
+    spoilt = raw[33].copy()
+    spoilt[0, 5, 5] = np.inf
+    for image, what in ((spoilt, "a number that is not finite"), (7.0, "one value throughout")):
+        with h5py.File(paths[1], "r+") as file:  # as no writer of ours would
+            file["images"][13] = image
+        with pytest.raises(storage.DataFileError, match=rf"shard_1\.h5: image 13 .*{what}.*delete"):
+            training.load_normalised(paths, "image")
     with pytest.raises(storage.DataFileError, match="no label 'beta'"):
         training.label(labels, "beta", paths[0])
     assert list(training.label(labels, "subset", paths[0])) == ["varied"] * 60

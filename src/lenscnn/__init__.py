@@ -1,7 +1,11 @@
 """Read strong gravitational lenses with CNNs: simulate, train, predict, measure, draw."""
 
+import contextlib
 import hashlib
 import os
+import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 __version__ = "0.1.0"
@@ -16,9 +20,46 @@ def source_digest() -> str:
     return digest.hexdigest()[:12]
 
 
-# Numba's cache of compiled loops does not see an edit of a function that lives in another file
-# than the loop calling it, so each state of the source gets a cache of its own. Set before Numba
-# is imported, that is before any module of this package.
-os.environ.setdefault(
-    "NUMBA_CACHE_DIR", str(Path(__file__).parent / "__pycache__" / f"numba-{source_digest()}")
-)
+def _compiled_folder() -> Path | None:
+    """Return a folder that can be written, for the compiled loops of this state of the source.
+
+    Numba's cache does not see an edit of a function that lives in another file than the loop that
+    calls it. So each state of the source has a folder of its own, below whatever folder the user
+    has chosen: else below the source, the user's cache, or the folder for temporary files.
+    """
+    name = f"numba-{source_digest()}"
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if chosen and Path(chosen).name == name:
+        return Path(chosen)  # from the process that started this one
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    own = f"lenscnn-{os.getuid()}" if hasattr(os, "getuid") else "lenscnn"
+    parents = [chosen] if chosen else [Path(__file__).parent / "__pycache__"]
+    for parent in (*parents, home / "lenscnn", Path(tempfile.gettempdir()) / own):
+        folder = Path(parent) / name
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            tempfile.TemporaryFile(dir=folder).close()
+            if not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid():
+                return folder
+    return None
+
+
+def _drop_if_damaged(folder: Path) -> None:
+    """Delete compiled loops if a file of theirs is incomplete, as when a node died writing it.
+
+    Each file is a pickle, which begins and ends with marks of its own.
+    """
+    for path in folder.rglob("*.nb[ci]"):
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            first = file.read(1)
+            file.seek(-1 if first else 0, os.SEEK_END)
+            if (first, file.read(1)) != (b"\x80", b"."):
+                print(f"{path} is damaged: all in {folder} is compiled again", file=sys.stderr)
+                shutil.rmtree(folder, ignore_errors=True)
+                return
+
+
+# Before Numba is imported, that is before any module of this package.
+if _folder := _compiled_folder():
+    _drop_if_damaged(_folder)
+    os.environ["NUMBA_CACHE_DIR"] = str(_folder)

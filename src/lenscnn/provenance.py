@@ -29,16 +29,28 @@ def file_digest(path) -> str:
 
 
 def code_version() -> str:
-    """Package version, a digest of the library's source, and the git commit where there is one."""
+    """Return package version, digest of the library's source, and git commit where there is one.
+
+    The commit is that of a repository that tracks this very file; of another one around the
+    source tree it would say nothing.
+    """
     version = f"{lenscnn.__version__}+src.{lenscnn.source_digest()}"
+    here = Path(__file__)
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
+        _git("ls-files", "--error-unmatch", here.name)
+        commit = _git("describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.SubprocessError):
         return version
-    return f"{version}.git.{described.stdout.strip()}"
+    return f"{version}.git.{commit}"
+
+
+def _git(*arguments: str) -> str:
+    """Return what git says in the folder of this file."""
+    done = subprocess.run(
+        ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, encoding="utf-8",
+        timeout=10, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
 
 
 def collect(spec: dict, inputs: list, device: str = "cpu") -> dict[str, str]:

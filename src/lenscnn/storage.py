@@ -1,13 +1,29 @@
 """Files of arrays: HDF5, written under a temporary name and renamed, checked when read.
 
-A file under its final name is complete; what a killed or failed writer leaves behind has another
-name and is removed by the next writer of the same file.
+What happens to files is decided here and in `networks.save` and `networks.load`, which use this
+module, and nowhere else:
+
+- A file under its final name is complete. It is written under a temporary name, of the host, the
+  process and a random part, so that no two writers share one, and renamed.
+- What a killed writer leaves behind is removed by the next writer of the same file.
+- `OSError`: the system did not hand a file over, or did not take it. It says nothing of the
+  content. Nothing is deleted or replaced, and the same call may succeed later.
+- `DataFileError`: the file was read, and it is damaged, foreign, or not what is expected; or it is
+  not there, or there is no room or no permission to write it. The message names the file and says
+  what to do. Only where the content is bad it says that the file is to be deleted.
+
+HDF5's locks are not used: some file systems refuse them, and files that are written once and
+renamed need none. Images carry a checksum for each block, tables one by their compression.
 """
 
 import contextlib
 import errno
 import io
 import os
+import re
+import secrets
+import socket
+import time
 from pathlib import Path
 
 import h5py
@@ -16,10 +32,15 @@ import numpy as np
 FORMAT = "lenscnn/1"
 """Mark of our files, in the attribute ``format``."""
 
-
 _CANNOT_WRITE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO
 }  # fmt: skip
+
+_LEFT_BEHIND_SECONDS = 24 * 3600.0
+"""Age at which a temporary file of another host is taken for left behind."""
+
+_BLOCK_BYTES = 2**20
+"""About the size of the blocks of images that have a checksum each."""
 
 
 class DataFileError(Exception):
@@ -46,15 +67,18 @@ def replacing(path):
         If the system refuses to write (disk full, quota, no permission).
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        leftover.unlink(missing_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_behind(path)
+        token = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+        temporary = path.with_name(f".{path.name}.{token}.tmp")
+        try:
+            yield temporary
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         if error.errno not in _CANNOT_WRITE:
             raise
@@ -62,8 +86,28 @@ def replacing(path):
             f"cannot write {path}: {error}. Nothing was kept of it; "
             "free space or choose another folder, then run again"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def _remove_left_behind(path: Path) -> None:
+    """Remove temporary files of `path` whose writers are gone."""
+    form = re.compile(re.escape(f".{path.name}.") + r"(.*)\.(\d+)\.[0-9a-f]{8}\.tmp")
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        with contextlib.suppress(FileNotFoundError):
+            writer = form.fullmatch(leftover.name)
+            here = writer is not None and writer[1] == socket.gethostname()
+            old = time.time() - leftover.stat().st_mtime > _LEFT_BEHIND_SECONDS
+            if old or (here and not _is_running(int(writer[2]))):
+                leftover.unlink()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # somebody else's
+    return True
 
 
 def _encode(values: np.ndarray) -> np.ndarray:
@@ -95,7 +139,7 @@ def write_h5(path, arrays: dict[str, np.ndarray], attrs: dict) -> None:
     """
     # Made in memory: HDF5 that cannot flush to a full disk brings the process down on exit.
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w", track_order=True) as file:
+    with h5py.File(buffer, "w", track_order=True) as file:  # in memory, where nothing is locked
         file.attrs.update({"format": FORMAT, **attrs})
         for name, values in arrays.items():
             values = _encode(values)
@@ -108,10 +152,13 @@ def write_h5(path, arrays: dict[str, np.ndarray], attrs: dict) -> None:
 @contextlib.contextmanager
 def _open_h5(path):
     """An HDF5 file of ours to read; whatever HDF5 stumbles over in the block names the file."""
-    if not Path(path).exists():
-        raise DataFileError(f"{path} does not exist")
     try:
-        with h5py.File(path, "r") as file:
+        with open(path, "rb") as file:
+            file.read(1)
+    except FileNotFoundError:
+        raise DataFileError(f"{path} does not exist") from None
+    try:
+        with h5py.File(path, "r", locking=False) as file:
             if file.attrs.get("format") != FORMAT:
                 raise DataFileError(
                     f"{path} was not written by this pipeline (attribute 'format' is "
@@ -120,6 +167,9 @@ def _open_h5(path):
                 )
             yield file
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        if refused := re.search(r"errno = (\d+)", str(error)):  # HDF5 tells it in words only
+            number = int(refused[1])
+            raise OSError(number, f"{os.strerror(number)} ({error})", str(path)) from error
         raise DataFileError(
             f"{path} is damaged or not what is expected ({error}): delete it and run again"
         ) from error
@@ -192,19 +242,30 @@ class ImageWriter:
             temporary = stack.enter_context(replacing(self.path))
             # HDF5 copes badly with a disk that fills up under it: is there room at all?
             with open(temporary, "wb") as file:
-                if hasattr(os, "posix_fallocate"):  # not on macOS
-                    os.posix_fallocate(file.fileno(), 0, size + 2**20)
-            self._file = stack.enter_context(h5py.File(temporary, "w", track_order=True))
-            self._file.attrs.update({"format": FORMAT, **self.attrs})
-            self._images = self._file.create_dataset(
-                "images", (self.n, *self.shape), np.float32, track_times=False
+                _reserve(file.fileno(), size + 2**20)
+            self._file = stack.enter_context(
+                h5py.File(temporary, "w", track_order=True, locking=False)
             )
+            self._file.attrs.update({"format": FORMAT, **self.attrs})
+            rows = max(1, min(self.n, _BLOCK_BYTES // (4 * int(np.prod(self.shape)))))
+            self._images = self._file.create_dataset(
+                "images", (self.n, *self.shape), np.float32, track_times=False,
+                chunks=(rows, *self.shape), fletcher32=True,
+            )  # fmt: skip
             self._stack = stack.pop_all()
         self._written = 0
         return self
 
     def write(self, images: np.ndarray) -> None:
-        """Append images, (b, C, H, W) float32."""
+        """Append images, (b, C, H, W) float32.
+
+        Raises
+        ------
+        ValueError
+            If an image has one value throughout, or one that is not finite: a fault before it was
+            written.
+        """
+        check_images(images, self.path, self._written)
         self._images[self._written : self._written + len(images)] = images
         self._written += len(images)
 
@@ -221,6 +282,57 @@ class ImageWriter:
             self._stack.__exit__(ValueError, error, None)
             raise error
         return self._stack.__exit__(*failure)
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Ask the system for room in a file, where it can say whether there is any."""
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno in _CANNOT_WRITE:
+            raise  # there is not
+        # Some file systems cannot say: it is a precaution.
+
+
+def check_images(images: np.ndarray, path, first_row: int = 0) -> None:
+    """Refuse images that nothing can be read from.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, C, H, W)
+    path, first_row
+        File and row of the first of them, for the message.
+
+    Raises
+    ------
+    ValueError
+        If an image has one value throughout, or one that is not finite.
+    """
+    low, high = (function(images, axis=(1, 2, 3)) for function in (np.min, np.max))
+    bad = ~(low < high) | ~np.isfinite(low) | ~np.isfinite(high)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        what = "one value throughout" if low[row] == high[row] else "a number that is not finite"
+        raise ValueError(f"{path}: image {first_row + row} holds {what} ({bad.sum()} such images)")
+
+
+def count_images(shards: list) -> list[int]:
+    """Return the number of images in each shard.
+
+    Raises
+    ------
+    DataFileError
+        If a file is missing, damaged, foreign, or no shard.
+    """
+    counts = []
+    for path in shards:
+        with _open_h5(path) as file:
+            if "images" not in file or "labels" not in file:
+                raise DataFileError(f"{path} holds no images with labels: is it a shard?")
+            counts.append(len(file["images"]))
+    return counts
 
 
 def load_images(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray], dict]:
@@ -241,19 +353,20 @@ def load_images(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray], dict]:
     Raises
     ------
     DataFileError
-        If a shard is missing, truncated, foreign, or does not fit the others.
+        If a shard is missing, damaged, foreign, or does not fit the others.
+    OSError
+        If the system does not hand a shard over.
     """
-    counts, shapes = [], []
+    counts = count_images(shards)
+    with _open_h5(shards[0]) as file:
+        shape = file["images"].shape[1:]
     for path in shards:
         with _open_h5(path) as file:
-            if "images" not in file or "labels" not in file:
-                raise DataFileError(f"{path} holds no images with labels: is it a shard?")
-            counts.append(len(file["images"]))
-            shapes.append(file["images"].shape[1:])
-    for path, shape in zip(shards, shapes, strict=True):
-        if shape != shapes[0]:
-            raise DataFileError(f"{path} has images of {shape}, {shards[0]} of {shapes[0]}")
-    images = np.empty((sum(counts), *shapes[0]), np.float32)
+            if file["images"].shape[1:] != shape:
+                raise DataFileError(
+                    f"{path} has images of {file['images'].shape[1:]}, {shards[0]} of {shape}"
+                )
+    images = np.empty((sum(counts), *shape), np.float32)
     parts, attrs, start = [], None, 0
     for path, count in zip(shards, counts, strict=True):
         with _open_h5(path) as file:

@@ -137,24 +137,20 @@ def load_normalised(shards: list, each: str) -> tuple[np.ndarray, dict[str, np.n
     Raises
     ------
     DataFileError
-        If a shard is missing or damaged, or an image holds a number that is not finite.
+        If a shard is missing or damaged, or an image has one value throughout or one that is not
+        finite.
     """
     images, labels, _ = storage.load_images(shards)
+    start = 0
+    for path, count in zip(shards, storage.count_images(shards), strict=True):
+        try:
+            storage.check_images(images[start : start + count], path)
+        except ValueError as error:
+            raise storage.DataFileError(f"{error}: delete the file and run again") from error
+        start += count
     for start in range(0, len(images), NORMALISE_ROWS):  # in place: the set is held once
         chunk = torch.from_numpy(images[start : start + NORMALISE_ROWS])
         chunk.copy_(observation.normalise(chunk, each))
-        finite = torch.isfinite(chunk).flatten(1).all(1)
-        if not finite.all():
-            row = start + int(torch.nonzero(~finite)[0])
-            for path in shards:
-                count = len(storage.load_images([path])[0])
-                if row < count:
-                    raise storage.DataFileError(
-                        f"{path}: image {row} holds a number that is not finite "
-                        f"({int((~finite).sum())} such images from there on): "
-                        "delete the file and simulate it again"
-                    )
-                row -= count
     return images, labels
 
 
