@@ -1,5 +1,6 @@
 """Files: what is written is read, and nothing half-written is taken for complete."""
 
+import binascii
 import errno
 import os
 import resource
@@ -245,6 +246,18 @@ def test_a_disk_that_fails_while_it_is_read_is_not_damage(tmp_path, monkeypatch)
     assert caught.value.errno == errno.EIO and "delete" not in str(caught.value)
 
 
+def test_a_spoilt_label_is_found(tmp_path):
+    path = tmp_path / "shard.h5"
+    _shard(path)
+    with h5py.File(path) as file:
+        place = file["labels/N"].id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[place + 8] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(storage.DataFileError, match="shard.h5 is damaged.*delete it"):
+        storage.load_images([path])
+
+
 def test_zeros_within_images_are_found(tmp_path):
     """64 KiB of zeros in the middle of a file, as a disk may leave them."""
     path = tmp_path / "shard.h5"
@@ -257,8 +270,30 @@ def test_zeros_within_images_are_found(tmp_path):
     middle = len(content) // 2
     content[middle : middle + 65536] = bytes(65536)
     path.write_bytes(content)
-    with pytest.raises(storage.DataFileError, match="shard.h5 is damaged.*delete it"):
+    with pytest.raises(storage.DataFileError, match="images 0 to 199 do not match.*delete it"):
         storage.load_images([path])
+
+
+@pytest.mark.parametrize("sizes", [[600], [1, 255, 256, 88], [300, 300], [7] * 85 + [5]])
+def test_checksums_do_not_depend_on_how_images_came(tmp_path, sizes):
+    images = np.random.default_rng(1).normal(size=(600, 1, 4, 4)).astype(np.float32)
+    path, start = tmp_path / "shard.h5", 0
+    with storage.ImageWriter(path, 600, (1, 4, 4), {}) as shard:
+        shard.labels({"N": np.arange(600)})
+        for size in sizes:
+            shard.write(images[start : start + size])
+            start += size
+    with h5py.File(path) as file:
+        blocks = [images[k : k + 256].tobytes() for k in (0, 256, 512)]
+        assert list(file["checksums"]) == [binascii.crc32(block) for block in blocks]
+    np.testing.assert_array_equal(storage.load_images([path])[0], images)
+    with h5py.File(path, "r+") as file:
+        file["images"][300, 0, 1, 1] += 1e-3
+    with pytest.raises(storage.DataFileError, match="shard.h5 .*images 256 to 511 do not match"):
+        storage.load_images([path])
+    with h5py.File(path, "r+") as file:
+        del file["checksums"]  # as older files are
+    storage.load_images([path])
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0, np.nan])

@@ -13,7 +13,7 @@ module, and nowhere else:
   what to do. Only where the content is bad it says that the file is to be deleted.
 
 HDF5's locks are not used: some file systems refuse them, and files that are written once and
-renamed need none. Images carry a checksum for each block, tables one by their compression.
+renamed need none. Images carry checksums, tables those of their compression.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ import re
 import secrets
 import socket
 import time
+import zlib
 from pathlib import Path
 
 import h5py
@@ -39,8 +40,8 @@ _CANNOT_WRITE = {
 _LEFT_BEHIND_SECONDS = 24 * 3600.0
 """Age at which a temporary file of another host is taken for left behind."""
 
-_BLOCK_BYTES = 2**20
-"""About the size of the blocks of images that have a checksum each."""
+_BLOCK = 256
+"""Images that have a checksum together."""
 
 
 class DataFileError(Exception):
@@ -247,13 +248,12 @@ class ImageWriter:
                 h5py.File(temporary, "w", track_order=True, locking=False)
             )
             self._file.attrs.update({"format": FORMAT, **self.attrs})
-            rows = max(1, min(self.n, _BLOCK_BYTES // (4 * int(np.prod(self.shape)))))
             self._images = self._file.create_dataset(
-                "images", (self.n, *self.shape), np.float32, track_times=False,
-                chunks=(rows, *self.shape), fletcher32=True,
-            )  # fmt: skip
+                "images", (self.n, *self.shape), np.float32, track_times=False
+            )
             self._stack = stack.pop_all()
         self._written = 0
+        self._checksums = _Checksums()
         return self
 
     def write(self, images: np.ndarray) -> None:
@@ -266,7 +266,9 @@ class ImageWriter:
             written.
         """
         check_images(images, self.path, self._written)
+        images = np.ascontiguousarray(images, np.float32)
         self._images[self._written : self._written + len(images)] = images
+        self._checksums.add(images)
         self._written += len(images)
 
     def labels(self, columns: dict[str, np.ndarray]) -> None:
@@ -274,14 +276,37 @@ class ImageWriter:
         for name, values in columns.items():
             if len(values) != self.n:
                 raise ValueError(f"label {name!r} has {len(values)} rows for {self.n} images")
-            self._file.create_dataset(f"labels/{name}", data=_encode(values), track_times=False)
+            self._file.create_dataset(
+                f"labels/{name}", data=_encode(values), track_times=False, fletcher32=True
+            )
 
     def __exit__(self, *failure):
         if failure[0] is None and self._written != self.n:
             error = ValueError(f"{self.path}: {self._written} of {self.n} images were written")
             self._stack.__exit__(ValueError, error, None)
             raise error
+        if failure[0] is None:
+            self._file.create_dataset(
+                "checksums", data=np.array(self._checksums.blocks, np.uint32), track_times=False
+            )
         return self._stack.__exit__(*failure)
+
+
+class _Checksums:
+    """CRC-32 of each `_BLOCK` images of a shard, however many come at a time."""
+
+    def __init__(self):
+        self.blocks: list[int] = []
+        self._room = 0  # in the last block
+
+    def add(self, images: np.ndarray) -> None:
+        while len(images):
+            if self._room == 0:
+                self.blocks.append(0)
+                self._room = _BLOCK
+            part, images = images[: self._room], images[self._room :]
+            self.blocks[-1] = zlib.crc32(part, self.blocks[-1])
+            self._room -= len(part)
 
 
 def _reserve(descriptor: int, size: int) -> None:
@@ -335,6 +360,17 @@ def count_images(shards: list) -> list[int]:
     return counts
 
 
+def _compare(images: np.ndarray, expected: np.ndarray) -> None:
+    """Raise ValueError if images are not those whose checksums a shard holds."""
+    checksums = _Checksums()
+    checksums.add(images)
+    found = np.array(checksums.blocks, np.uint32)
+    if len(found) != len(expected) or (found != expected).any():
+        block = int(np.argmax(found != expected)) if len(found) == len(expected) else 0
+        last = min((block + 1) * _BLOCK, len(images)) - 1
+        raise ValueError(f"images {block * _BLOCK} to {last} do not match their checksum")
+
+
 def load_images(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray], dict]:
     """Images and labels of a data set, read into one array.
 
@@ -371,6 +407,8 @@ def load_images(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray], dict]:
     for path, count in zip(shards, counts, strict=True):
         with _open_h5(path) as file:
             file["images"].read_direct(images, dest_sel=np.s_[start : start + count])
+            if "checksums" in file:  # older files have none
+                _compare(images[start : start + count], file["checksums"][()])
             parts.append({name: _decode(data) for name, data in file["labels"].items()})
             attrs = attrs or dict(file.attrs)
         start += count
