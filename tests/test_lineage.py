@@ -1,10 +1,15 @@
 """Chains of files: what is read from a plan and from records, and what is said of it."""
 
 import hashlib
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from lenscnn import lineage, networks, provenance, storage
 
@@ -175,3 +180,30 @@ def test_a_table_says_who_made_what_from_what(plan):
     storage.write_h5("bare.h5", {"x": np.ones(1)}, {})
     with pytest.raises(storage.DataFileError, match="bare.h5 does not say how it was made .code"):
         lineage.table([CATALOGUE, "bare.h5"])
+
+
+def test_only_a_repository_that_tracks_the_library_tells_its_commit(tmp_path):
+    """A source tree that lies in somebody else's repository has none."""
+    library = tmp_path / "vendor/src"
+    shutil.copytree(ROOT / "src", library, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "theirs.txt").write_text("theirs")
+
+    def git(*arguments):
+        who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    def version():
+        program = "from lenscnn import provenance; print(provenance.code_version())"
+        return subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(library)},
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+
+    alone = version()
+    git("init", "--quiet")
+    git("add", "theirs.txt")
+    git("commit", "--quiet", "--message", "theirs")
+    assert version() == alone and ".git." not in alone
+    git("add", "vendor")
+    git("commit", "--quiet", "--message", "vendor")
+    assert version().startswith(f"{alone}.git.")
