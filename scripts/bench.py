@@ -73,7 +73,7 @@ NETWORKS = (
 N_GPU = {"scutt": 100_000, "pearson2019": 50_000}
 REPEATS_GPU = 10  # of the machine's arithmetic, so that clocks are up and launching counts little
 
-papers = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+papers = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
 
 
 class Machine:
@@ -146,7 +146,7 @@ def all_allowed(tf32: bool):
 
 def cpu_model() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(": ")[1] for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
@@ -368,7 +368,8 @@ class Keras:
         self.peer = f"Keras {version('keras')}, TensorFlow {version('tensorflow-cpu')}"
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("bench_keras.py"))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            encoding="utf-8",
         )  # fmt: skip
 
     def run(self, **job) -> dict:

@@ -34,4 +34,4 @@ ledger = claims.ledger(registry, papers, params.tolerances, reasons, params.run[
 with replacing(job.output.csv) as path:
     ledger.to_csv(path, index=False)
 with replacing(job.output.page) as path:
-    path.write_text(page(ledger, params.readings, **params.run))
+    path.write_text(page(ledger, params.readings, **params.run), encoding="utf-8")

@@ -22,7 +22,7 @@ def trainings(folder: Path) -> dict[str, list[list[dict]]]:
     for path in sorted(folder.glob("*/history/*/*_seed*.jsonl")):
         name = f"{path.parts[-4]}/{path.parts[-2]}/{path.stem.rsplit('_seed', 1)[0]}"
         try:
-            records = [json.loads(line) for line in path.read_text().splitlines()]
+            records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
             errors = {target for one in records for target in one["validation_rmse"].keys()}
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             sys.exit(f"error: {path} is no history of a training of this version ({error})")

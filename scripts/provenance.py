@@ -25,7 +25,9 @@ def committed(path: str) -> str:
     """The commit that a file without a record was last changed in: all there is of its age."""
     git = ["git", "log", "-1", "--format=%h", "--", path]
     try:
-        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+        commit = subprocess.run(
+            git, capture_output=True, encoding="utf-8", check=True
+        ).stdout.strip()
         status = subprocess.run(["git", "status", "--porcelain", "--", path], capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         return ""
@@ -47,7 +49,7 @@ configs = arguments.configfile or [config_of(target)]
 command = ["snakemake", "-n", "--forceall", "--printshellcmds", "--configfile", *configs]
 # Up to the lenses, also where only predictions and what follows from them are here.
 command += ["--config", "predictions=computed", "--", target.as_posix()]
-plan = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+plan = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
 if plan.returncode != 0:
     sys.exit(
         f"error: the workflow cannot say what {target} is made of:\n{plan.stdout}{plan.stderr}"

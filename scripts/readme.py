@@ -48,7 +48,7 @@ def boxes(sources: dict[str, set[str]]) -> str:
 def rules() -> str:
     """Mermaid text of the graph of the rules behind ``all``."""
     command = ["snakemake", "--rulegraph", "mermaid-js", "--", "all"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     if done.returncode != 0:
         sys.exit(f"error: the workflow has no graph:\n{done.stderr}")
     return boxes(arrows(done.stdout))
@@ -64,7 +64,7 @@ def claims() -> str:
 
 def summary(page: Path) -> str:
     """What a claims page says before it comes to single claims."""
-    title, _, rest = page.read_text().partition("\n## Summary\n")
+    title, _, rest = page.read_text(encoding="utf-8").partition("\n## Summary\n")
     note = re.search(r"^\*\*.*\*\*$", title, re.M)
     heading = f"Scale `{page.parent.name}`, from [claims.md]({page})."
     parts = [heading, note and note[0], rest.partition("\n## ")[0].strip()]
@@ -85,10 +85,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("document", type=Path)
     document = parser.parse_args().document
-    text = document.read_text()
+    text = document.read_text(encoding="utf-8")
     for name, content in (("rules", rules), ("claims", claims)):
         text = fill(text, name, content(), document)
-    document.write_text(text)
+    document.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

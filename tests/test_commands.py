@@ -177,3 +177,25 @@ def test_trainings_that_cannot_be_compared_are_refused(tmp_path):
     (tmp_path / "b/scutt/history/varied/n_cnn_seed1.jsonl").write_text("{cut sho")
     code, text = script("compare_trainings", tmp_path / "a", tmp_path / "b")
     assert code == 1 and "n_cnn_seed1.jsonl is no history" in text
+
+
+def test_neither_locale_nor_notebook_reaches_a_step(tmp_path):
+    """Text is UTF-8 whatever the locale, figures go to files whatever a notebook draws on."""
+    copy = clone(tmp_path)
+    for folder in ("results/quick", "paper_figures/quick"):
+        shutil.copytree(ROOT / folder, copy / folder)
+    targets = [
+        f"paper_figures/quick/{name}" for name in ("claims.md", "claims.csv", "scutt/fig6.png")
+    ]
+    for target in targets:
+        (copy / target).unlink()
+    environment = ENVIRONMENT | {
+        "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }  # fmt: skip
+    command = ["snakemake", "--cores", "1", "--configfile", "config/quick.yaml", *RELEASED]
+    done = subprocess.run([*command, *targets], cwd=copy, env=environment, capture_output=True)
+    logs = [path.read_text(errors="replace") for path in (copy / "logs").rglob("*.log")]
+    assert done.returncode == 0, (done.stderr.decode(errors="replace"), *logs)
+    for target in targets:
+        assert (copy / target).read_bytes() == (ROOT / target).read_bytes(), target

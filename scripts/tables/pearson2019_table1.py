@@ -15,4 +15,4 @@ table = lens_table(metrics, read_registry(job.input.registry))
 with replacing(job.output.csv) as path:
     table.to_csv(path, index=False, float_format="%.7g")
 with replacing(job.output.tex) as path:
-    path.write_text(lens_latex(table, **job.params.run))
+    path.write_text(lens_latex(table, **job.params.run), encoding="utf-8")

@@ -29,4 +29,4 @@ table = pd.concat(tables, ignore_index=True)
 with replacing(job.output.csv) as path:
     table.to_csv(path, index=False, float_format="%.7g")
 with replacing(job.output.tex) as path:
-    path.write_text(skill_latex(table, **job.params.run))
+    path.write_text(skill_latex(table, **job.params.run), encoding="utf-8")

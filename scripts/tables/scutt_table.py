@@ -13,4 +13,4 @@ with replacing(job.output.csv) as path:
     table.to_csv(path, index=False, float_format="%.7g")
 with replacing(job.output.tex) as path:
     latex = performance_latex(table, job.params.seen, estimates, **job.params.run)
-    path.write_text(latex)
+    path.write_text(latex, encoding="utf-8")

@@ -43,7 +43,11 @@ def read_jobs(files, folder, logs) -> pd.DataFrame:
         record = pd.read_csv(file, sep="\t", na_values="-", quoting=3).iloc[0]
         asked = ast.literal_eval(record.get("resources", "{}"))
         log = Path(logs, place).with_suffix(".log")
-        said = _GPU_MEMORY.findall(log.read_text(errors="replace")) if log.is_file() else []
+        said = (
+            _GPU_MEMORY.findall(log.read_text(errors="replace", encoding="utf-8"))
+            if log.is_file()
+            else []
+        )
         job = dict(
             zip(JOB, (*place.parts[:2], "/".join(place.with_suffix("").parts[2:])), strict=True)
         )

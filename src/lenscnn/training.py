@@ -704,7 +704,9 @@ def _put_aside(path: Path, reason: str) -> Path:
 
 def _write_history(path: Path, records: list[dict]) -> None:
     with storage.replacing(path) as temporary:
-        temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
+        temporary.write_text(
+            "".join(json.dumps(record) + "\n" for record in records), encoding="utf-8"
+        )
 
 
 def _rmses(record: dict) -> str:

@@ -13,10 +13,26 @@ def values_of_scale(scale):
     if scale not in ("paper", "quick", "smoke"):
         return None
     folder = Path(workflow.basedir, "config")
-    values = yaml.safe_load((folder / "config.yaml").read_text())
+    values = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     if scale != "paper":
-        update_config(values, yaml.safe_load((folder / f"{scale}.yaml").read_text()))
+        update_config(
+            values,
+            yaml.safe_load((folder / f"{scale}.yaml").read_text(encoding="utf-8")),
+        )
     return values
+
+
+def keep_order(values, base):
+    """Order the keys of a config like those of another, in place; new keys come last.
+
+    An overlay that names one entry of a mapping would move it to the front, and with it panels,
+    columns, and which reading is the first.
+    """
+    known, new = [k for k in base if k in values], [k for k in values if k not in base]
+    for key in (*known, *new):
+        values[key] = values.pop(key)
+        if isinstance(values[key], dict) and isinstance(base.get(key), dict):
+            keep_order(values[key], base[key])
 
 
 def check_config(config):

@@ -25,6 +25,7 @@ os.environ.update(
 
 validate(config, "../schemas/config.schema.yaml", set_default=False)
 check_config(config)
+keep_order(config, values_of_scale("paper"))
 
 SCALE = config["scale"]
 
@@ -65,7 +66,7 @@ def code_of(script):
         if path.suffix != ".py":
             continue
         names = []
-        for node in ast.walk(ast.parse((base / path).read_text())):
+        for node in ast.walk(ast.parse((base / path).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module:
@@ -127,7 +128,7 @@ def refuse_beside_slurm_jobs():
     queue = subprocess.run(
         ["squeue", "--me", "--noheader", "--format=%i %k %Z"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     jobs = [line.split(" ", 2) for line in queue.stdout.splitlines()]
     left = [

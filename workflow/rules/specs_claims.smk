@@ -18,7 +18,9 @@ def network_and_shape(networks, network, image_shape):
 
 
 # The papers' networks, for the numbers of their parameters: smaller scales have smaller ones.
-PRINTED = yaml.safe_load(Path(workflow.basedir, "config/config.yaml").read_text())
+PRINTED = yaml.safe_load(
+    Path(workflow.basedir, "config/config.yaml").read_text(encoding="utf-8")
+)
 
 
 def claimed_runs():

@@ -145,7 +145,11 @@ def read_sed(path) -> SED:
     """
     sfh, age, Z = parse_name(path)
     try:
-        with gzip.open(path, "rt") if str(path).endswith(".gz") else open(path) as file:
+        with (
+            gzip.open(path, "rt")
+            if str(path).endswith(".gz")
+            else open(path, encoding="utf-8") as file
+        ):
             lines = [line for line in file if line.split("#")[0].strip()]
         if not lines:
             raise SEDError(f"{path} holds no spectrum: download it again")
