@@ -121,15 +121,25 @@ def refuse_beside_slurm_jobs():
     """Raise WorkflowError if an earlier run left jobs in the queue: they write the same files.
 
     The jobs of a controller that was killed run on, and its lock holds off the next one only until
-    somebody removes it.
+    somebody removes it. Without Slurm there are none; then nothing can be submitted, either.
     """
     if not shutil.which("squeue"):
+        if workflow.executor_plugin.name == "slurm":
+            raise WorkflowError(
+                "there is no Slurm here (no squeue): run on a node that submits jobs, or on this "
+                "machine alone with `snakemake --profile profiles/local`"
+            )
         return
     queue = subprocess.run(
         ["squeue", "--me", "--noheader", "--format=%i %k %Z"],
         capture_output=True,
         encoding="utf-8",
     )
+    if queue.returncode != 0:
+        raise WorkflowError(
+            f"squeue fails ({queue.stderr.strip()}), so that nobody can say whether jobs of an "
+            "earlier run are in the queue. Start again when it answers"
+        )
     jobs = [line.split(" ", 2) for line in queue.stdout.splitlines()]
     left = [
         job
