@@ -42,7 +42,7 @@ def main() -> None:
         inputs.append(arguments.n_from)
     device = devices.resolve_device(arguments.device)
     network, meta = prediction.load_network(arguments.weights, arguments.spec)
-    training.check_images(arguments.shards, arguments.images)
+    training.check_origin(arguments.shards, arguments.images)
     arrays = prediction.predict_shards(
         network,
         meta,

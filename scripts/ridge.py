@@ -29,8 +29,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     spec = arguments.spec
-    training.check_images(arguments.train, spec["images"])
-    training.check_images(arguments.test, arguments.images)
+    training.check_origin(arguments.train, spec["images"])
+    training.check_origin(arguments.test, arguments.images)
     images, labels = training.load_normalised(arguments.train, spec["normalise"])
     targets = np.column_stack(
         [training.label(labels, name, arguments.train[0]) for name in spec["targets"]]

@@ -29,7 +29,7 @@ def main() -> None:
     spec = arguments.spec
     training.check_spec(spec)
     device = devices.resolve_device(arguments.device)
-    training.check_images(arguments.shards, spec["images"])
+    training.check_origin(arguments.shards, spec["images"])
     images, labels = training.load_normalised(arguments.shards, spec["normalise"])
     columns = {
         name: training.label(labels, name, arguments.shards[0])

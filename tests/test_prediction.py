@@ -22,7 +22,7 @@ META = {
     "scaling": {"theta_E": (0.2, 3.0), "e1": (-0.5, 0.9), "e2": (-0.7, 0.4)},
     "image_shape": (1, 31, 31),
 }
-IMAGES = {"population": {"seed": 1}, "view": {"n_pix": 31}}
+IMAGES = {"population": {"seed": 1}, "view": {"n_pix": 31}, "n": 80}
 X, Y = np.meshgrid(np.arange(31) - 15.0, np.arange(31) - 15.0)
 MIRROR_MATRICES = ([[-1, 0], [0, 1]], [[1, 0], [0, -1]], [[0, 1], [1, 0]])  # x, y, diagonal
 
@@ -149,7 +149,7 @@ def trained(tmp_path_factory):
     """A folder with two shards of 40 blobs and an untrained network of one epoch."""
     folder = tmp_path_factory.mktemp("mirrors")
     images, e1, e2 = blobs(80)
-    origin = provenance.collect(IMAGES, [])
+    origin = provenance.collect({key: IMAGES[key] for key in ("population", "view")}, [])
     labels = {"theta_E": np.linspace(0.5, 2, 80), "e1": e1, "e2": e2, "index": np.arange(80)}
     for k, rows in enumerate((slice(0, 40), slice(40, 80))):
         with storage.ImageWriter(folder / f"{k}.h5", 40, (1, 31, 31), origin) as writer:

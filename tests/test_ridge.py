@@ -124,7 +124,14 @@ def test_the_script_writes_predictions_that_metrics_read(tmp_path, rng, monkeypa
     spec["images"] = seen | {"n": 90}
     out = [tmp_path / f"{name}_seed0.h5" for name in ("ridge_n", "ridge_alpha")]
     arguments = ["--train", paths["train"], "--test", paths["test_0"], paths["test_1"]]
-    arguments += ["--spec", json.dumps(spec), "--images", json.dumps(seen), "--out", *out]
+    arguments += [
+        "--spec",
+        json.dumps(spec),
+        "--images",
+        json.dumps(seen | {"n": 40}),
+        "--out",
+        *out,
+    ]
     monkeypatch.setattr(sys, "argv", ["ridge.py", *map(str, arguments)])
     runpy.run_path(str(ROOT / "scripts/ridge.py"), run_name="__main__")
     table = metrics.evaluate(out, "fixed", 5)
@@ -132,5 +139,5 @@ def test_the_script_writes_predictions_that_metrics_read(tmp_path, rng, monkeypa
     assert list(table["n"]) == [40, 40]
     assert table["correlation"][0] > 0.8
     arrays, attrs = storage.read_h5(out[1])
-    assert json.loads(attrs["spec"]) == {"training": spec, "images": seen}
+    assert json.loads(attrs["spec"]) == {"training": spec, "images": seen | {"n": 40}}
     np.testing.assert_array_equal(arrays["true"], arrays["alpha"])

@@ -48,7 +48,7 @@ SPEC = {
     "normalise": "image",
     "seed": 5,
     "autocast": "float32",
-    "images": {"population": {"seed": 1}, "view": {"n_pix": 12}, "n": 150},
+    "images": {"population": {"seed": 1}, "view": {"n_pix": 12}, "n": 60},
 }
 N_SPEC = SPEC | {"targets": ["N"], "scalars": []}
 BOTH_SPEC = SPEC | {"targets": ["alpha", "N"], "label_range": 10.0, "scalars": []}
@@ -116,7 +116,8 @@ def write_shards(folder, subsets=None, n=60, size=12, name="shard"):
     paths = [folder / f"{name}_{k}.h5" for k in range(2)]
     origin = provenance.collect({k: SPEC["images"][k] for k in ("population", "view")}, [])
     for path, rows in zip(paths, (slice(0, n // 3), slice(n // 3, n)), strict=True):
-        with storage.ImageWriter(path, len(alpha[rows]), (1, size, size), origin) as writer:
+        first = {"first_row": rows.start}
+        with storage.ImageWriter(path, len(alpha[rows]), (1, size, size), origin | first) as writer:
             writer.write(50 * images[rows] - 7)
             columns = {"alpha": alpha, "N": n_subhaloes, "subset": subset}
             writer.labels({key: values[rows] for key, values in columns.items()})
@@ -355,10 +356,18 @@ def test_a_checkpoint_that_the_disk_spoils_does_not_replace_the_last_one(tmp_pat
 
 def test_images_of_other_settings_are_not_trained_on(tmp_path):
     shards = write_shards(tmp_path)
-    training.check_images(shards, SPEC["images"])
+    training.check_origin(shards, SPEC["images"])
+    for told, message in (
+        (SPEC["images"] | {"n": 61}, "shard_1.h5: 60 images, and 61 are expected: delete"),
+        (SPEC["images"] | {"n": 20}, "shard_1.h5: 60 images, and 20 are expected: delete"),
+    ):
+        with pytest.raises(storage.DataFileError, match=message):
+            training.check_origin(shards, told)
+    with pytest.raises(storage.DataFileError, match="shard_1.h5: .* begin with row 20, and 0 is"):
+        training.check_origin(shards[::-1], SPEC["images"])
     told = SPEC["images"] | {"view": {"n_pix": 12, "noise": {"snr": 300.0}}}
     with pytest.raises(storage.DataFileError, match="shard_0.h5: .*view.noise = None.*delete"):
-        training.check_images(shards, told)
+        training.check_origin(shards, told)
     command = [
         sys.executable, str(ROOT / "scripts/train.py"), "--spec",
         json.dumps(SPEC | {"images": told}), "--shards", *map(str, shards), "--weights",
@@ -376,7 +385,7 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path):
         "import runpy, lenscnn.training as t; t.CHECKPOINT_SECONDS = 0.0; "
         f"runpy.run_path({str(ROOT / 'scripts' / 'train.py')!r}, run_name='__main__')"
     )
-    spec = SPEC | {"epochs": 40, "batch_size": 4}
+    spec = SPEC | {"epochs": 40, "batch_size": 4, "images": SPEC["images"] | {"n": 150}}
     shards = write_shards(tmp_path, n=150)
 
     def command(name):
@@ -796,6 +805,7 @@ def test_images_are_scaled_and_bad_ones_named(tmp_path, monkeypatch):
     for image, what in ((spoilt, "a number that is not finite"), (7.0, "one value throughout")):
         with h5py.File(paths[1], "r+") as file:  # as no writer of ours would
             file["images"][13] = image
+            file.pop("checksums", None)  # which would tell, too
         with pytest.raises(storage.DataFileError, match=rf"shard_1\.h5: image 13 .*{what}.*delete"):
             training.load_normalised(paths, "image")
     with pytest.raises(storage.DataFileError, match="no label 'beta'"):
@@ -825,7 +835,7 @@ def predict(folder, target, n_from, shards, out, images=SPEC["images"]):
             sys.executable, str(ROOT / "scripts" / "predict.py"),
             "--weights", str(folder / f"{target}.pt"), "--spec", json.dumps(spec),
             "--shards", *map(str, shards), "--n-from", str(n_from), "--keep", *KEPT,
-            "--images", json.dumps({k: images[k] for k in ("population", "view")}),
+            "--images", json.dumps(images),
             "--out", str(out),
             "--device", "cpu", "--threads", "1",
         ],

@@ -265,7 +265,7 @@ class ImageWriter:
             If an image has one value throughout, or one that is not finite: a fault before it was
             written.
         """
-        check_images(images, self.path, self._written)
+        check_values(images, self.path, self._written)
         images = np.ascontiguousarray(images, np.float32)
         self._images[self._written : self._written + len(images)] = images
         self._checksums.add(images)
@@ -321,7 +321,7 @@ def _reserve(descriptor: int, size: int) -> None:
         # Some file systems cannot say: it is a precaution.
 
 
-def check_images(images: np.ndarray, path, first_row: int = 0) -> None:
+def check_values(images: np.ndarray, path, first_row: int = 0) -> None:
     """Refuse images that nothing can be read from.
 
     Parameters

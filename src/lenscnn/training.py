@@ -144,7 +144,7 @@ def load_normalised(shards: list, each: str) -> tuple[np.ndarray, dict[str, np.n
     start = 0
     for path, count in zip(shards, storage.count_images(shards), strict=True):
         try:
-            storage.check_images(images[start : start + count], path)
+            storage.check_values(images[start : start + count], path)
         except ValueError as error:
             raise storage.DataFileError(f"{error}: delete the file and run again") from error
         start += count
@@ -154,7 +154,7 @@ def load_normalised(shards: list, each: str) -> tuple[np.ndarray, dict[str, np.n
     return images, labels
 
 
-def check_images(shards: list, images: dict) -> None:
+def check_origin(shards: list, images: dict) -> None:
     """Compare what shards say of their images with what is expected of them.
 
     Parameters
@@ -162,22 +162,33 @@ def check_images(shards: list, images: dict) -> None:
     shards
         Files of images.
     images
-        ``population`` and ``view`` as in the shards' specs, from the spec of a training or a
-        prediction.
+        ``population`` and ``view`` as in the shards' specs, and ``n``, the number of images; from
+        the spec of a training or a prediction.
 
     Raises
     ------
     DataFileError
-        If a shard's images were made with other settings.
+        If a shard's images were made with other settings, are not the next ones of the data set,
+        or are too many or too few.
     """
-    expected = {key: images[key] for key in ("population", "view")}
-    for path in shards:
-        made = provenance.read_hdf5(path)["spec"]
+    anew = "delete the file and run again, and they are made anew"
+    expected, row = {key: images[key] for key in ("population", "view")}, 0
+    for path, count in zip(shards, storage.count_images(shards), strict=True):
+        attrs = storage.read_attrs(path)
+        made = provenance.decode(attrs, path)["spec"]
         for key, old, new in provenance.changes(made, expected):
             raise storage.DataFileError(
-                f"{path}: its images were made with {key} = {old}, and {new} is expected: delete "
-                "the file and run again, and they are made anew"
+                f"{path}: its images were made with {key} = {old}, and {new} is expected: {anew}"
             )
+        if (first := int(attrs.get("first_row", row))) != row:
+            raise storage.DataFileError(
+                f"{path}: its images begin with row {first}, and {row} is expected: {anew}"
+            )
+        row += count
+    if row != images["n"]:
+        raise storage.DataFileError(
+            f"{', '.join(map(str, shards))}: {row} images, and {images['n']} are expected: {anew}"
+        )
 
 
 def label(labels: dict[str, np.ndarray], name: str, path) -> np.ndarray:

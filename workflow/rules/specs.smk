@@ -34,28 +34,27 @@ def architecture_of(networks, network):
 
 
 def images_of(reading, view, split):
-    """What the images of a view are made from, as their files say it."""
+    """What the images of a view are made from, as their files say it, and how many there are."""
     if reading == "pearson2019":
+        draw = PEARSON_VIEWS[view]["draw"]
         return {
-            "population": pearson_population_of(PEARSON_VIEWS[view]["draw"], split),
+            "population": pearson_population_of(draw, split),
             "view": pearson_view_of(view),
+            "n": P["draws"][draw][f"n_{split}"],
         }
     return {
         "population": population_of(reading, S["views"][view]["draw"]),
         "view": view_of(reading, view),
+        "n": sum(subset["n"] for subset in subsets_of(split)),
     }
 
 
 def training_of(reading, view, network, seed):
-    if reading == "pearson2019":
-        paper, n = P, P["draws"][PEARSON_VIEWS[view]["draw"]]["n_train"]
-    else:
-        paper, n = S, S["sets"]["n_train"]
-    images = images_of(reading, view, "train") | {"n": n}
+    paper = P if reading == "pearson2019" else S
     return {
         **architecture_of(paper["networks"], network),
         "seed": int(seed),
-        "images": images,
+        "images": images_of(reading, view, "train"),
         **{key: value for key, value in paper["training"].items() if key != "seeds"},
     }
 
