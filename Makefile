@@ -1,6 +1,7 @@
 # make          environment, then every target at smoke scale
 # make test     the tests
 # make test-slurm-full   the whole DAG, and more, on a Slurm cluster started for it (root, Debian)
+# make test-faults FAULTS=200   as many random faults in a small run, a minute or so each
 # make quick    every target at quick scale (a few hours on 2 CPU cores)
 # make paper    every target at paper scale (wants a GPU)
 # make figures  figures and tables from the predictions that are here; of one scale: SCALE=quick
@@ -20,7 +21,7 @@ SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
 RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper figures report provenance records docs test test-slurm-full format bench bench-simulation clean
+.PHONY: all smoke quick paper figures report provenance records docs test test-slurm-full test-faults format bench bench-simulation clean
 
 all: smoke
 
@@ -71,6 +72,9 @@ test: $(ENV)
 
 test-slurm-full: $(ENV)
 	SLURM_RECORD=$(CURDIR)/benchmarks/slurm_smoke.csv $(BIN)/python -m pytest -m slurm_full tests/test_slurm.py
+
+test-faults: $(ENV)
+	LENSCNN_FAULTS=$(or $(FAULTS),50) $(BIN)/python -m pytest -s tests/test_faults.py
 
 format: $(ENV)
 	$(BIN)/ruff format src scripts tests
