@@ -3,7 +3,6 @@
 import argparse
 import json
 
-import numpy as np
 import torch
 
 from lenscnn import provenance, storage
@@ -15,6 +14,7 @@ from lenscnn.progress import Progress
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--catalogue", nargs="+", required=True, help="its files, in order")
+parser.add_argument("--split", required=True, help="train or test")
 parser.add_argument("--spec", type=json.loads, required=True, help="the view, JSON")
 parser.add_argument("--rows", type=int, nargs=2, required=True, metavar=("FIRST", "END"))
 parser.add_argument("--out", required=True)
@@ -24,12 +24,11 @@ args = parser.parse_args()
 
 torch.set_num_threads(args.threads)
 device = resolve_device(args.device)
-parts = [storage.read_h5(path) for path in args.catalogue]
-population, split = json.loads(parts[0][1]["spec"]), parts[0][1]["split"]
-rows = slice(*args.rows)
-lenses = {name: np.concatenate([part[name] for part, _ in parts])[rows] for name in parts[0][0]}
+lenses, attrs = storage.read_catalogue(args.catalogue, split=args.split)
+population, rows = json.loads(attrs["spec"]), slice(*args.rows)
+lenses = {name: values[rows] for name, values in lenses.items()}
 if args.spec["light_of_mass"]:
-    lenses = realigned(population, split, lenses, args.spec["light_of_mass"])
+    lenses = realigned(population, args.split, lenses, args.spec["light_of_mass"])
 lenses["e1"], lenses["e2"] = q_phi_to_e1_e2_pearson(lenses["q"], lenses["phi"])
 
 attrs = provenance.collect(
@@ -40,7 +39,7 @@ n, n_pix = len(lenses["index"]), population["survey"]["n_pix"]
 progress = Progress(n, "images")
 with storage.ImageWriter(args.out, n, (len(args.spec["bands"]), n_pix, n_pix), attrs) as shard:
     shard.labels(lenses)
-    for images in expose_in_chunks(population, split, args.spec, lenses, device):
+    for images in expose_in_chunks(population, args.split, args.spec, lenses, device):
         shard.write(images)
         progress.add(len(images))
 report_memory(device)

@@ -12,6 +12,7 @@ from lenscnn.simulation import simulate_in_chunks
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--catalogue", required=True)
+parser.add_argument("--subsets", type=json.loads, required=True, help="of the catalogue, JSON")
 parser.add_argument("--spec", type=json.loads, required=True, help="the view, JSON")
 parser.add_argument("--rows", type=int, nargs=2, required=True, metavar=("FIRST", "END"))
 parser.add_argument("--out", required=True)
@@ -21,7 +22,7 @@ args = parser.parse_args()
 
 torch.set_num_threads(args.threads)
 device = resolve_device(args.device)
-lenses, attrs = storage.read_h5(args.catalogue)
+lenses, attrs = storage.read_catalogue([args.catalogue], subsets=provenance.canonical(args.subsets))
 population = json.loads(attrs["spec"])
 first, end = args.rows
 lenses = {name: values[first:end] for name, values in lenses.items()}

@@ -286,7 +286,20 @@ def test_labels_are_those_of_the_light_in_the_image(population, lenses, tmp_path
     light = {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0}
     for scatter in (None, light):
         spec = json.dumps(_view() | {"light_of_mass": scatter})
-        command = ["", "--catalogue", catalogue, "--spec", spec, "--rows", 1, 4, "--out", out]
+        command = [
+            "",
+            "--catalogue",
+            catalogue,
+            "--split",
+            "test",
+            "--spec",
+            spec,
+            "--rows",
+            1,
+            4,
+            "--out",
+            out,
+        ]
         monkeypatch.setattr(sys, "argv", [*map(str, command), "--device", "cpu"])
         runpy.run_path(str(ROOT / "scripts/pearson2019_images.py"))
         images, labels, _ = storage.load_images([out])

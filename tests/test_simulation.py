@@ -147,6 +147,12 @@ def test_normalise():
     assert torch.equal(by_image[0, 0], (images[0, 0] - 1) / 15) and by_image[0, 1].max() == 1
 
 
+SUBSETS = [
+    {"name": "varied", "n": 10, "alpha": None},
+    {"name": "alpha-1.6", "n": 7, "alpha": -1.6},
+]
+
+
 def _run(script, *args):
     return subprocess.run(
         [sys.executable, ROOT / "scripts" / script, *map(str, args)],
@@ -158,20 +164,24 @@ def _run(script, *args):
 @pytest.fixture
 def catalogue(tmp_path, population):
     path = tmp_path / "test.h5"
-    subsets = [
-        {"name": "varied", "n": 10, "alpha": None},
-        {"name": "alpha-1.6", "n": 7, "alpha": -1.6},
-    ]
     done = _run("population.py", "--spec", json.dumps(population(draw="varied")),
-                "--subsets", json.dumps(subsets), "--out", path)  # fmt: skip
+                "--subsets", json.dumps(SUBSETS), "--out", path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return path
 
 
 def _simulate(catalogue, view, out, first, end, threads=1, device="cpu"):
     return _run("simulate.py", "--catalogue", catalogue, "--spec", json.dumps(view),
+                "--subsets", json.dumps(SUBSETS),
                 "--rows", first, end, "--out", out, "--device", device,
                 "--threads", threads)  # fmt: skip
+
+
+def test_a_catalogue_of_another_split_is_refused(tmp_path, catalogue, view, monkeypatch):
+    monkeypatch.setitem(globals(), "SUBSETS", SUBSETS[:1])
+    done = _simulate(catalogue, view("varied"), tmp_path / "s.h5", 0, 3)
+    assert done.returncode != 0 and not (tmp_path / "s.h5").exists()
+    assert f"{catalogue} is of another data set: subsets is " in done.stderr
 
 
 def test_shards_and_cores_change_nothing(tmp_path, catalogue, view):

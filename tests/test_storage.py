@@ -56,6 +56,26 @@ def test_shards_join_in_order(tmp_path):
     assert set(labels["subset"]) == {"varied"} and attrs["unit"] == "electrons"
 
 
+def test_a_catalogue_is_made_of_its_own_files_in_order(tmp_path):
+    spec = {"spec": "{}", "split": "train"}
+    for name, start, attrs in (
+        ("0", 0, spec), ("1", 3, spec), ("other", 3, spec | {"spec": '{"seed": 2}'}),
+        ("test", 3, spec | {"split": "test"}),
+    ):  # fmt: skip
+        storage.write_h5(tmp_path / name, {"index": start + np.arange(3)}, attrs)
+    paths = {path.name: path for path in tmp_path.iterdir()}
+    columns, attrs = storage.read_catalogue([paths["0"], paths["1"]], split="train")
+    assert list(columns["index"]) == [0, 1, 2, 3, 4, 5] and attrs["split"] == "train"
+    for names, message in (
+        (("0", "test"), "test is of another data set: split is test, and train is expected"),
+        (("0", "other"), "other is of another data set: spec is"),
+        (("1", "0"), "1 does not hold the lenses from 0 on: delete"),
+        (("0", "0"), "0 does not hold the lenses from 3 on: delete"),
+    ):
+        with pytest.raises(storage.DataFileError, match=message):
+            storage.read_catalogue([paths[name] for name in names], split="train")
+
+
 def test_chosen_columns_of_several_files_join(tmp_path):
     for k in (0, 1):
         arrays = {"x": np.arange(3.0) + 10 * k, "unused": np.zeros(3)}

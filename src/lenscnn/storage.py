@@ -190,6 +190,48 @@ def read_h5(path) -> tuple[dict[str, np.ndarray], dict]:
         return {name: _decode(dataset) for name, dataset in file.items()}, dict(file.attrs)
 
 
+def read_catalogue(paths: list, **expected) -> tuple[dict[str, np.ndarray], dict]:
+    """Read a catalogue of lenses from its files and check that they are its files, in order.
+
+    Parameters
+    ----------
+    paths
+        Files made by `write_h5`; if there are several, ``index`` counts lenses from 0.
+    **expected
+        Attributes that each file must have.
+
+    Returns
+    -------
+    columns : dict of ndarray, shape (n,)
+    attrs : dict
+        Of the first file.
+
+    Raises
+    ------
+    DataFileError
+        As `read_h5`, or if a file has other attributes, was made from another spec than the first,
+        or does not hold the next lenses.
+    """
+    parts, attrs = [], None
+    for path in paths:
+        columns, found = read_h5(path)
+        attrs = attrs or found
+        for name, value in (*expected.items(), ("spec", attrs.get("spec"))):
+            if found.get(name) != value:
+                raise DataFileError(
+                    f"{path} is of another data set: {name} is {found.get(name)}, and {value} is "
+                    "expected: delete the file and run again, and it is made anew"
+                )
+        start = sum(len(part["index"]) for part in parts)
+        if len(paths) > 1 and columns["index"][0] != start:
+            raise DataFileError(
+                f"{path} does not hold the lenses from {start} on: delete the file and run again, "
+                "and it is made anew"
+            )
+        parts.append(columns)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, attrs
+
+
 def read_attrs(path) -> dict:
     """Attributes of a file of arrays or of images.
 

@@ -102,8 +102,8 @@ if config["predictions"] == "computed":
             spec=pearson_view_spec,
             rows=pearson_rows_of_view,
         shell:
-            "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
-            " --rows {params.rows} --out {output} --device {resources.device} --threads {threads} > {log} 2>&1"
+            "python {input.code[0]} --catalogue {input.catalogue} --split {wildcards.split}"
+            " --spec {params.spec:q} --rows {params.rows} --out {output} --device {resources.device} --threads {threads} > {log} 2>&1"
 
     # Lens light is fitted on a CPU: the GPU is left to others.
     use rule pearson2019_images as pearson2019_fitted_images with:
@@ -221,8 +221,8 @@ rule pearson2019_examples:
         spec=pearson_view_spec,
         n=PEARSON_EXAMPLES,
     shell:
-        "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
-        " --rows 0 {params.n} --out {output} --device cpu > {log} 2>&1"
+        "python {input.code[0]} --catalogue {input.catalogue} --split test"
+        " --spec {params.spec:q} --rows 0 {params.n} --out {output} --device cpu > {log} 2>&1"
 
 
 rule pearson2019_fig4:
