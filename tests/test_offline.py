@@ -276,3 +276,15 @@ def test_unknown_slices_are_refused(tmp_path):
     assert refused.returncode == 2
     assert "no slice 'pearson2019/vis_fitted'" in refused.stdout
     assert " pearson2019/vis_removed " in refused.stdout
+
+
+@pytest.mark.parametrize("written", ["mine", '"mine"', "'mine' # of my own"])
+def test_the_name_of_a_scale_may_be_quoted(tmp_path, written):
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(f"scale: {written}\n")
+    script = f"source {ROOT}/scripts/offline/common.sh; echo $SCALE"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env=os.environ | {"CONFIG": str(overlay)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "mine", done.stderr

@@ -1,7 +1,7 @@
 # What the scripts beside this file share. To be sourced in the root of the checkout.
 
 # The scale that the config asks for: the folder under results/, benchmarks/ and logs/.
-SCALE=$(awk '/^scale:/ {name = $2} END {print name}' config/config.yaml ${CONFIG:+"$CONFIG"})
+SCALE=$(awk '/^scale:/ {gsub(/["\x27]/, "", $2); name = $2} END {print name}' config/config.yaml ${CONFIG:+"$CONFIG"})
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
