@@ -14,6 +14,8 @@ EXPECTED = {
     "training": {
         "epochs": 20,
         "learning_rate_decay": "none",
+        "autocast": "bfloat16",
+        "patience": None,
         "images": {"population": {"seed": 1, "criteria": {"field": 1, "snr": 20.0}}},
     },
     "images": {"population": {"criteria": {"field": 1}}, "view": {"n_pix": 57}},
@@ -32,6 +34,7 @@ def predictions(path, **spec):
         ({"training": {"epochs": 19}}, "epochs is 19 there, 20 in the config"),
         ({"training": {"epochs": 20, "dropped": 3}}, None),  # a key that is no more
         ({"training": {"epochs": 20}}, None),  # before rates could decay, and fields be wide
+        ({"training": {"epochs": 20, "autocast": "tf32", "patience": 3}}, None),
         ({"images": {"view": {"n_pix": 50}}}, "test view.n_pix is 50 there, 57 in the config"),
     ],
 )

@@ -15,12 +15,18 @@ DEFAULTS_OF_OLD_FILES = {
 """What older predictions were made with, by key of the training spec, where it is younger."""
 
 
+FREE = ("autocast", "patience")
+"""Settings of a training that may differ from the config's: its precision, which moves errors less
+than another seed does (benchmarks/README.md, Less precision), and when it stops for want of
+progress. They decide what a training costs, not what it is of; provenance tells them."""
+
+
 def check_predictions(path, expected: dict) -> None:
     """Compare what a predictions file was made with and what the config asks for.
 
     A setting that the file does not know counts as its value in `DEFAULTS_OF_OLD_FILES`, or as the
-    same; one that the config no longer has counts for nothing. Older files do not say which test
-    images they are of.
+    same; one that the config no longer has, and those in `FREE`, count for nothing. Older files do
+    not say which test images they are of.
 
     Parameters
     ----------
@@ -41,7 +47,7 @@ def check_predictions(path, expected: dict) -> None:
         for key, old, new in provenance.changes(made.get(part, {}), expected[part]):
             if old is None:
                 old = DEFAULTS_OF_OLD_FILES.get(f"{prefix}{key}", new)
-            if new is not None and old != new:
+            if new is not None and old != new and key not in FREE:
                 raise storage.DataFileError(
                     f"{path} was made with other settings: {of}{key} is {old} there, {new} in the "
                     "config. Restore them, delete the file, or run with predictions=computed"
