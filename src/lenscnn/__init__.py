@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -29,12 +28,12 @@ def _compiled_folder() -> Path | None:
     """
     name = f"numba-{source_digest()}"
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    if chosen and Path(chosen).name == name:
-        return Path(chosen)  # from the process that started this one
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    if chosen and Path(chosen).name == name:  # from the process that started this one
+        chosen = Path(chosen).parent
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     own = f"lenscnn-{os.getuid()}" if hasattr(os, "getuid") else "lenscnn"
     parents = [chosen] if chosen else [Path(__file__).parent / "__pycache__"]
-    for parent in (*parents, home / "lenscnn", Path(tempfile.gettempdir()) / own):
+    for parent in (*parents, Path(home, "lenscnn"), Path(tempfile.gettempdir(), own)):
         folder = Path(parent) / name
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -44,22 +43,24 @@ def _compiled_folder() -> Path | None:
     return None
 
 
-def _drop_if_damaged(folder: Path) -> None:
-    """Delete compiled loops if a file of theirs is incomplete, as when a node died writing it.
+def _drop_damaged(folder: Path) -> None:
+    """Delete files of compiled loops that are incomplete, as when a node died writing one.
 
-    Each file is a pickle, which begins and ends with marks of its own.
+    Each file is a pickle, which begins and ends with marks of its own; Numba compiles again what
+    it does not find. Other processes may do the same at the same time.
     """
-    for path in folder.rglob("*.nb[ci]"):
-        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
-            first = file.read(1)
-            file.seek(-1 if first else 0, os.SEEK_END)
-            if (first, file.read(1)) != (b"\x80", b"."):
-                print(f"{path} is damaged: all in {folder} is compiled again", file=sys.stderr)
-                shutil.rmtree(folder, ignore_errors=True)
-                return
+    with contextlib.suppress(OSError):
+        for path in list(folder.rglob("*.nb[ci]")):
+            with open(path, "rb") as file:
+                first = file.read(1)
+                file.seek(-1 if first else 0, os.SEEK_END)
+                damaged = (first, file.read(1)) != (b"\x80", b".")
+            if damaged:
+                print(f"{path} is damaged: it is compiled again", file=sys.stderr)
+                path.unlink(missing_ok=True)
 
 
 # Before Numba is imported, that is before any module of this package.
 if _folder := _compiled_folder():
-    _drop_if_damaged(_folder)
+    _drop_damaged(_folder)
     os.environ["NUMBA_CACHE_DIR"] = str(_folder)

@@ -91,7 +91,13 @@ def decode(stored: dict, path) -> dict:
     """
     if missing := [key for key in _RECORD if key not in stored]:
         raise DataFileError(f"{path} does not say how it was made ({', '.join(missing)} missing)")
-    decoded = {key: json.loads(stored[key]) for key in ("spec", "inputs", "libraries")}
+    try:
+        decoded = {key: json.loads(stored[key]) for key in ("spec", "inputs", "libraries")}
+    except ValueError as error:
+        raise DataFileError(
+            f"{path} is damaged: what it says of how it was made cannot be read ({error}); delete "
+            "it and run again"
+        ) from None
     return {key: stored[key] for key in _RECORD} | decoded
 
 

@@ -595,7 +595,7 @@ def _learning_rate(spec: dict, step: int, steps_per_epoch: int) -> float:
         return spec["learning_rate"] * (1 + math.cos(math.pi * epochs_done / spec["epochs"])) / 2
     if spec["learning_rate_decay"] == "linear":
         rising = WARMUP * n
-        return spec["learning_rate"] * min((step + 1) / rising, (n - step) / (n - rising))
+        return spec["learning_rate"] * min(1, (step + 1) / rising, (n - step) / (n - rising))
     return spec["learning_rate"]
 
 
