@@ -16,6 +16,7 @@ from lenscnn.products import Products, catalogue
 
 ROOT = Path(__file__).parents[1]
 MADE_WITH = {"training": {"epochs": 1}, "images": {}}
+EXPECTED = MADE_WITH | {"n_from": "none", "target": "e2 theta_E e1"}
 SCRIPT = ROOT / "scripts" / "lens_metrics.py"
 
 
@@ -309,7 +310,7 @@ def test_script_writes_both_tables(tmp_path):
         input=SimpleNamespace(predictions=[path]),
         output=SimpleNamespace(overall=tmp_path / "overall.csv", binned=tmp_path / "binned.csv"),
         params=SimpleNamespace(
-            bootstrap=5, bins={"snr": [20, 100, np.inf]}, made_with=[json.dumps(MADE_WITH)]
+            bootstrap=5, bins={"snr": [20, 100, np.inf]}, made_with=[json.dumps(EXPECTED)]
         ),
         wildcards=SimpleNamespace(view="euclid"),
     )

@@ -19,12 +19,26 @@ EXPECTED = {
         "images": {"population": {"seed": 1, "criteria": {"field": 1, "snr": 20.0}}},
     },
     "images": {"population": {"criteria": {"field": 1}}, "view": {"n_pix": 57}},
+    "n_from": "none",
+    "target": "N",
 }
 
 
 def predictions(path, **spec):
-    storage.write_h5(path, {"x": np.arange(3)}, provenance.collect(spec, []))
+    target = {"target": spec.pop("target", "N")}
+    storage.write_h5(path, {"x": np.arange(3)}, provenance.collect(spec, []) | target)
     return path
+
+
+@pytest.mark.parametrize("change", [{"n_from": "truth"}, {"target": "alpha"}])
+def test_another_estimate_is_refused(tmp_path, change):
+    """Of the same network: with the true N, or by the same ridge regression of alpha."""
+    path = predictions(tmp_path / "p.h5", **EXPECTED | change)
+    ((key, value),) = change.items()
+    with pytest.raises(
+        storage.DataFileError, match=f"p.h5 is another estimate: its {key} is {value}"
+    ):
+        check_predictions(path, EXPECTED)
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,10 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
         "metrics.py",
         input=SimpleNamespace(predictions=paths),
         output=[measured],
-        params=SimpleNamespace(bootstrap=5, made_with=[json.dumps(made)] * 2),
+        params=SimpleNamespace(
+            bootstrap=5,
+            made_with=[json.dumps(made | {"n_from": "none", "target": t}) for t in ("N", "alpha")],
+        ),
         wildcards=SimpleNamespace(view="fixed"),
     )
     origin = {"reading": "scutt", "scale": "smoke"}

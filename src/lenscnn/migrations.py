@@ -33,16 +33,24 @@ def check_predictions(path, expected: dict) -> None:
     path
         The file.
     expected
-        ``training`` and ``images`` (of the test set) as in the spec of the file's provenance.
+        ``training``, ``images`` (of the test set) and ``n_from`` (where N came from) as in the spec
+        of the file's provenance, and ``target``, the file's attribute.
 
     Raises
     ------
     DataFileError
         If the file was made with other settings, has no record of them, or cannot be read.
     """
-    made = provenance.read_hdf5(path)["spec"]
+    attrs = storage.read_attrs(path)
+    made = provenance.decode(attrs, path)["spec"]
     if "training" not in made:
         raise storage.DataFileError(f"{path} does not say which network made it")
+    for key, found in (("target", attrs.get("target")), ("n_from", made.get("n_from"))):
+        if found is not None and found != expected[key]:
+            raise storage.DataFileError(
+                f"{path} is another estimate: its {key} is {found}, and {expected[key]} is "
+                "expected. Restore it, delete the file, or run with predictions=computed"
+            )
     for part, prefix, of in (("training", "", ""), ("images", "images.", "test ")):
         for key, old, new in provenance.changes(made.get(part, {}), expected[part]):
             if old is None:

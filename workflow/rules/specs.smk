@@ -103,9 +103,17 @@ def made_with(reading, path):
     wildcards = SimpleNamespace(
         reading=reading, view=path.parent.name, estimate=estimate, seed=seed
     )
+    training = json.loads(estimate_spec(wildcards))
+    targets = [RIDGE[estimate]] if estimate in RIDGE else training["targets"]
+    if estimate in RIDGE or not uses_predicted_n(wildcards):
+        n_from = "truth" if estimate.endswith("_true_n") else "none"
+    else:
+        n_from = f"n_cnn_seed{seed}.h5"
     return {
-        "training": json.loads(estimate_spec(wildcards)),
+        "training": training,
         "images": json.loads(test_images_spec(wildcards)),
+        "target": " ".join(targets),
+        "n_from": n_from,
     }
 
 
