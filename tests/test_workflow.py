@@ -323,7 +323,9 @@ def test_each_reading_of_scutt_has_its_noise():
             f"results/smoke/{reading}/{name}"
             for name in ("images/lowres/test/shard_0.h5", "weights/lowres/n_cnn_seed0.pt")
         )
-        text = snakemake("-n", "-p", "--configfile", "config/smoke.yaml", "--", shard, weights)
+        text = snakemake(
+            "-n", "-p", "--forceall", "--configfile", "config/smoke.yaml", "--", shard, weights
+        )
         told = re.findall(r"scripts/(\w+)\.py .*--spec '({.*?})' ", text)
         views = [json.loads(spec) for script, spec in told if script == "simulate"]
         views += [json.loads(spec)["images"]["view"] for script, spec in told if script == "train"]
