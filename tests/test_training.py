@@ -588,48 +588,59 @@ def test_a_mirrored_training_knows_orientations_it_was_never_shown(tmp_path):
     assert errors[True] < errors[False] / 2
 
 
-def test_the_learning_rate_follows_a_cosine(tmp_path):
-    spec = SPEC | {"epochs": 4, "learning_rate": 2e-3, "learning_rate_decay": "cosine"}
-    reference = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=2e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(reference, T_max=4)
-    expected = []
-    for _ in range(4):
-        expected.append(reference.param_groups[0]["lr"])
-        reference.step()
-        schedule.step()
+def rates_taken(folder, spec):
+    """The learning rate of every step of a training, and those in its history."""
     taken = []
     hook = register_optimizer_step_pre_hook(
         lambda optimizer, *_: taken.append(optimizer.param_groups[0]["lr"])
     )
-    history = train(tmp_path, spec).history
+    trained = train(folder, spec)
     hook.remove()
-    np.testing.assert_allclose([record["learning_rate"] for record in history], expected)
+    return taken, column(trained, "learning_rate")
+
+
+def rates_of(make_schedule, n):
+    """The first `n` rates of one of torch's schedules, from 2e-3 on."""
+    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=2e-3)
+    schedule, rates = make_schedule(optimizer), []
+    for _ in range(n):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return rates
+
+
+def test_the_learning_rate_follows_a_cosine(tmp_path):
+    spec = SPEC | {"epochs": 4, "learning_rate": 2e-3, "learning_rate_decay": "cosine"}
+    expected = rates_of(lambda opt: torch.optim.lr_scheduler.CosineAnnealingLR(opt, T_max=4), 4)
+    taken, in_history = rates_taken(tmp_path, spec)
+    np.testing.assert_allclose(in_history, expected)
     np.testing.assert_allclose(taken, np.repeat(expected, len(taken) // 4))
 
 
 def test_a_linear_rate_rises_over_a_tenth_of_the_steps_and_falls_to_zero(tmp_path):
     # 120 rows to train on: 8 steps an epoch, 80 in all; torch's own schedules are the reference.
+    def rise_and_fall(optimizer):
+        rise, fall = (
+            torch.optim.lr_scheduler.LinearLR(optimizer, start, end, total_iters=n)
+            for start, end, n in ((1 / 8, 1.0, 7), (1.0, 1 / 72, 71))
+        )
+        return torch.optim.lr_scheduler.SequentialLR(optimizer, [rise, fall], milestones=[8])
+
     spec = SPEC | {"epochs": 10, "learning_rate": 2e-3, "learning_rate_decay": "linear"}
-    reference = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=2e-3)
-    rise, fall = (
-        torch.optim.lr_scheduler.LinearLR(reference, start, end, total_iters=n)
-        for start, end, n in ((1 / 8, 1.0, 7), (1.0, 1 / 72, 71))
-    )
-    schedule = torch.optim.lr_scheduler.SequentialLR(reference, [rise, fall], milestones=[8])
-    expected = []
-    for _ in range(80):
-        expected.append(reference.param_groups[0]["lr"])
-        reference.step()
-        schedule.step()
-    taken = []
-    hook = register_optimizer_step_pre_hook(
-        lambda optimizer, *_: taken.append(optimizer.param_groups[0]["lr"])
-    )
-    history = train(tmp_path, spec).history
-    hook.remove()
+    expected = rates_of(rise_and_fall, 80)
+    taken, in_history = rates_taken(tmp_path, spec)
     np.testing.assert_allclose(taken, expected)
     assert max(taken) == pytest.approx(2e-3)
-    np.testing.assert_allclose([record["learning_rate"] for record in history], expected[::8])
+    np.testing.assert_allclose(in_history, expected[::8])
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_a_linear_rate_never_exceeds_the_largest(tmp_path, epochs):
+    """Where the rise ends between two steps."""
+    spec = SPEC | {"epochs": epochs, "batch_size": 40, "learning_rate_decay": "linear"}
+    taken, _ = rates_taken(tmp_path, spec)
+    assert len(taken) == 3 * epochs and 0 < min(taken) and max(taken) <= SPEC["learning_rate"]
 
 
 def test_a_training_stops_where_validation_has_stopped_falling(tmp_path, monkeypatch):
@@ -806,7 +817,8 @@ def test_images_are_scaled_and_bad_ones_named(tmp_path, monkeypatch):
         with h5py.File(paths[1], "r+") as file:  # as no writer of ours would
             file["images"][13] = image
             file.pop("checksums", None)  # which would tell, too
-        with pytest.raises(storage.DataFileError, match=rf"shard_1\.h5: image 13 .*{what}.*delete"):
+        named = rf"shard_1\.h5 .*image 13 .*{what}.*delete"
+        with pytest.raises(storage.DataFileError, match=named):
             training.load_normalised(paths, "image")
     with pytest.raises(storage.DataFileError, match="no label 'beta'"):
         training.label(labels, "beta", paths[0])

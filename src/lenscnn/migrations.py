@@ -21,6 +21,10 @@ than another seed does (benchmarks/README.md, Less precision), and when it stops
 progress. They decide what a training costs, not what it is of; provenance tells them."""
 
 
+class OtherSettingsError(storage.DataFileError):
+    """Predictions were made with other settings than the config's; the message names the first."""
+
+
 def check_predictions(path, expected: dict) -> None:
     """Compare what a predictions file was made with and what the config asks for.
 
@@ -38,8 +42,10 @@ def check_predictions(path, expected: dict) -> None:
 
     Raises
     ------
+    OtherSettingsError
+        If the file was made with other settings, or is another estimate.
     DataFileError
-        If the file was made with other settings, has no record of them, or cannot be read.
+        If it has no record of them, or cannot be read.
     """
     attrs = storage.read_attrs(path)
     made = provenance.decode(attrs, path)["spec"]
@@ -47,7 +53,7 @@ def check_predictions(path, expected: dict) -> None:
         raise storage.DataFileError(f"{path} does not say which network made it")
     for key, found in (("target", attrs.get("target")), ("n_from", made.get("n_from"))):
         if found is not None and found != expected[key]:
-            raise storage.DataFileError(
+            raise OtherSettingsError(
                 f"{path} is another estimate: its {key} is {found}, and {expected[key]} is "
                 "expected. Restore it, delete the file, or run with predictions=computed"
             )
@@ -56,7 +62,7 @@ def check_predictions(path, expected: dict) -> None:
             if old is None:
                 old = DEFAULTS_OF_OLD_FILES.get(f"{prefix}{key}", new)
             if new is not None and old != new and key not in FREE:
-                raise storage.DataFileError(
+                raise OtherSettingsError(
                     f"{path} was made with other settings: {of}{key} is {old} there, {new} in the "
                     "config. Restore them, delete the file, or run with predictions=computed"
                 )

@@ -307,7 +307,10 @@ class ImageWriter:
             If an image has one value throughout, or one that is not finite: a fault before it was
             written.
         """
-        check_values(images, self.path, self._written)
+        try:
+            _check_values(images, self._written)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from None
         images = np.ascontiguousarray(images, np.float32)
         self._images[self._written : self._written + len(images)] = images
         self._checksums.add(images)
@@ -363,43 +366,35 @@ def _reserve(descriptor: int, size: int) -> None:
         # Some file systems cannot say: it is a precaution.
 
 
-def check_values(images: np.ndarray, path, first_row: int = 0) -> None:
-    """Refuse images that nothing can be read from.
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, C, H, W)
-    path, first_row
-        File and row of the first of them, for the message.
-
-    Raises
-    ------
-    ValueError
-        If an image has one value throughout, or one that is not finite.
-    """
+def _check_values(images: np.ndarray, first_row: int = 0) -> None:
+    """Raise ValueError if an image has one value throughout, or one that is not finite."""
     low, high = (function(images, axis=(1, 2, 3)) for function in (np.min, np.max))
     bad = ~(low < high) | ~np.isfinite(low) | ~np.isfinite(high)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         what = "one value throughout" if low[row] == high[row] else "a number that is not finite"
-        raise ValueError(f"{path}: image {first_row + row} holds {what} ({bad.sum()} such images)")
+        raise ValueError(f"image {first_row + row} holds {what} ({bad.sum()} such images)")
 
 
-def count_images(shards: list) -> list[int]:
-    """Return the number of images in each shard.
+def shapes(shards: list) -> list[tuple[int, int, int, int]]:
+    """Return the shape (n, C, H, W) of the images in each shard.
 
     Raises
     ------
     DataFileError
-        If a file is missing, damaged, foreign, or no shard.
+        If a file is missing, damaged, foreign, no shard, or has images of another shape.
     """
-    counts = []
+    found = []
     for path in shards:
         with _open_h5(path) as file:
             if "images" not in file or "labels" not in file:
                 raise DataFileError(f"{path} holds no images with labels: is it a shard?")
-            counts.append(len(file["images"]))
-    return counts
+            found.append(file["images"].shape)
+        if found[-1][1:] != found[0][1:]:
+            raise DataFileError(
+                f"{path} has images of {found[-1][1:]}, {shards[0]} of {found[0][1:]}"
+            )
+    return found
 
 
 def _compare(images: np.ndarray, expected: np.ndarray) -> None:
@@ -431,26 +426,22 @@ def load_images(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray], dict]:
     Raises
     ------
     DataFileError
-        If a shard is missing, damaged, foreign, or does not fit the others.
+        If a shard is missing, damaged, foreign, or does not fit the others, or if an image has one
+        value throughout or one that is not finite.
     OSError
         If the system does not hand a shard over.
     """
-    counts = count_images(shards)
-    with _open_h5(shards[0]) as file:
-        shape = file["images"].shape[1:]
-    for path in shards:
-        with _open_h5(path) as file:
-            if file["images"].shape[1:] != shape:
-                raise DataFileError(
-                    f"{path} has images of {file['images'].shape[1:]}, {shards[0]} of {shape}"
-                )
-    images = np.empty((sum(counts), *shape), np.float32)
+    sizes = shapes(shards)
+    counts = [size[0] for size in sizes]
+    images = np.empty((sum(counts), *sizes[0][1:]), np.float32)
     parts, attrs, start = [], None, 0
     for path, count in zip(shards, counts, strict=True):
         with _open_h5(path) as file:
-            file["images"].read_direct(images, dest_sel=np.s_[start : start + count])
+            rows = np.s_[start : start + count]
+            file["images"].read_direct(images, dest_sel=rows)
             if "checksums" in file:  # older files have none
-                _compare(images[start : start + count], file["checksums"][()])
+                _compare(images[rows], file["checksums"][()])
+            _check_values(images[rows])
             parts.append({name: _decode(data) for name, data in file["labels"].items()})
             attrs = attrs or dict(file.attrs)
         start += count

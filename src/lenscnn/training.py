@@ -46,6 +46,7 @@ smallest validation loss.
 
 import contextlib
 import hashlib
+import itertools
 import json
 import math
 import sys
@@ -137,17 +138,9 @@ def load_normalised(shards: list, each: str) -> tuple[np.ndarray, dict[str, np.n
     Raises
     ------
     DataFileError
-        If a shard is missing or damaged, or an image has one value throughout or one that is not
-        finite.
+        As `storage.load_images`.
     """
     images, labels, _ = storage.load_images(shards)
-    start = 0
-    for path, count in zip(shards, storage.count_images(shards), strict=True):
-        try:
-            storage.check_values(images[start : start + count], path)
-        except ValueError as error:
-            raise storage.DataFileError(f"{error}: delete the file and run again") from error
-        start += count
     for start in range(0, len(images), NORMALISE_ROWS):  # in place: the set is held once
         chunk = torch.from_numpy(images[start : start + NORMALISE_ROWS])
         chunk.copy_(observation.normalise(chunk, each))
@@ -173,7 +166,7 @@ def check_origin(shards: list, images: dict) -> None:
     """
     anew = "delete the file and run again, and they are made anew"
     expected, row = {key: images[key] for key in ("population", "view")}, 0
-    for path, count in zip(shards, storage.count_images(shards), strict=True):
+    for path, (count, *_) in zip(shards, storage.shapes(shards), strict=True):
         attrs = storage.read_attrs(path)
         made = provenance.decode(attrs, path)["spec"]
         for key, old, new in provenance.changes(made, expected):
@@ -707,10 +700,10 @@ def _read_checkpoint(path: Path, identity: dict, log: Callable[[str], None]) -> 
 
 def _put_aside(path: Path, reason: str) -> Path:
     """Rename a checkpoint so that its name gives the reason; never over one put aside before."""
-    names = (f"{path.name}.{reason}{number}" for number in ("", *(f".{k}" for k in range(2, 1000))))
-    aside = next(p for p in map(path.with_name, names) if not p.exists())
-    path.rename(aside)
-    return aside
+    for k in itertools.count(1):
+        aside = path.with_name(f"{path.name}.{reason}.{k}")
+        if not aside.exists():
+            return path.rename(aside)
 
 
 def _write_history(path: Path, records: list[dict]) -> None:

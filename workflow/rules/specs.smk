@@ -105,15 +105,12 @@ def made_with(reading, path):
     )
     training = json.loads(estimate_spec(wildcards))
     targets = [RIDGE[estimate]] if estimate in RIDGE else training["targets"]
-    if estimate in RIDGE or not uses_predicted_n(wildcards):
-        n_from = "truth" if estimate.endswith("_true_n") else "none"
-    else:
-        n_from = f"n_cnn_seed{seed}.h5"
+    n_from = source_of_n(wildcards)
     return {
         "training": training,
         "images": json.loads(test_images_spec(wildcards)),
         "target": " ".join(targets),
-        "n_from": n_from,
+        "n_from": f"n_cnn_seed{seed}.h5" if n_from == "n_cnn" else n_from,
     }
 
 
@@ -125,27 +122,28 @@ def settings_of_predictions(reading):
     ]
 
 
-def uses_predicted_n(wildcards):
-    return (
-        wildcards.reading != "pearson2019"
-        and "N" in S["networks"][network_of_estimate(wildcards.estimate)]["scalars"]
-        and not wildcards.estimate.endswith("_true_n")
-    )
+def source_of_n(wildcards):
+    """Where the network of an estimate has N from: truth, n_cnn, or none if it takes no N."""
+    if wildcards.reading == "pearson2019" or wildcards.estimate in RIDGE:
+        return "none"
+    network = S["networks"][network_of_estimate(wildcards.estimate)]
+    if "N" not in network["scalars"]:
+        return "none"
+    return "truth" if wildcards.estimate.endswith("_true_n") else "n_cnn"
 
 
 def inputs_of_estimate(wildcards):
     folder, seed = f"<results>/{wildcards.reading}", wildcards.seed
     view, network = trained_on(wildcards)
     inputs = {"weights": f"{folder}/weights/{view}/{network}_seed{seed}.pt"}
-    if uses_predicted_n(wildcards):
+    if source_of_n(wildcards) == "n_cnn":
         inputs["n"] = f"{folder}/predictions/{wildcards.view}/n_cnn_seed{seed}.h5"
     return inputs
 
 
 def n_of_estimate(wildcards, input):
-    if uses_predicted_n(wildcards):
-        return input.n
-    return "truth" if wildcards.estimate.endswith("_true_n") else "none"
+    source = source_of_n(wildcards)
+    return input.n if source == "n_cnn" else source
 
 
 def labels_kept(wildcards):

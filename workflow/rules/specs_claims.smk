@@ -1,8 +1,7 @@
 # What the claims ledger is told of the runs. Nothing here is a rule.
 import yaml
 
-from lenscnn.migrations import check_predictions
-from lenscnn.provenance import read_hdf5
+from lenscnn.migrations import OtherSettingsError, check_predictions
 from lenscnn.storage import DataFileError
 
 # What else a view or sample of pearson2019 is, read literally: dark current, population.
@@ -121,13 +120,11 @@ def check_released():
             if not os.path.isfile(path):
                 continue
             try:
-                read_hdf5(path)
+                check_predictions(path, made_with(reading, path))
+            except OtherSettingsError as error:
+                raise WorkflowError(str(error)) from None
             except DataFileError:
                 continue  # what draws it says what is wrong
-            try:
-                check_predictions(path, made_with(reading, path))
-            except DataFileError as error:
-                raise WorkflowError(str(error)) from None
 
 
 # Figures and the ledger say of released predictions what the config says of them.
