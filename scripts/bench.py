@@ -184,7 +184,9 @@ def rows(stage, machine, flop, rates, peers, differences=None, stated=None) -> l
 def into_shard(n: int, shape: tuple, chunks: Iterable[np.ndarray]) -> None:
     """Draw images chunk by chunk into a file, as the workflow does."""
     with tempfile.TemporaryDirectory() as folder:
-        with storage.ImageWriter(Path(folder) / "shard.h5", n, shape, {}) as shard:
+        with storage.ImageWriter(
+            Path(folder) / "shard.h5", {"index": np.arange(n)}, shape, {}
+        ) as shard:
             for images in chunks:
                 shard.write(images)
 

@@ -285,22 +285,13 @@ def test_labels_are_those_of_the_light_in_the_image(population, lenses, tmp_path
     storage.write_h5(catalogue, lenses, {"spec": json.dumps(population), "split": "test"})
     light = {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0}
     for scatter in (None, light):
-        spec = json.dumps(_view() | {"light_of_mass": scatter})
+        view = _view() | {"light_of_mass": scatter}
+        spec = {"population": population, "view": view, "split": "test", "n": len(lenses["q"])}
         command = [
-            "",
-            "--catalogue",
-            catalogue,
-            "--split",
-            "test",
-            "--spec",
-            spec,
-            "--rows",
-            1,
-            4,
-            "--out",
-            out,
-        ]
-        monkeypatch.setattr(sys, "argv", [*map(str, command), "--device", "cpu"])
+            "", "--catalogue", catalogue, "--spec", json.dumps(spec), "--rows", 1, 4,
+            "--out", out, "--device", "cpu",
+        ]  # fmt: skip
+        monkeypatch.setattr(sys, "argv", list(map(str, command)))
         runpy.run_path(str(ROOT / "scripts/pearson2019_images.py"))
         images, labels, _ = storage.load_images([out])
         theirs = {name: values[1:4] for name, values in lenses.items()}

@@ -298,9 +298,9 @@ class Files(dict):
 def test_script_of_fig4_takes_the_first_images(tmp_path, images, theta_E):
     paths = Files({view: tmp_path / f"{view}.h5" for view in images})
     for view, array in images.items():
-        with storage.ImageWriter(paths[view], 2, array.shape[1:], {}) as shard:
+        labels = {"theta_E": np.array(theta_E[view])}
+        with storage.ImageWriter(paths[view], labels, array.shape[1:], {}) as shard:
             shard.write(array)
-            shard.labels({"theta_E": np.array(theta_E[view])})
     result = run_script("pearson2019_fig4", tmp_path, paths, rows=1, pixel_scale=PIXEL_SCALE)
     panels = panels_of(result["figure"])
     assert len(panels) == 3

@@ -18,7 +18,10 @@ EXPECTED = {
         "patience": None,
         "images": {"population": {"seed": 1, "criteria": {"field": 1, "snr": 20.0}}},
     },
-    "images": {"population": {"criteria": {"field": 1}}, "view": {"n_pix": 57}},
+    "images": {
+        "population": {"criteria": {"field": 1}},
+        "view": {"n_pix": 57, "light_of_mass": None},
+    },
     "n_from": "none",
     "target": "N",
 }
@@ -50,6 +53,10 @@ def test_another_estimate_is_refused(tmp_path, change):
         ({"training": {"epochs": 20}}, None),  # before rates could decay, and fields be wide
         ({"training": {"epochs": 20, "autocast": "tf32", "patience": 3}}, None),
         ({"images": {"view": {"n_pix": 50}}}, "test view.n_pix is 50 there, 57 in the config"),
+        (
+            {"images": {"view": {"light_of_mass": {"phi_sd": 10.0}}}},
+            "test view.light_of_mass is {'phi_sd': 10.0} there, None in the config",
+        ),
     ],
 )
 def test_settings_that_differ_are_named(tmp_path, change, message):

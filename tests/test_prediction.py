@@ -149,12 +149,12 @@ def trained(tmp_path_factory):
     """A folder with two shards of 40 blobs and an untrained network of one epoch."""
     folder = tmp_path_factory.mktemp("mirrors")
     images, e1, e2 = blobs(80)
-    origin = provenance.collect({key: IMAGES[key] for key in ("population", "view")}, [])
+    origin = provenance.collect(IMAGES, [])
     labels = {"theta_E": np.linspace(0.5, 2, 80), "e1": e1, "e2": e2, "index": np.arange(80)}
     for k, rows in enumerate((slice(0, 40), slice(40, 80))):
-        with storage.ImageWriter(folder / f"{k}.h5", 40, (1, 31, 31), origin) as writer:
+        part = {name: values[rows] for name, values in labels.items()}
+        with storage.ImageWriter(folder / f"{k}.h5", part, (1, 31, 31), origin) as writer:
             writer.write(images[rows])
-            writer.labels({name: values[rows] for name, values in labels.items()})
     architecture = {"filters": [4], "kernels": [5], "pool_after": [1], "dense": 8, "dropout": 0.0}
     spec = META["spec"] | {"normalise": "image", "network": architecture}
     state = networks.build(spec, (1, 31, 31)).state_dict()

@@ -117,9 +117,9 @@ def test_the_script_writes_predictions_that_metrics_read(tmp_path, rng, monkeypa
             "subset": np.full(n, "varied"),
         }
         paths[name] = tmp_path / f"{name}.h5"
-        with storage.ImageWriter(paths[name], n, (1, 6, 6), provenance.collect(seen, [])) as writer:
+        origin = provenance.collect(seen | {"n": 90 if name == "train" else 40}, [])
+        with storage.ImageWriter(paths[name], labels, (1, 6, 6), origin) as writer:
             writer.write(images)
-            writer.labels(labels)
     spec = {"targets": ["N", "alpha"], "normalise": "image", "validation_fraction": 0.2}
     spec["images"] = seen | {"n": 90}
     out = [tmp_path / f"{name}_seed0.h5" for name in ("ridge_n", "ridge_alpha")]

@@ -170,9 +170,10 @@ def catalogue(tmp_path, population):
     return path
 
 
-def _simulate(catalogue, view, out, first, end, threads=1, device="cpu"):
-    return _run("simulate.py", "--catalogue", catalogue, "--spec", json.dumps(view),
-                "--subsets", json.dumps(SUBSETS),
+def _simulate(catalogue, view, out, first, end, threads=1, device="cpu", **changes):
+    population = json.loads(storage.read_attrs(catalogue)["spec"]) | changes
+    spec = {"population": population, "view": view, "subsets": SUBSETS, "n": 17}
+    return _run("simulate.py", "--catalogue", catalogue, "--spec", json.dumps(spec),
                 "--rows", first, end, "--out", out, "--device", device,
                 "--threads", threads)  # fmt: skip
 
@@ -182,6 +183,15 @@ def test_a_catalogue_of_another_split_is_refused(tmp_path, catalogue, view, monk
     done = _simulate(catalogue, view("varied"), tmp_path / "s.h5", 0, 3)
     assert done.returncode != 0 and not (tmp_path / "s.h5").exists()
     assert f"{catalogue} is of another data set: subsets is " in done.stderr
+
+
+def test_a_catalogue_of_another_population_is_refused(tmp_path, catalogue, view):
+    done = _simulate(catalogue, view("varied"), tmp_path / "s.h5", 0, 3, substructure_fraction=0.2)
+    assert done.returncode != 0 and not (tmp_path / "s.h5").exists()
+    assert (
+        f"{catalogue} was drawn with other settings: population.substructure_fraction is 0.1 "
+        "there, and 0.2 is expected: delete" in done.stderr
+    )
 
 
 def test_shards_and_cores_change_nothing(tmp_path, catalogue, view):

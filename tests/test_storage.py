@@ -18,10 +18,13 @@ from conftest import ROOT
 
 from lenscnn import storage
 
+THREE = {"N": np.arange(3)}
+"""Labels of three images."""
+
 
 def _shard(path, n=6, value=1.0, side=4):
-    with storage.ImageWriter(path, n, (1, side, side), {"unit": "electrons"}) as shard:
-        shard.labels({"N": np.arange(n), "subset": np.array(["varied"] * n)})
+    labels = {"N": np.arange(n), "subset": np.array(["varied"] * n)}
+    with storage.ImageWriter(path, labels, (1, side, side), {"unit": "electrons"}) as shard:
         for start in range(0, n, 4):
             rows = min(4, n - start)
             ramp = np.arange(side * side, dtype=np.float32).reshape(1, 1, side, side)
@@ -29,7 +32,7 @@ def _shard(path, n=6, value=1.0, side=4):
 
 
 def test_arrays_come_back(tmp_path):
-    arrays = {"x": np.linspace(0, 1, 7), "name": np.array(["a", "bc"]), "n": np.int64(3)}
+    arrays = {"x": np.linspace(0, 1, 7), "name": np.array(["a", "bc"]), "n": np.ones((2, 3), int)}
     storage.write_h5(tmp_path / "f.h5", arrays, {"unit": "arcsec"})
     back, attrs = storage.read_h5(tmp_path / "f.h5")
     assert attrs["unit"] == "arcsec"
@@ -111,17 +114,36 @@ def test_foreign_files_are_named(tmp_path):
         storage.read_h5(tmp_path / "absent.h5")
 
 
-@pytest.mark.parametrize("at", range(60, 3000, 173))
-def test_a_flipped_byte_is_named_or_harmless(tmp_path, at):
-    path = tmp_path / "table.h5"
-    storage.write_h5(path, {"x": np.arange(300.0), "y": np.arange(300)}, {"unit": "s"})
-    content = bytearray(path.read_bytes())
-    content[at % len(content)] ^= 0xFF
-    path.write_bytes(content)
-    try:
-        storage.read_h5(path)
-    except storage.DataFileError as error:
-        assert "table.h5" in str(error)
+def contents(kind, path):
+    """All that a table or a shard says, as text."""
+    if kind == "table":
+        arrays, attrs = storage.read_h5(path)
+    else:
+        images, labels, attrs = storage.load_images([path])
+        arrays = labels | {"images": images}
+    return repr(attrs) + repr({name: values.tolist() for name, values in arrays.items()})
+
+
+@pytest.mark.parametrize("kind", ["table", "shard"])
+def test_a_flipped_bit_is_named_or_harmless(tmp_path, kind):
+    """Wherever it is: in numbers, in text, or in what describes them."""
+    path = tmp_path / f"{kind}.h5"
+    if kind == "table":
+        arrays = {"x": np.arange(30.0), "name": np.array(["a", "b"])}
+        storage.write_h5(path, arrays, {"unit": "s", "spec": '{"a": 1}', "first_row": 3})
+    else:
+        _shard(path, n=3)
+    whole, before = path.read_bytes(), contents(kind, path)
+    named = 0
+    for at in range(0, len(whole), 3):
+        content = bytearray(whole)
+        content[at] ^= 1 << at % 8
+        path.write_bytes(content)
+        try:
+            assert contents(kind, path) == before, at
+        except storage.DataFileError as error:
+            named += f"{kind}.h5" in str(error)
+    assert named > len(whole) / 12
 
 
 def test_a_shard_is_no_table(tmp_path):
@@ -147,7 +169,7 @@ def test_a_failure_leaves_the_old_file_and_no_leftover(tmp_path):
     path = tmp_path / "shard.h5"
     _shard(path)
     before = path.read_bytes()
-    with pytest.raises(KeyError), storage.ImageWriter(path, 3, (1, 4, 4), {}) as shard:
+    with pytest.raises(KeyError), storage.ImageWriter(path, THREE, (1, 4, 4), {}) as shard:
         shard.write(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4))
         raise KeyError("anything")
     assert path.read_bytes() == before
@@ -157,9 +179,35 @@ def test_a_failure_leaves_the_old_file_and_no_leftover(tmp_path):
 def test_missing_images_are_an_error(tmp_path):
     with (
         pytest.raises(ValueError, match="1 of 3 images"),
-        storage.ImageWriter(tmp_path / "s.h5", 3, (1, 4, 4), {}) as shard,
+        storage.ImageWriter(tmp_path / "s.h5", THREE, (1, 4, 4), {}) as shard,
     ):
         shard.write(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_room_is_kept_for_all_that_is_to_come(tmp_path):
+    """Before the first image; what is written later fits in."""
+    path, labels = tmp_path / "s.h5", {"N": np.arange(50_000)}
+    with storage.ImageWriter(path, labels, (1, 5, 5), {}) as shard:
+        (temporary,) = tmp_path.iterdir()
+        before = temporary.stat()
+        for _ in range(10):
+            shard.write(np.random.default_rng(1).random((5000, 1, 5, 5), dtype=np.float32))
+    after = path.stat()
+    assert before.st_blocks == after.st_blocks and before.st_size == after.st_size
+    assert 512 * before.st_blocks > 50_000 * (4 * 25 + 8)
+
+
+def test_a_disk_that_fails_at_the_end_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, "I/O error")
+
+    with (
+        pytest.raises(storage.DataFileError, match="cannot write .*s.h5"),
+        storage.ImageWriter(tmp_path / "s.h5", THREE, (1, 4, 4), {}) as shard,
+    ):
+        shard.write(np.random.default_rng(1).random((3, 1, 4, 4), dtype=np.float32))
+        monkeypatch.setattr(h5py.Dataset, "__setitem__", fail)  # the checksums are left
     assert list(tmp_path.iterdir()) == []
 
 
@@ -190,11 +238,13 @@ def test_two_writers_of_equal_process_ids_do_not_meet(tmp_path, monkeypatch):
     monkeypatch.setattr(socket, "gethostname", lambda: "node")
     monkeypatch.setattr(storage, "_is_running", lambda process: True)
     path = tmp_path / "table.h5"
-    with storage.replacing(path) as slow:
-        slow.write_bytes(b"the first half")
+    with storage.replacing(path) as slow, open(slow, "wb") as file:
+        file.write(b"the first half")
+        file.flush()
         storage.write_h5(path, {"x": np.arange(3)}, {})
+        file.write(b" and the second")
+        file.flush()
         assert list(storage.read_h5(path)[0]["x"]) == [0, 1, 2]
-        slow.write_bytes(b"the first half and the second")
     assert path.read_bytes() == b"the first half and the second"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -223,8 +273,7 @@ try:
 except OSError:
     pass
 storage.write_h5(sys.argv[1] + "/table.h5", {"x": np.arange(3)}, {"unit": "s"})
-with storage.ImageWriter(sys.argv[1] + "/shard.h5", 2, (1, 3, 3), {}) as shard:
-    shard.labels({"N": np.arange(2)})
+with storage.ImageWriter(sys.argv[1] + "/shard.h5", {"N": np.arange(2)}, (1, 3, 3), {}) as shard:
     shard.write(np.arange(18.0, dtype=np.float32).reshape(2, 1, 3, 3))
 storage.read_h5(sys.argv[1] + "/table.h5")
 print(storage.load_images([sys.argv[1] + "/shard.h5"])[0].sum())
@@ -282,8 +331,7 @@ def test_zeros_within_images_are_found(tmp_path):
     """64 KiB of zeros in the middle of a file, as a disk may leave them."""
     path = tmp_path / "shard.h5"
     images = np.random.default_rng(1).normal(size=(200, 1, 60, 60)).astype(np.float32)
-    with storage.ImageWriter(path, 200, (1, 60, 60), {}) as shard:
-        shard.labels({"N": np.arange(200)})
+    with storage.ImageWriter(path, {"N": np.arange(200)}, (1, 60, 60), {}) as shard:
         shard.write(images)
     np.testing.assert_array_equal(storage.load_images([path])[0], images)
     content = bytearray(path.read_bytes())
@@ -298,8 +346,7 @@ def test_zeros_within_images_are_found(tmp_path):
 def test_checksums_do_not_depend_on_how_images_came(tmp_path, sizes):
     images = np.random.default_rng(1).normal(size=(600, 1, 4, 4)).astype(np.float32)
     path, start = tmp_path / "shard.h5", 0
-    with storage.ImageWriter(path, 600, (1, 4, 4), {}) as shard:
-        shard.labels({"N": np.arange(600)})
+    with storage.ImageWriter(path, {"N": np.arange(600)}, (1, 4, 4), {}) as shard:
         for size in sizes:
             shard.write(images[start : start + size])
             start += size
@@ -322,7 +369,7 @@ def test_images_that_hold_nothing_are_not_written(tmp_path, value):
     images[3] = value
     with (
         pytest.raises(ValueError, match="s.h5: image 5 holds"),
-        storage.ImageWriter(tmp_path / "s.h5", 7, (2, 4, 4), {}) as shard,
+        storage.ImageWriter(tmp_path / "s.h5", {"N": np.arange(7)}, (2, 4, 4), {}) as shard,
     ):
         shard.write(images[:2])
         shard.write(images)
@@ -359,9 +406,8 @@ def test_full_disk_is_named(tmp_path):
 def test_a_shard_needs_no_system_that_reserves_room(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "posix_fallocate")  # as on macOS
     images = np.arange(12, dtype=np.float32).reshape(3, 1, 2, 2)
-    with storage.ImageWriter(tmp_path / "s.h5", 3, (1, 2, 2), {}) as shard:
+    with storage.ImageWriter(tmp_path / "s.h5", THREE, (1, 2, 2), {}) as shard:
         shard.write(images)
-        shard.labels({"N": np.arange(3)})
     np.testing.assert_array_equal(storage.load_images([tmp_path / "s.h5"])[0], images)
 
 

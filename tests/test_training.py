@@ -114,14 +114,22 @@ def write_shards(folder, subsets=None, n=60, size=12, name="shard"):
     images, alpha, n_subhaloes = data(n, size, seed=1)
     subset = np.repeat(subsets or ["varied"], n // len(subsets or [1]))
     paths = [folder / f"{name}_{k}.h5" for k in range(2)]
-    origin = provenance.collect({k: SPEC["images"][k] for k in ("population", "view")}, [])
+    origin = provenance.collect(SPEC["images"] | {"n": n}, [])
     for path, rows in zip(paths, (slice(0, n // 3), slice(n // 3, n)), strict=True):
-        first = {"first_row": rows.start}
-        with storage.ImageWriter(path, len(alpha[rows]), (1, size, size), origin | first) as writer:
+        attrs = origin | {"first_row": rows.start}
+        columns = {"alpha": alpha[rows], "N": n_subhaloes[rows], "subset": subset[rows]}
+        with storage.ImageWriter(path, columns, (1, size, size), attrs) as writer:
             writer.write(50 * images[rows] - 7)
-            columns = {"alpha": alpha, "N": n_subhaloes, "subset": subset}
-            writer.labels({key: values[rows] for key, values in columns.items()})
     return paths
+
+
+def write_rows(path, first, end):
+    """A shard that claims to hold these rows of the data set of SPEC."""
+    images, alpha, _ = data(end - first, 12)
+    attrs = provenance.collect(SPEC["images"], []) | {"first_row": first}
+    with storage.ImageWriter(path, {"alpha": alpha}, (1, 12, 12), attrs) as writer:
+        writer.write(images)
+    return path
 
 
 def environment():
@@ -297,6 +305,22 @@ def test_only_a_checkpoint_of_the_same_training_is_used(tmp_path):
         assert same(resumed.state_dict, fresh.state_dict)
 
 
+def test_no_checkpoint_of_another_precision_is_used(tmp_path, monkeypatch):
+    """As of another kind of processor."""
+    spec, log = SPEC | {"autocast": "bfloat16"}, []
+    for amx in (False, True):
+        monkeypatch.setattr(devices, "has_amx", lambda amx=amx: amx)
+        log.clear()
+        train(tmp_path, spec, log=log)
+    assert log[0].startswith("starts afresh") and "another precision" in log[0]
+
+
+def test_the_last_epoch_has_a_checkpoint_however_short_the_training(tmp_path):
+    """What is left to do, writing the weights, may fail and be repeated."""
+    trained = train(tmp_path)
+    assert networks.load(tmp_path / "checkpoint")["history"] == trained.history
+
+
 @pytest.mark.parametrize("module", [training, networks, fourier])
 def test_no_checkpoint_of_other_code_is_used(tmp_path, monkeypatch, module):
     train(tmp_path)
@@ -345,11 +369,12 @@ def test_a_checkpoint_that_cannot_be_opened_is_left_as_it_is(tmp_path, monkeypat
 
 
 def test_a_checkpoint_that_the_disk_spoils_does_not_replace_the_last_one(tmp_path, monkeypatch):
-    path, real = tmp_path / "checkpoint", Path.write_bytes
+    path, real = tmp_path / "checkpoint", Path.read_bytes
     networks.save(path, {"epoch": 1})
-    monkeypatch.setattr(Path, "write_bytes", lambda path, data: real(path, bytes(len(data))))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: bytes(len(real(path))))
     with pytest.raises(storage.DataFileError, match="cannot write .*checkpoint.*check the disk"):
         networks.save(path, {"epoch": 2})
+    monkeypatch.undo()
     assert networks.load(path) == {"epoch": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint"]
 
@@ -357,12 +382,14 @@ def test_a_checkpoint_that_the_disk_spoils_does_not_replace_the_last_one(tmp_pat
 def test_images_of_other_settings_are_not_trained_on(tmp_path):
     shards = write_shards(tmp_path)
     training.check_origin(shards, SPEC["images"])
-    for told, message in (
-        (SPEC["images"] | {"n": 61}, "shard_1.h5: 60 images, and 61 are expected: delete"),
-        (SPEC["images"] | {"n": 20}, "shard_1.h5: 60 images, and 20 are expected: delete"),
+    for part, message in (
+        (shards[:1], "shard_0.h5: 20 images, and 60 are expected: delete"),
+        ([*shards, write_rows(tmp_path / "more.h5", 60, 70)], "more.h5: 70 images, and 60 are"),
     ):
         with pytest.raises(storage.DataFileError, match=message):
-            training.check_origin(shards, told)
+            training.check_origin(part, SPEC["images"])
+    with pytest.raises(storage.DataFileError, match="shard_0.h5: .* with n = 60, and 61 is exp"):
+        training.check_origin(shards, SPEC["images"] | {"n": 61})
     with pytest.raises(storage.DataFileError, match="shard_1.h5: .* begin with row 20, and 0 is"):
         training.check_origin(shards[::-1], SPEC["images"])
     told = SPEC["images"] | {"view": {"n_pix": 12, "noise": {"snr": 300.0}}}

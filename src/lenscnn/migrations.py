@@ -1,5 +1,8 @@
 """Settings in files that were made before a setting existed."""
 
+import json
+from collections.abc import Iterator
+
 from lenscnn import provenance, storage
 
 DEFAULTS_OF_OLD_FILES = {
@@ -58,11 +61,46 @@ def check_predictions(path, expected: dict) -> None:
                 "expected. Restore it, delete the file, or run with predictions=computed"
             )
     for part, prefix, of in (("training", "", ""), ("images", "images.", "test ")):
-        for key, old, new in provenance.changes(made.get(part, {}), expected[part]):
-            if old is None:
-                old = DEFAULTS_OF_OLD_FILES.get(f"{prefix}{key}", new)
-            if new is not None and old != new and key not in FREE:
+        for key, old, new in _differences(made.get(part, {}), expected[part], prefix):
+            if key not in FREE:
                 raise OtherSettingsError(
-                    f"{path} was made with other settings: {of}{key} is {old} there, {new} in the "
-                    "config. Restore them, delete the file, or run with predictions=computed"
+                    f"{path} was made with other settings: {of}{key.removeprefix(prefix)} is {old} "
+                    f"there, {new} in the config. Restore them, delete the file, or run with "
+                    "predictions=computed"
                 )
+
+
+def check_catalogue(path, attrs: dict, population: dict) -> None:
+    """Compare what a catalogue was drawn from and what images of it are to be made from.
+
+    Parameters
+    ----------
+    path
+        Its file, for the message.
+    attrs
+        Its attributes.
+    population
+        As in the spec of the images.
+
+    Raises
+    ------
+    DataFileError
+        If a setting differs. One that the file does not know counts as in `check_predictions`.
+    """
+    made = json.loads(attrs["spec"])
+    for key, old, new in _differences(made, population, "images.population."):
+        raise storage.DataFileError(
+            f"{path} was drawn with other settings: {key.removeprefix('images.')} is {old} there, "
+            f"and {new} is expected: delete the file and run again, and it is made anew"
+        )
+
+
+def _differences(made: dict, expected: dict, prefix: str) -> Iterator[tuple[str, object, object]]:
+    """Yield keys of `expected`, dotted, at which `made` has another value, and both values."""
+    for name, new in expected.items():
+        key = f"{prefix}{name}"
+        old = made[name] if name in made else DEFAULTS_OF_OLD_FILES.get(key, new)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, f"{key}.")
+        elif old != new:
+            yield key, old, new

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lenscnn import fourier
-from lenscnn.storage import DataFileError, replacing
+from lenscnn.storage import DataFileError, write_bytes
 
 EVALUATION_BATCH = {"cpu": 256, "cuda": 1024}
 """Images in a batch when no gradient is wanted: enough for speed, little memory."""
@@ -262,13 +262,7 @@ def save(path, contents: dict) -> None:
     """
     buffer = io.BytesIO()  # and not the path, whose (temporary) name torch would store in the file
     torch.save(contents, buffer)
-    with replacing(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
-        if temporary.read_bytes() != buffer.getbuffer():
-            raise DataFileError(
-                f"cannot write {path}: what the disk holds is not what was written. The file of "
-                "that name, if there was one, is as before; check the disk, then run again"
-            )
+    write_bytes(path, buffer.getbuffer())
 
 
 def load(path) -> dict:

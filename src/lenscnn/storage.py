@@ -13,7 +13,8 @@ module, and nowhere else:
   what to do. Only where the content is bad it says that the file is to be deleted.
 
 HDF5's locks are not used: some file systems refuse them, and files that are written once and
-renamed need none. Images carry checksums, tables those of their compression.
+renamed need none. Every byte of a file is under a checksum: images under ours, labels and tables
+under HDF5's, and what describes them under those of HDF5's format of 2017, if attributes are bytes.
 """
 
 import contextlib
@@ -42,6 +43,9 @@ _LEFT_BEHIND_SECONDS = 24 * 3600.0
 
 _BLOCK = 256
 """Images that have a checksum together."""
+
+_LIBVER = ("v110", "v110")
+"""HDF5's first format with a checksum on all that describes the data."""
 
 
 class DataFileError(Exception):
@@ -111,6 +115,35 @@ def _is_running(process: int) -> bool:
     return True
 
 
+def write_bytes(path, content) -> None:
+    """Write a file at once; it gets its name when the disk has given back what was written.
+
+    Parameters
+    ----------
+    path
+        The file to write. Its folder is made if need be.
+    content
+        Bytes or a buffer.
+
+    Raises
+    ------
+    DataFileError
+        If it cannot be written, or if what the disk holds is not what was written.
+    """
+    with replacing(path) as temporary:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            if hasattr(os, "posix_fadvise"):  # so that it is read from the disk, not from memory
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        if temporary.read_bytes() != content:
+            raise DataFileError(
+                f"cannot write {path}: what the disk holds is not what was written. The file of "
+                "that name, if there was one, is as before; check the disk, then run again"
+            )
+
+
 def _encode(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values)
     return values.astype("S") if values.dtype.kind in "UO" else values
@@ -121,6 +154,28 @@ def _decode(dataset: h5py.Dataset) -> np.ndarray:
     return values.astype(str) if values.dtype.kind == "S" else values
 
 
+def _set_attrs(file: h5py.File, attrs: dict) -> None:
+    """Set attributes, text as bytes: text of any length would lie outside all checksums."""
+    for name, value in {"format": FORMAT, **attrs}.items():
+        file.attrs[name] = np.bytes_(value.encode()) if isinstance(value, str) else value
+
+
+def _attrs_of(file: h5py.File) -> dict:
+    """Return attributes; older files have text where new ones have bytes."""
+    return {
+        name: value.decode() if isinstance(value, bytes) else value
+        for name, value in file.attrs.items()
+    }
+
+
+def _allocated() -> h5py.h5p.PropDCID:
+    """Return settings of an array that has its place in the file before its values come."""
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    settings.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    return settings
+
+
 def write_h5(path, arrays: dict[str, np.ndarray], attrs: dict) -> None:
     """Write arrays and attributes, compressed, in one go.
 
@@ -129,7 +184,7 @@ def write_h5(path, arrays: dict[str, np.ndarray], attrs: dict) -> None:
     path
         Appears only when complete.
     arrays
-        Data sets by name; text is allowed.
+        Data sets by name, of one dimension or more; text is allowed.
     attrs
         Attributes of the file: units, provenance.
 
@@ -140,14 +195,12 @@ def write_h5(path, arrays: dict[str, np.ndarray], attrs: dict) -> None:
     """
     # Made in memory: HDF5 that cannot flush to a full disk brings the process down on exit.
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w", track_order=True) as file:  # in memory, where nothing is locked
-        file.attrs.update({"format": FORMAT, **attrs})
+    options = {"compression": "gzip", "shuffle": True, "fletcher32": True, "track_times": False}
+    with h5py.File(buffer, "w", track_order=True, libver=_LIBVER) as file:
+        _set_attrs(file, attrs)
         for name, values in arrays.items():
-            values = _encode(values)
-            options = {"compression": "gzip", "shuffle": True} if values.ndim else {}
-            file.create_dataset(name, data=values, track_times=False, **options)
-    with replacing(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+            file.create_dataset(name, data=_encode(values), **options)
+    write_bytes(path, buffer.getbuffer())
 
 
 @contextlib.contextmanager
@@ -160,11 +213,10 @@ def _open_h5(path):
         raise DataFileError(f"{path} does not exist") from None
     try:
         with h5py.File(path, "r", locking=False) as file:
-            if file.attrs.get("format") != FORMAT:
+            if (mark := _attrs_of(file).get("format")) != FORMAT:
                 raise DataFileError(
-                    f"{path} was not written by this pipeline (attribute 'format' is "
-                    f"{file.attrs.get('format')!r}, expected {FORMAT!r}): "
-                    "move it away and run again"
+                    f"{path} was not written by this pipeline (attribute 'format' is {mark!r}, "
+                    f"expected {FORMAT!r}): move it away and run again"
                 )
             yield file
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
@@ -187,7 +239,7 @@ def read_h5(path) -> tuple[dict[str, np.ndarray], dict]:
     with _open_h5(path) as file:
         if groups := [name for name, item in file.items() if isinstance(item, h5py.Group)]:
             raise DataFileError(f"{path} holds {', '.join(groups)}: it is a shard of images")
-        return {name: _decode(dataset) for name, dataset in file.items()}, dict(file.attrs)
+        return {name: _decode(dataset) for name, dataset in file.items()}, _attrs_of(file)
 
 
 def read_catalogue(paths: list, **expected) -> tuple[dict[str, np.ndarray], dict]:
@@ -241,7 +293,7 @@ def read_attrs(path) -> dict:
         If the file is missing, truncated or foreign.
     """
     with _open_h5(path) as file:
-        return dict(file.attrs)
+        return _attrs_of(file)
 
 
 def read_columns(paths: list, names) -> dict[str, np.ndarray]:
@@ -268,31 +320,53 @@ class ImageWriter:
     ----------
     path
         Appears when the block has succeeded and every image was written.
-    n
-        Images in the shard.
+    labels : dict of array, shape (n,)
+        One value an image, by name.
     shape
         (C, H, W) of one image.
     attrs
         Attributes of the file.
+
+    Raises
+    ------
+    ValueError
+        If labels have different lengths.
+    DataFileError
+        On entering the block, if there is no room for the whole file. Later there is.
     """
 
-    def __init__(self, path, n: int, shape: tuple[int, int, int], attrs: dict):
-        self.path, self.n, self.shape, self.attrs = Path(path), n, tuple(shape), attrs
+    def __init__(self, path, labels: dict, shape: tuple[int, int, int], attrs: dict):
+        self.path, self.shape, self.attrs = Path(path), tuple(shape), attrs
+        self.columns = {name: _encode(values) for name, values in labels.items()}
+        lengths = {name: len(values) for name, values in self.columns.items()}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"labels of one value an image have these lengths: {lengths}")
+        self.n = min(lengths.values())
 
     def __enter__(self):
         size = 4 * self.n * int(np.prod(self.shape))
+        size += sum(values.nbytes for values in self.columns.values())
         with contextlib.ExitStack() as stack:
             temporary = stack.enter_context(replacing(self.path))
             # HDF5 copes badly with a disk that fills up under it: is there room at all?
-            with open(temporary, "wb") as file:
-                _reserve(file.fileno(), size + 2**20)
-            self._file = stack.enter_context(
-                h5py.File(temporary, "w", track_order=True, locking=False)
+            temporary.touch()
+            _reserve(temporary, size + 2**20)
+            self._file = file = stack.enter_context(
+                h5py.File(temporary, "w", track_order=True, locking=False, libver=_LIBVER)
             )
-            self._file.attrs.update({"format": FORMAT, **self.attrs})
-            self._images = self._file.create_dataset(
-                "images", (self.n, *self.shape), np.float32, track_times=False
-            )
+            _set_attrs(file, self.attrs)
+            n_blocks = -(-self.n // _BLOCK)
+            for name, shape, kind in (
+                ("images", (self.n, *self.shape), np.float32),
+                ("checksums", (n_blocks,), np.uint32),
+            ):
+                file.create_dataset(name, shape, kind, track_times=False, dcpl=_allocated())
+            for name, values in self.columns.items():
+                file.create_dataset(
+                    f"labels/{name}", data=values, track_times=False, fletcher32=True
+                )
+            file.flush()
+            _reserve(temporary, temporary.stat().st_size)  # HDF5 began with an empty file
             self._stack = stack.pop_all()
         self._written = 0
         self._checksums = _Checksums()
@@ -312,29 +386,17 @@ class ImageWriter:
         except ValueError as error:
             raise ValueError(f"{self.path}: {error}") from None
         images = np.ascontiguousarray(images, np.float32)
-        self._images[self._written : self._written + len(images)] = images
+        self._file["images"][self._written : self._written + len(images)] = images
         self._checksums.add(images)
         self._written += len(images)
 
-    def labels(self, columns: dict[str, np.ndarray]) -> None:
-        """Store labels, one value an image, by name."""
-        for name, values in columns.items():
-            if len(values) != self.n:
-                raise ValueError(f"label {name!r} has {len(values)} rows for {self.n} images")
-            self._file.create_dataset(
-                f"labels/{name}", data=_encode(values), track_times=False, fletcher32=True
-            )
-
     def __exit__(self, *failure):
-        if failure[0] is None and self._written != self.n:
-            error = ValueError(f"{self.path}: {self._written} of {self.n} images were written")
-            self._stack.__exit__(ValueError, error, None)
-            raise error
-        if failure[0] is None:
-            self._file.create_dataset(
-                "checksums", data=np.array(self._checksums.blocks, np.uint32), track_times=False
-            )
-        return self._stack.__exit__(*failure)
+        if failure[0] is not None:
+            return self._stack.__exit__(*failure)
+        with self._stack:
+            if self._written != self.n:
+                raise ValueError(f"{self.path}: {self._written} of {self.n} images were written")
+            self._file["checksums"][...] = self._checksums.blocks
 
 
 class _Checksums:
@@ -354,15 +416,16 @@ class _Checksums:
             self._room -= len(part)
 
 
-def _reserve(descriptor: int, size: int) -> None:
-    """Ask the system for room in a file, where it can say whether there is any."""
+def _reserve(path: Path, size: int) -> None:
+    """Have the system keep room for a file, where it can."""
     if not hasattr(os, "posix_fallocate"):  # macOS
         return
     try:
-        os.posix_fallocate(descriptor, 0, size)
+        with open(path, "rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
     except OSError as error:
         if error.errno in _CANNOT_WRITE:
-            raise  # there is not
+            raise  # there is none
         # Some file systems cannot say: it is a precaution.
 
 
@@ -443,7 +506,7 @@ def load_images(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray], dict]:
                 _compare(images[rows], file["checksums"][()])
             _check_values(images[rows])
             parts.append({name: _decode(data) for name, data in file["labels"].items()})
-            attrs = attrs or dict(file.attrs)
+            attrs = attrs or _attrs_of(file)
         start += count
     if any(part.keys() != parts[0].keys() for part in parts):
         raise DataFileError(f"{shards[0]} and its companions have different labels")

@@ -155,8 +155,7 @@ def check_origin(shards: list, images: dict) -> None:
     shards
         Files of images.
     images
-        ``population`` and ``view`` as in the shards' specs, and ``n``, the number of images; from
-        the spec of a training or a prediction.
+        Spec of the images, of which ``n`` is their number; from that of a training or a prediction.
 
     Raises
     ------
@@ -165,11 +164,11 @@ def check_origin(shards: list, images: dict) -> None:
         or are too many or too few.
     """
     anew = "delete the file and run again, and they are made anew"
-    expected, row = {key: images[key] for key in ("population", "view")}, 0
+    row = 0
     for path, (count, *_) in zip(shards, storage.shapes(shards), strict=True):
         attrs = storage.read_attrs(path)
         made = provenance.decode(attrs, path)["spec"]
-        for key, old, new in provenance.changes(made, expected):
+        for key, old, new in provenance.changes(made, images):
             raise storage.DataFileError(
                 f"{path}: its images were made with {key} = {old}, and {new} is expected: {anew}"
             )
@@ -707,10 +706,8 @@ def _put_aside(path: Path, reason: str) -> Path:
 
 
 def _write_history(path: Path, records: list[dict]) -> None:
-    with storage.replacing(path) as temporary:
-        temporary.write_text(
-            "".join(json.dumps(record) + "\n" for record in records), encoding="utf-8"
-        )
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    storage.write_bytes(path, lines.encode())
 
 
 def _rmses(record: dict) -> str:

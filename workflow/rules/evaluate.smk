@@ -24,7 +24,7 @@ if config["predictions"] == "computed":
             device=config["device"],
         params:
             spec=estimate_spec,
-            images=test_images_spec,
+            images=images_spec("test"),
             n_from=n_of_estimate,
             keep=labels_kept,
             mirrors=mirrors_of_estimate,

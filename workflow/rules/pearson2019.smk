@@ -99,11 +99,12 @@ if config["predictions"] == "computed":
             gpu=GPU,
             device=config["device"],
         params:
-            spec=pearson_view_spec,
+            spec=images_spec(),
             rows=pearson_rows_of_view,
         shell:
-            "python {input.code[0]} --catalogue {input.catalogue} --split {wildcards.split}"
-            " --spec {params.spec:q} --rows {params.rows} --out {output} --device {resources.device} --threads {threads} > {log} 2>&1"
+            "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
+            " --rows {params.rows} --out {output} --device {resources.device} --threads {threads}"
+            " > {log} 2>&1"
 
     # Lens light is fitted on a CPU: the GPU is left to others.
     use rule pearson2019_images as pearson2019_fitted_images with:
@@ -218,11 +219,11 @@ rule pearson2019_examples:
     conda:
         "../../envs/lenscnn.yaml"
     params:
-        spec=pearson_view_spec,
+        spec=images_spec("test"),
         n=PEARSON_EXAMPLES,
     shell:
-        "python {input.code[0]} --catalogue {input.catalogue} --split test"
-        " --spec {params.spec:q} --rows 0 {params.n} --out {output} --device cpu > {log} 2>&1"
+        "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
+        " --rows 0 {params.n} --out {output} --device cpu > {log} 2>&1"
 
 
 rule pearson2019_fig4:

@@ -51,7 +51,7 @@ if config["predictions"] == "computed":
             runtime=growing(1, "h"),
         params:
             spec=ridge_spec,
-            images=test_images_spec,
+            images=images_spec("test"),
         shell:
             "python {input.code[0]} --train {input.train} --test {input.test}"
             " --spec {params.spec:q} --images {params.images:q} --out {output} > {log} 2>&1"

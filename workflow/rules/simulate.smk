@@ -42,10 +42,9 @@ rule simulate:
         gpu=GPU,
         device=config["device"],  # not a parameter: where it runs changes no result
     params:
-        spec=view_spec,
-        subsets=subsets,
+        spec=images_spec(),
         rows=rows_of_shard,
     shell:
-        "python {input.code[0]} --catalogue {input.catalogue} --subsets {params.subsets:q}"
-        " --spec {params.spec:q} --rows {params.rows} --out {output} --device {resources.device} --threads {threads}"
+        "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
+        " --rows {params.rows} --out {output} --device {resources.device} --threads {threads}"
         " > {log} 2>&1"

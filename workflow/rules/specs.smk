@@ -40,13 +40,26 @@ def images_of(reading, view, split):
         return {
             "population": pearson_population_of(draw, split),
             "view": pearson_view_of(view),
+            "split": split,
             "n": P["draws"][draw][f"n_{split}"],
         }
+    subsets = subsets_of(split)
     return {
         "population": population_of(reading, S["views"][view]["draw"]),
         "view": view_of(reading, view),
-        "n": sum(subset["n"] for subset in subsets_of(split)),
+        "subsets": subsets,
+        "n": sum(subset["n"] for subset in subsets),
     }
+
+
+def images_spec(split=None):
+    """Parameter function: what images of a view are made from, of the wildcard's split or this."""
+
+    def spec(wildcards):
+        reading = getattr(wildcards, "reading", "pearson2019")
+        return as_json(images_of(reading, wildcards.view, split or wildcards.split))
+
+    return spec
 
 
 def training_of(reading, view, network, seed):
@@ -92,10 +105,6 @@ def estimate_spec(wildcards):
     )
 
 
-def test_images_spec(wildcards):
-    return as_json(images_of(wildcards.reading, wildcards.view, "test"))
-
-
 def made_with(reading, path):
     """Settings behind a predictions file, by its path: network, and test images."""
     path = Path(path)
@@ -108,7 +117,7 @@ def made_with(reading, path):
     n_from = source_of_n(wildcards)
     return {
         "training": training,
-        "images": json.loads(test_images_spec(wildcards)),
+        "images": images_of(reading, path.parent.name, "test"),
         "target": " ".join(targets),
         "n_from": f"n_cnn_seed{seed}.h5" if n_from == "n_cnn" else n_from,
     }

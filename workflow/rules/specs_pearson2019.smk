@@ -190,10 +190,6 @@ def pearson_view_of(view):
     return {k: value for k, value in PEARSON_VIEWS[view].items() if k != "draw"}
 
 
-def pearson_view_spec(wildcards):
-    return as_json(pearson_view_of(wildcards.view))
-
-
 def pearson_predictions(views, networks):
     """Of each view, the estimates of each network."""
     return [

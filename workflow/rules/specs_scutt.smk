@@ -78,10 +78,6 @@ def view_of(reading, name):
     }
 
 
-def view_spec(wildcards):
-    return as_json(view_of(wildcards.reading, wildcards.view))
-
-
 def network_of_estimate(estimate):
     return estimate.removesuffix("_true_n")
 
