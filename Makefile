@@ -95,4 +95,4 @@ $(BENCH_ENV): $(ENV) envs/bench.txt
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-bench results/smoke paper_figures/smoke logs/smoke benchmarks/smoke
+	rm -rf .venv .venv-bench results/smoke paper_figures/smoke logs/smoke benchmarks/smoke src/lenscnn/__pycache__

@@ -2,9 +2,20 @@
 #
 #   config -> population -> images -> weights -> predictions -> metrics -> figures and tables
 
+import os
+
 from snakemake.utils import min_version
 
 min_version("9.19")
+
+# Code, config and data are found from here.
+if not os.path.samefile(
+    workflow.current_basedir.get_path_or_uri(secret_free=True), "."
+):
+    raise WorkflowError(
+        "this workflow runs in its own folder, so not with -d (--directory) and not as a module: "
+        "results/ may be a link to another disk, and every clone has its own results"
+    )
 
 
 configfile: "config/config.yaml"

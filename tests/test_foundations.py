@@ -1,7 +1,5 @@
 """Conventions, cosmology, random numbers, provenance."""
 
-import os
-import shutil
 import subprocess
 import sys
 
@@ -104,31 +102,6 @@ def test_normals_use_the_published_hash():
     u1, u2 = ((z >> 40) + 0.5) / 2**24, ((z & 0xFFFFFF) + 0.5) / 2**24
     expected = np.sqrt(-2 * np.log(u1)) * np.cos(2 * np.pi * u2)
     assert float(seeds.standard_normal(_keys(1), 2)[0, 0]) == pytest.approx(expected, abs=2e-6)
-
-
-def test_an_edit_reaches_compiled_code_in_other_files(tmp_path):
-    """The population's compiled loops call `uniform`, which lives in another file."""
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    draw = (
-        "import numpy as np; from lenscnn.population.scutt import _count;"
-        "print(_count(np.arange(9, dtype=np.uint64), np.full(9, -2.0), np.full(9, 1e12),"
-        " False, 1e9, 1e11, 3, 9999))"
-    )
-    environment = {"PYTHONPATH": str(tmp_path / "src"), "PATH": os.environ["PATH"]}
-
-    def run():
-        command = [sys.executable, "-c", draw]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=True
-        ).stdout
-
-    before = run()
-    assert run() == before
-    seeds_file = tmp_path / "src/lenscnn/seeds.py"
-    seeds_file.write_text(
-        seeds_file.read_text().replace("0x94D049BB133111EB", "0x94D049BB133111ED")
-    )
-    assert run() != before
 
 
 def test_provenance_tells_inputs_apart(tmp_path):

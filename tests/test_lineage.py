@@ -192,10 +192,11 @@ def test_only_a_repository_that_tracks_the_library_tells_its_commit(tmp_path):
         who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
         subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
 
-    def version():
+    def version(**environment):
         program = "from lenscnn import provenance; print(provenance.code_version())"
         return subprocess.run(
-            [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(library)},
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONPATH": str(library)} | environment,
             capture_output=True, text=True, check=True,
         ).stdout.strip()  # fmt: skip
 
@@ -207,3 +208,4 @@ def test_only_a_repository_that_tracks_the_library_tells_its_commit(tmp_path):
     git("add", "vendor")
     git("commit", "--quiet", "--message", "vendor")
     assert version().startswith(f"{alone}.git.")
+    assert version(GIT_DIR=str(tmp_path / "of a hook")) == version()

@@ -26,9 +26,9 @@ TINY = {
 }
 
 
-def snakemake(*args, cwd=ROOT, check=True):
+def snakemake(*args, cwd=ROOT, check=True, environment=ENVIRONMENT):
     done = subprocess.run(
-        ["snakemake", *args], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True
+        ["snakemake", *args], cwd=cwd, env=environment, capture_output=True, text=True
     )
     text = done.stdout + done.stderr
     assert not check or done.returncode == 0, text[-3000:]
@@ -308,6 +308,11 @@ def test_bad_config_is_named(tmp_path, changes, names):
         assert name in text
 
 
+def test_another_working_directory_is_refused(tmp_path):
+    text = snakemake("-n", "-d", tmp_path, "scutt_fig4", check=False)
+    assert "runs in its own folder, so not with -d" in text and "config file" not in text.lower()
+
+
 def test_a_scale_may_be_computed_elsewhere_and_in_other_portions(tmp_path):
     free = {"pearson2019": {"lenses_per_job": 1000, "training": {"seeds": [0, 1]}}}
     path = overlay(tmp_path, "free", free)
@@ -327,7 +332,7 @@ def test_each_reading_of_scutt_has_its_noise():
             "-n", "-p", "--forceall", "--configfile", "config/smoke.yaml", "--", shard, weights
         )
         told = re.findall(r"scripts/(\w+)\.py .*--spec '({.*?})' ", text)
-        views = [json.loads(spec) for script, spec in told if script == "simulate"]
+        views = [json.loads(spec)["view"] for script, spec in told if script == "simulate"]
         views += [json.loads(spec)["images"]["view"] for script, spec in told if script == "train"]
         assert len(views) == 3  # test and training images, and what the training expects
         for view in views:
@@ -424,8 +429,14 @@ def checkout(tmp_path_factory):
     """A copy in which the targets were made by a run that was killed and then run again."""
     copy = clone(tmp_path_factory.mktemp("run"))
     overlay(copy, "tiny", TINY)
+    # Whose shell has another environment active than the one whose Snakemake is called.
+    other = copy.parent / "other"
+    other.mkdir()
+    (other / "python").write_text("#!/bin/sh\nexit 1\n")
+    (other / "python").chmod(0o755)
+    environment = ENVIRONMENT | {"PATH": f"{other}:{ENVIRONMENT['PATH']}"}
     run = subprocess.Popen(
-        ["snakemake", *arguments(copy)], cwd=copy, env=ENVIRONMENT, start_new_session=True,
+        ["snakemake", *arguments(copy)], cwd=copy, env=environment, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 120
@@ -438,7 +449,7 @@ def checkout(tmp_path_factory):
         run.wait()
     assert not (copy / "paper_figures/tiny/scutt/fig6.pdf").exists()
     snakemake("--unlock", *arguments(copy), cwd=copy)
-    snakemake(*arguments(copy), cwd=copy)
+    snakemake(*arguments(copy), cwd=copy, environment=environment)
     return copy
 
 

@@ -2,13 +2,13 @@
 
 import math
 
-import numba
 import numpy as np
 
 from lenscnn.compiled_seeds import fill_normal
+from lenscnn.compiling import njit
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def fill_counts(keys, rates, background, few, read_sigma, images):
     """Fill `images` (B, n) with counts less the mean background; all numbers are float32.
 
@@ -39,7 +39,7 @@ def fill_counts(keys, rates, background, few, read_sigma, images):
             images[i, k] = images[i, k] - background + read_sigma * read[k]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def _by_sum(mean, normal):
     """Poisson number of a small mean at a normal number, summing probabilities."""
     u = 0.5 * math.erfc(-normal / math.sqrt(2))

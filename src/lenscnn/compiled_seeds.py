@@ -1,12 +1,12 @@
 """The random numbers of `lenscnn.seeds` inside compiled loops, and normal ones by such a loop."""
 
-import numba
 import numpy as np
 
+from lenscnn.compiling import njit
 from lenscnn.seeds import GAMMA, MIX1, MIX2
 
 
-@numba.njit("uint64(uint64, uint64)", cache=True, inline="always")
+@njit("uint64(uint64, uint64)", inline="always")
 def splitmix64(key, counter):
     """The `counter`-th output (from 0) of SplitMix64 started at `key`."""
     z = key + (counter + np.uint64(1)) * np.uint64(GAMMA)
@@ -15,13 +15,13 @@ def splitmix64(key, counter):
     return z ^ (z >> np.uint64(31))
 
 
-@numba.njit("float64(uint64, uint64)", cache=True, inline="always")
+@njit("float64(uint64, uint64)", inline="always")
 def uniform(key, counter):
     """The `counter`-th number of a stream, uniform in (0, 1), never 0 or 1."""
     return (np.float64(splitmix64(key, counter) >> np.uint64(12)) + 0.5) * 2.0**-52
 
 
-@numba.njit(cache=True, inline="always")
+@njit(inline="always")
 def _minus_log(k):
     """-log((k + 0.5) / 2^24) for a 24-bit k in float32, by the series of artanh."""
     f = np.float32
@@ -35,7 +35,7 @@ def _minus_log(k):
     return f(np.log(2)) * f(np.int32(24 - e)) - (f(2) * s + s * s2 * series)
 
 
-@numba.njit(cache=True, inline="always")
+@njit(inline="always")
 def _cos_sin_turn(k):
     """Cosine and sine of (k + 0.5) / 2^24 turns for a 24-bit k in float32, by Taylor series."""
     f = np.float32
@@ -55,7 +55,7 @@ def _cos_sin_turn(k):
     return a, b
 
 
-@numba.njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(fastmath={"contract"}, error_model="numpy")
 def fill_normal(keys, numbers):
     """Fill `numbers` (B, 2 pairs) as `seeds.standard_normal` describes."""
     pairs = numbers.shape[1] // 2

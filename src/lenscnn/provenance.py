@@ -5,6 +5,7 @@ No timestamps: files made twice from the same things are the same.
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -34,7 +35,7 @@ def code_version() -> str:
     The commit is that of a repository that tracks this very file; of another one around the
     source tree it would say nothing.
     """
-    version = f"{lenscnn.__version__}+src.{lenscnn.source_digest()}"
+    version = f"{lenscnn.__version__}+src.{lenscnn.SOURCE_DIGEST}"
     here = Path(__file__)
     try:
         _git("ls-files", "--error-unmatch", here.name)
@@ -45,10 +46,12 @@ def code_version() -> str:
 
 
 def _git(*arguments: str) -> str:
-    """Return what git says in the folder of this file."""
+    """Return what git says in the folder of this file, whatever repository a hook runs for."""
+    elsewhere = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}
+    environment = {key: value for key, value in os.environ.items() if key not in elsewhere}
     done = subprocess.run(
-        ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, encoding="utf-8",
-        timeout=10, check=True,
+        ["git", *arguments], cwd=Path(__file__).parent, env=environment, capture_output=True,
+        encoding="utf-8", errors="replace", timeout=10, check=True,
     )  # fmt: skip
     return done.stdout.strip()
 

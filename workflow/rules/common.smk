@@ -23,6 +23,11 @@ os.environ.update(
     OPENBLAS_NUM_THREADS="1",
 )
 
+# What rules call `python` is the one that runs Snakemake, also where its environment is not active.
+PYTHON = Path(sys.executable).with_name("python")
+if PYTHON.exists() and PYTHON.samefile(sys.executable):
+    os.environ.update(PATH=os.pathsep.join([str(PYTHON.parent), os.getenv("PATH", "")]))
+
 validate(config, "../schemas/config.schema.yaml", set_default=False)
 check_config(config)
 keep_order(config, values_of_scale("paper"))

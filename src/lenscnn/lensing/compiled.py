@@ -8,16 +8,15 @@ it does not depend on its neighbours or on the number of threads.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import numba
 import numpy as np
 import torch
 
+from lenscnn.compiling import njit
 from lenscnn.lensing.light import SMOOTHING
 
 # Numba may reorder sums and take an approximate reciprocal square root with a Newton step, but
 # must not assume that every number is finite: bad input has to show.
 _OPTIONS = {
-    "cache": True,
     "nogil": True,
     "fastmath": {"reassoc", "contract", "arcp", "afn", "nsz"},
     "error_model": "numpy",
@@ -52,7 +51,7 @@ def in_threads(loop: Callable[[int, int], None], n_images: int) -> None:
         loop(0, n_images)
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def _new_tables(points, offsets):
     """Room for what `_fill_table` fills, enough for the image with the most subhaloes."""
     n_most = 0
@@ -61,12 +60,12 @@ def _new_tables(points, offsets):
     return np.empty((2, len(points), _padded(n_most)), points.dtype)
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def _padded(n_halo):
     return -(-n_halo // _VECTOR) * _VECTOR
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def _fill_table(points, centers, theta_E, table):
     """(point - center)^2 and theta_E (point - center), for each point and subhalo."""
     zero, softening = points.dtype.type(0), points.dtype.type(_SOFTENING)
@@ -81,7 +80,7 @@ def _fill_table(points, centers, theta_E, table):
             r2[k], moment[k] = softening, zero
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def _sum_subhaloes(x, y, center_x, center_y, theta_E, x_table, y_table, alpha_x, alpha_y):
     """Fill `alpha_x` and `alpha_y` (H, W) with the deflection by the subhaloes of one image."""
     zero, one = x.dtype.type(0), x.dtype.type(1)
@@ -115,7 +114,7 @@ def _sum_subhaloes(x, y, center_x, center_y, theta_E, x_table, y_table, alpha_x,
             alpha_x[row_2, column], alpha_y[row_2, column] = x_2, y_2
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def sum_subhaloes(first, last, x, y, offsets, center_x, center_y, theta_E, alpha):
     """Fill `alpha` (2, B, H, W) for the images `first` to `last`; see `subhalo_deflection`."""
     x_table, y_table = _new_tables(x, offsets), _new_tables(y, offsets)
@@ -127,7 +126,7 @@ def sum_subhaloes(first, last, x, y, offsets, center_x, center_y, theta_E, alpha
         )  # fmt: skip
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def _sie_series(theta_E, q):
     """Coefficients a_n, float32, of the SIE's deflection, cut at the noise of that.
 
@@ -148,7 +147,7 @@ def _sie_series(theta_E, q):
     return series.astype(np.float32)
 
 
-@numba.njit(**_INLINED)
+@njit(**_INLINED)
 def _sie_at(x, y, lens, series, alpha_x, alpha_y, kappa):
     """Fill `alpha_x`, `alpha_y`, `kappa` (n,): deflection and convergence at the points `x`, `y`.
 
@@ -191,7 +190,7 @@ def _sie_at(x, y, lens, series, alpha_x, alpha_y, kappa):
         alpha_y[i] = sin * major + cos * minor
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def _log2(x):
     """Logarithm of a positive, normal float32, good to 1e-7."""
     one = np.float32(1)
@@ -209,7 +208,7 @@ def _log2(x):
     return np.float32(exponent) + t * series
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def _exp2(x):
     """2^x in float32, good to 2e-7, for x below 127."""
     x = np.float32(-126) if x < np.float32(-126) else x
@@ -225,7 +224,7 @@ def _exp2(x):
     return series * np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def _convolve(image, kernel, out):
     """Separable convolution with a symmetric kernel, the image's outermost pixels repeated."""
     height, width = image.shape
@@ -249,7 +248,7 @@ def _convolve(image, kernel, out):
                 out[row, i] += kernel[k] * (left[i] + right[i])
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def render(first, last, points, lens, offsets, center_x, center_y, theta_E, source, kernel, images):
     """Fill `images` (B, n_pix, n_pix) for the images `first` to `last`.
 
@@ -298,7 +297,7 @@ def render(first, last, points, lens, offsets, center_x, center_y, theta_E, sour
         _convolve(pixels, kernel, images[b])
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def _blocks_of_rows(points):
     """How many rows of the grid `points` x `points` to draw at once, and x along them."""
     n_points = len(points)
@@ -309,7 +308,7 @@ def _blocks_of_rows(points):
     return block, x
 
 
-@numba.njit(**_INLINED)
+@njit(**_INLINED)
 def _lensed_sersic(x, y, lens, series, light, side, brightness, curvature):
     """Fill `brightness` and `curvature` (n,) at the points `x`, `y`.
 
@@ -345,7 +344,7 @@ def _lensed_sersic(x, y, lens, series, light, side, brightness, curvature):
         curvature[i] = np.float32(np.inf) if hides else bend
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def render_sersic(first, last, points, side, lens, light, kernel, tolerance, images, fluxes):
     """Fill `images` (B, n_pix, n_pix) and `fluxes` (B,) for the images `first` to `last`.
 
@@ -431,7 +430,7 @@ def render_sersic(first, last, points, side, lens, light, kernel, tolerance, ima
         _convolve(image.reshape(n_pix, n_pix), kernel, images[b])
 
 
-@numba.njit(**_OPTIONS)
+@njit(**_OPTIONS)
 def _area_and_limit(side, tolerance):
     """Area of a square, and the curvature above which its midpoint is not good enough."""
     area = side * side

@@ -7,10 +7,10 @@ continuous between two masses, and ``decades``, masses 10^k with probability pro
 k^alpha, k = 1, 2, ... counted from the lowest: a power law in the number of the decade.
 """
 
-import numba
 import numpy as np
 
 from lenscnn.compiled_seeds import uniform
+from lenscnn.compiling import njit
 from lenscnn.conventions import ARCSEC, SPEED_OF_LIGHT
 from lenscnn.cosmology import distance_ratio
 from lenscnn.population.laws import truncated_normal
@@ -38,7 +38,7 @@ def _between(u, minimum: float, maximum: float) -> np.ndarray:
     return minimum + u * (maximum - minimum)
 
 
-@numba.njit(cache=True, inline="always")
+@njit(inline="always")
 def _mass(u, alpha, decades, minimum, maximum, low, high, cumulative):
     """Subhalo mass for a uniform number u, by inverting the law's distribution function.
 
@@ -54,7 +54,7 @@ def _mass(u, alpha, decades, minimum, maximum, low, high, cumulative):
     return (low + u * (high - low)) ** (1 / (alpha + 1))
 
 
-@numba.njit(cache=True)
+@njit()
 def _cumulative(alpha, n):
     """Distribution function of the decades law over its n masses."""
     weights = np.arange(1, n + 1) ** alpha
@@ -63,7 +63,7 @@ def _cumulative(alpha, n):
     return cumulative
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _count(keys, alpha, budget, decades, minimum, maximum, n_decades, limit):
     """Subhaloes that fit each budget; -1 where more than `limit` would."""
     counts = np.empty(len(keys), np.int64)
@@ -81,7 +81,7 @@ def _count(keys, alpha, budget, decades, minimum, maximum, n_decades, limit):
     return counts
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _fill(mass_keys, place_keys, alpha, counts, decades, minimum, maximum, n_decades, radius):
     """Masses and places of the subhaloes `_count` counted: uniform in a disc of `radius`."""
     total = counts.sum()
