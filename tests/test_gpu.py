@@ -122,6 +122,18 @@ def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast, decay, mirror):
     )
 
 
+def test_a_gpu_follows_a_linear_rate(tmp_path):
+    """It changes once a replay, 16 steps, and not at every step as on a CPU."""
+    spec = SPEC | {"learning_rate_decay": "linear", "epochs": 4, "batch_size": 3}
+    spec["network"] = SPEC["network"] | {"dropout": 0.0}
+    trained = []
+    for device in ("cpu", "cuda"):
+        (tmp_path / device).mkdir()
+        trained.append(train(tmp_path / device, spec, device))
+    for name, rtol in (("learning_rate", 1e-6), ("train_loss", 5e-2)):
+        np.testing.assert_allclose(*(column(one, name) for one in trained), rtol=rtol)
+
+
 def test_convolutions_by_fourier_transforms_are_the_direct_sums(gpu):
     shapes = (8, 32, 28, 28), (64, 32, 11, 11), (64,)
     parts = [torch.randn(shape, device=gpu, requires_grad=True) for shape in shapes]

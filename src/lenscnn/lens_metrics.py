@@ -165,7 +165,12 @@ def read_predictions(path) -> tuple[dict, dict, dict]:
 
 def _read(path) -> tuple[dict[str, dict], dict]:
     """Read `PARAMETERS` by column, ``predicted_mirrors`` where the file holds it, and labels."""
-    labels, attrs = storage.read_h5(path)
+    arrays, attrs = storage.read_h5(path)
+    # In double precision, for that of angles in single depends on the kind of CPU.
+    labels = {
+        name: values.astype(np.float64) if values.dtype == np.float32 else values
+        for name, values in arrays.items()
+    }
     targets = attrs.get("target", "").split()
     if not {"true", "predicted"} <= labels.keys() or not set(ESTIMATED) <= set(targets):
         raise storage.DataFileError(

@@ -56,11 +56,12 @@ def fit(images: np.ndarray, targets: np.ndarray, n_train: int) -> Ridge:
     images : ndarray of float32, shape (n, C, H, W)
     targets : ndarray, shape (n, n_targets)
     n_train
-        How many images to fit to, at least 2 and less than n.
+        How many images to fit to, less than n and at least 3, for the scores of two have the same
+        squares.
     """
-    if not 2 <= n_train < len(images):
+    if not 3 <= n_train < len(images):
         raise ValueError(
-            f"{n_train} of {len(images)} images to fit to: 2 are needed, and some to validate on"
+            f"{n_train} of {len(images)} images to fit to: 3 are needed, and some to validate on"
         )
     pixels = images.reshape(len(images), -1)
     training = pixels[:n_train]
