@@ -28,19 +28,26 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import yaml  # noqa: E402
 
-from lenscnn import (  # noqa: E402
-    detection,
-    exposures,
-    networks,
-    simulation,
-    speed,
-    storage,
-    training,
-)
-from lenscnn.devices import has_amx, resolve_device  # noqa: E402
-from lenscnn.figures.speed import plot  # noqa: E402
-from lenscnn.lensing import reference  # noqa: E402
-from lenscnn.population import scutt  # noqa: E402
+from lenscnn.core import storage
+from lenscnn.core.devices import has_amx, resolve_device
+from lenscnn.instrument import survey as detection
+from lenscnn.lensing import lenstronomy_reference
+from lenscnn.nn import layers
+from lenscnn.nn import train as training
+from lenscnn.nn.network import EVALUATION_BATCH, build, count_parameters, evaluate
+from lenscnn.nn.operations import network_flop
+from lenscnn.papers.pearson2019 import images as exposures
+from lenscnn.papers.pearson2019.scene import render_scene
+from lenscnn.papers.scutt import images as simulation
+from lenscnn.papers.scutt import population as scutt
+from lenscnn.plotting.speed import plot
+from lenscnn.records import speed
+from lenscnn.records.speed import gaussian_source_flop, sersic_galaxies_flop, update
+
+# noqa: E402
+# noqa: E402
+# noqa: E402
+# noqa: E402
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 5
@@ -98,7 +105,8 @@ class Machine:
         return n / (self.clock() - begun)
 
     def arithmetic(self, precision: str) -> dict[str, Callable[[], float]]:
-        """Operations per second in a matrix product and in a convolution of a `devices.PRECISIONS`.
+        """Operations per second in a matrix product and in a convolution of a
+        `core.devices.PRECISIONS`.
 
         Both, since either may be the faster: they are of different libraries.
         """
@@ -244,7 +252,7 @@ def scutt_rows(machine: Machine) -> list[dict]:
         camera = view["n_pix"], view["pixel_scale"], view["supersampling"], view["psf_sigma"]
         if peer := installed("lenstronomy"):
             peers[peer] = lambda: np.stack([
-                reference.image(rows_of(few, k), halos[k], source, *camera)
+                lenstronomy_reference.image(rows_of(few, k), halos[k], source, *camera)
                 for k in range(N_THEIRS)
             ])  # fmt: skip
         if peer := installed("caustics"):
@@ -258,7 +266,7 @@ def scutt_rows(machine: Machine) -> list[dict]:
         name: lambda images=images: machine.rate(N_THEIRS, images) for name, images in peers.items()
     }
     rates = contest(contestants | machine.arithmetic("float32"))
-    flop = speed.scutt_flop(view["n_pix"], float(np.mean(lenses["N"])))
+    flop = gaussian_source_flop(view["n_pix"], float(np.mean(lenses["N"])))
     stage = f"simulation: scutt, {np.mean(lenses['N']):.0f} subhaloes"
     return rows(stage, machine, flop, rates, peers, differences, (14400 / 1e5, "4 h for 100,000"))
 
@@ -328,7 +336,9 @@ def pearson2019_rows(machine: Machine, camera: str) -> list[dict]:
 
             return bench_caustics.galaxy_images(*parts, *optics, sub, psf_sigma)
         return np.stack([
-            reference.galaxy_images(*(rows_of(part, k) for part in parts), *optics, sub, psf_sigma)
+            lenstronomy_reference.galaxy_images(
+                *(rows_of(part, k) for part in parts), *optics, sub, psf_sigma
+            )
             for k in range(N_THEIRS)
         ])  # fmt: skip
 
@@ -338,7 +348,7 @@ def pearson2019_rows(machine: Machine, camera: str) -> list[dict]:
         population = {"seed": 1, "draw": "benchmark", "survey": survey, "scene": scene}
 
         def ours(population=population):
-            chunks = exposures.expose_in_chunks(
+            chunks = exposures.images_in_chunks(
                 population, "benchmark", view, lenses, machine.device
             )
             into_shard(n, (len(bands), survey["n_pix"], survey["n_pix"]), chunks)
@@ -348,7 +358,7 @@ def pearson2019_rows(machine: Machine, camera: str) -> list[dict]:
             peers[f"{codes['lenstronomy']}, {FINE} x {FINE}"] = "lenstronomy", FINE
         differences = {}
         for peer, (code, sub) in peers.items():
-            images = detection.galaxies(survey, scene, few[code], with_lens_light=True)[:2]
+            images = render_scene(survey, scene, few[code], with_lens_light=True)[:2]
             differences[peer] = largest_difference(theirs(code, sub), torch.cat(images, 1).numpy())
         if scene is not config["scene"]:  # which is finer than a peer's even grid
             same_images(differences)
@@ -357,7 +367,7 @@ def pearson2019_rows(machine: Machine, camera: str) -> list[dict]:
             for peer, run in peers.items()
         }
         rates = contest(contestants | machine.arithmetic("float32"))
-        flop = speed.pearson2019_flop(survey["n_pix"], scene["supersampling"], len(bands))
+        flop = sersic_galaxies_flop(survey["n_pix"], scene["supersampling"], len(bands))
         stage = f"simulation: pearson2019, {len(bands)} band{'s' * (len(bands) > 1)}{words}"
         table += rows(stage, machine, flop, rates, peers, differences)
     return table
@@ -398,22 +408,22 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
     rng = np.random.default_rng(1)
     table = []
     for suffix, autocast in VARIANTS[machine.device.type].items():
-        networks.FOURIER_DEVICES = {"cpu", "cuda"} if suffix == FOURIER else {"cpu"}
+        layers.FOURIER_DEVICES = {"cpu", "cuda"} if suffix == FOURIER else {"cpu"}
         spec = {
             **settings, "network": architecture, "targets": targets, "scalars": scalars,
             "seed": seed, "images": "random", "autocast": autocast, "epochs": ROUNDS + 1,
         }  # fmt: skip
-        network = networks.build(spec, shape).to(machine.device)
-        flop, training_flop = speed.network_flop(spec, shape)
+        network = build(spec, shape).to(machine.device)
+        flop, training_flop = network_flop(spec, shape)
         arithmetic = machine.arithmetic(autocast)
         peers, job = {}, {"name": name, "spec": spec, "image_shape": shape}
         if keras is not None:
             answer = keras.run(task="prediction", n=16, batch=16, **job)
-            if answer["parameters"] != networks.count_parameters(network):
+            if answer["parameters"] != count_parameters(network):
                 sys.exit(f"Keras' {name} has {answer['parameters']} parameters, another network")
 
         def peer(task, n, job=job):
-            batch = networks.EVALUATION_BATCH["cpu"]
+            batch = EVALUATION_BATCH["cpu"]
             return {keras.peer: lambda: keras.run(task=task, n=n, batch=batch, **job)["rate"]}
 
         # Keras trains in float32.
@@ -430,7 +440,7 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
         extra = torch.from_numpy(rng.random((n_prediction, len(scalars)), np.float32))
         inputs = network, images, extra if scalars else None, machine.device
         peers = {} if keras is None else peer("prediction", n_prediction)
-        ours = {"ours": lambda run=inputs: machine.rate(n_prediction, networks.evaluate, *run)}
+        ours = {"ours": lambda run=inputs: machine.rate(n_prediction, evaluate, *run)}
         rates = contest(ours | peers | arithmetic)
         table += rows(f"prediction: {words}{suffix}", machine, flop, rates, peers)
     return table
@@ -488,7 +498,7 @@ def main() -> None:
             parts.append(partial(scutt_rows, machine))
             parts += [partial(pearson2019_rows, machine, camera) for camera in ("vis", "gri")]
         for part in parts:  # written one by one: a run cut short keeps what it has
-            plot(speed.update(arguments.table, part()), arguments.plot)
+            plot(update(arguments.table, part()), arguments.plot)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from caustics.lenses.func import reduced_deflection_angle_sie, reduced_deflectio
 from caustics.light.func import brightness_sersic
 from torch.func import vmap
 
-from lenscnn.conventions import pixel_centers
+from lenscnn.core.conventions import pixel_centers
 from lenscnn.lensing.light import sersic_b, sersic_peak
 from lenscnn.lensing.psf import convolve_gaussian
 

@@ -2,9 +2,9 @@
 
 import json
 
-from lenscnn.lens_metrics import evaluate, evaluate_binned
-from lenscnn.migrations import check_predictions
-from lenscnn.storage import replacing
+from lenscnn.core.storage import atomic_write
+from lenscnn.papers.pearson2019.metrics import evaluate, evaluate_binned
+from lenscnn.records.migrations import check_predictions
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
@@ -16,5 +16,5 @@ tables = {
     job.output.binned: evaluate_binned(paths, view, job.params.bins),
 }
 for output, table in tables.items():
-    with replacing(output) as path:
+    with atomic_write(output) as path:
         table.to_csv(path, index=False, float_format="%.7g")

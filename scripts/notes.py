@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lenscnn.conventions import q_phi_to_e1_e2_pearson
-from lenscnn.lens_metrics import errors, parameters
-from lenscnn.population.photometry import age_of_universe, k_corrections, load
-from lenscnn.storage import read_columns, read_h5
+from lenscnn.core.cosmology import age_of_universe
+from lenscnn.core.storage import read_columns, read_h5
+from lenscnn.galaxies.photometry import k_corrections, load
+from lenscnn.papers.pearson2019.ellipticity import q_phi_to_e1_e2_pearson
+from lenscnn.papers.pearson2019.metrics import errors, parameters
 
 ENDS = (2.3, 2.5, 2.8, 3.0, 3.5)  # arcsec
 

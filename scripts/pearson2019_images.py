@@ -5,12 +5,13 @@ import json
 
 import torch
 
-from lenscnn import migrations, provenance, storage
-from lenscnn.conventions import q_phi_to_e1_e2_pearson
-from lenscnn.devices import device_name, report_memory, resolve_device
-from lenscnn.exposures import expose_in_chunks
-from lenscnn.population.pearson2019 import realigned
-from lenscnn.progress import Progress
+from lenscnn.core import storage
+from lenscnn.core.devices import device_name, report_memory, resolve_device
+from lenscnn.core.progress import Progress
+from lenscnn.papers.pearson2019.ellipticity import q_phi_to_e1_e2_pearson
+from lenscnn.papers.pearson2019.images import images_in_chunks
+from lenscnn.papers.pearson2019.systems import realigned
+from lenscnn.records import migrations, provenance
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--catalogue", nargs="+", required=True, help="its files, in order")
@@ -36,7 +37,7 @@ attrs |= {"unit": "electrons above the mean background", "bands": " ".join(view[
 n_bands, n_pix = len(view["bands"]), population["survey"]["n_pix"]
 progress = Progress(len(lenses["index"]), "images")
 with storage.ImageWriter(args.out, lenses, (n_bands, n_pix, n_pix), attrs) as shard:
-    for images in expose_in_chunks(population, split, view, lenses, device):
+    for images in images_in_chunks(population, split, view, lenses, device):
         shard.write(images)
         progress.add(len(images))
 report_memory(device)

@@ -7,10 +7,14 @@ import sys
 import numpy as np
 import torch
 
-from lenscnn import provenance, storage
-from lenscnn.detection import detector
-from lenscnn.population import pearson2019, photometry
-from lenscnn.progress import Progress
+from lenscnn.core import storage
+from lenscnn.core.progress import Progress
+from lenscnn.galaxies import photometry as photometry
+from lenscnn.galaxies.photometry import ColourError
+from lenscnn.papers.pearson2019 import population
+from lenscnn.papers.pearson2019.detection import make_detection_test
+from lenscnn.papers.pearson2019.population import COLUMNS, NothingDetected, draw_lenses
+from lenscnn.records import provenance
 
 BLOCK = 2000  # lenses drawn at once: bounds the memory, changes no lens
 
@@ -24,24 +28,24 @@ parser.add_argument("--threads", type=int, default=1)
 args = parser.parse_args()
 
 torch.set_num_threads(args.threads)
-judge = detector(args.spec)
+judge = make_detection_test(args.spec)
 colours = photometry.load(args.photometry)
-parts, fallen = [], dict.fromkeys(pearson2019.CUTS, 0)
+parts, fallen = [], dict.fromkeys(population.CUTS, 0)
 first, end = args.rows
 progress = Progress(end - first, "lenses")
 for start in range(first, end, BLOCK):
     index = np.arange(start, min(start + BLOCK, end))
     try:
-        lenses, lost = pearson2019.draw_lenses(args.spec, args.split, index, judge, colours)
-    except (pearson2019.NothingDetected, photometry.ColourError) as error:
+        lenses, lost = draw_lenses(args.spec, args.split, index, judge, colours)
+    except (NothingDetected, ColourError) as error:
         sys.exit(f"error: {error}")
     parts.append(lenses)
     fallen = {name: fallen[name] + lost[name] for name in fallen}
     progress.add(len(index))
 arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-units = {f"column {name}": meaning for name, meaning in pearson2019.COLUMNS.items()}
+units = {f"column {name}": meaning for name, meaning in COLUMNS.items()}
 units["columns magnitude_*"] = "AB magnitude of the unlensed source or of the lens in a band"
 attrs = provenance.collect(args.spec, [args.photometry]) | units
-attrs |= {"split": args.split, "fallen": provenance.canonical(fallen)}
+attrs |= {"split": args.split, "fallen": provenance.canonical_json(fallen)}
 storage.write_h5(args.out, arrays, attrs)
 print("attempts that fell to each cut: " + ", ".join(f"{k} {v:,}" for k, v in fallen.items()))

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from lenscnn.claims import printed, read_registry
-from lenscnn.selection import QUANTITIES, summarise
-from lenscnn.storage import read_columns, replacing
+from lenscnn.claims.registry import printed, read_registry
+from lenscnn.core.storage import atomic_write, read_columns
+from lenscnn.papers.pearson2019.selection import QUANTITIES, summarise
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
@@ -14,9 +14,9 @@ for draw in job.params.draws:
     lenses = read_columns(job.input[draw], QUANTITIES)
     survey = draw.removesuffix("_literal")  # two readings of one printed sample
     fits = {
-        name: [printed(registry, f"fit('{survey}', '{name}', '{of}')") for of in ("mean", "sd")]
+        name: [printed(registry, "fit", survey, name, of) for of in ("mean", "sd")]
         for name in QUANTITIES
     }
     tables.append(summarise(draw, lenses, fits, job.params.bootstrap))
-with replacing(job.output[0]) as path:
+with atomic_write(job.output[0]) as path:
     pd.concat(tables).to_csv(path, index=False, float_format="%.7g")

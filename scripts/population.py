@@ -3,8 +3,9 @@
 import argparse
 import json
 
-from lenscnn import provenance, storage
-from lenscnn.population import scutt
+from lenscnn.core import storage
+from lenscnn.papers.scutt import population
+from lenscnn.records import provenance
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--spec", type=json.loads, required=True, help="the population, JSON")
@@ -12,10 +13,10 @@ parser.add_argument("--subsets", type=json.loads, required=True, help="name, n, 
 parser.add_argument("--out", required=True)
 args = parser.parse_args()
 
-lenses = scutt.catalogue(args.spec, args.subsets)
-units = {f"column {name}": meaning for name, meaning in scutt.COLUMNS.items()}
+lenses = population.catalogue(args.spec, args.subsets)
+units = {f"column {name}": meaning for name, meaning in population.COLUMNS.items()}
 attrs = provenance.collect(args.spec, []) | units
-attrs["subsets"] = provenance.canonical(args.subsets)
+attrs["subsets"] = provenance.canonical_json(args.subsets)
 storage.write_h5(args.out, lenses, attrs)
 print(
     f"{args.out}: {len(lenses['N'])} lenses, "

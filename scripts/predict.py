@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lenscnn import devices, prediction, provenance, storage, training
+from lenscnn.core import devices, storage
+from lenscnn.nn import predict
+from lenscnn.nn.data import check_origin
+from lenscnn.records import provenance
 
 
 def main() -> None:
@@ -41,9 +44,9 @@ def main() -> None:
     if arguments.n_from not in ("truth", "none"):
         inputs.append(arguments.n_from)
     device = devices.resolve_device(arguments.device)
-    network, meta = prediction.load_network(arguments.weights, arguments.spec)
-    training.check_origin(arguments.shards, arguments.images)
-    arrays = prediction.predict_shards(
+    network, meta = predict.load_network(arguments.weights, arguments.spec)
+    check_origin(arguments.shards, arguments.images)
+    arrays = predict.predict_shards(
         network,
         meta,
         arguments.shards,
@@ -60,7 +63,7 @@ def main() -> None:
     }
     origin = provenance.collect(spec, inputs, devices.device_name(device))
     targets = arguments.spec["targets"]
-    units = [prediction.UNITS.get(name, "dimensionless") for name in targets]
+    units = [predict.UNITS.get(name, "dimensionless") for name in targets]
     columns = {"target": " ".join(targets), "unit": " ".join(units)}
     # The networks compute in float32, and these files are the products that are kept.
     arrays = {

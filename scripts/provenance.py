@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lenscnn import lineage
-from lenscnn.storage import DataFileError
+from lenscnn.core.storage import DataFileError
+from lenscnn.records import lineage
 
 ROOT = Path(__file__).parent.parent
 

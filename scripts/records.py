@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from lenscnn.runtimes import join, read_jobs
-from lenscnn.storage import replacing
+from lenscnn.core.storage import atomic_write
+from lenscnn.records.runtimes import join, read_jobs
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     jobs = read_jobs(sorted(folder.rglob("*.tsv")), folder, Path("logs", scale))
     older = pd.read_csv(table) if table.exists() else jobs.iloc[:0]
     joined = join(older, jobs)
-    with replacing(table) as path:
+    with atomic_write(table) as path:
         joined.to_csv(path, index=False, float_format="%.6g")
     print(f"{table}: {len(joined)} jobs, {len(jobs)} of them from files here")
 

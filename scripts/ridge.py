@@ -6,7 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lenscnn import prediction, provenance, ridge, storage, training
+from lenscnn.core import storage
+from lenscnn.nn import predict
+from lenscnn.nn.data import check_origin, label, load_normalised
+from lenscnn.papers.scutt import ridge
+from lenscnn.records import provenance
 
 KEPT = ("N", "alpha", "subset")
 
@@ -29,12 +33,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     spec = arguments.spec
-    training.check_origin(arguments.train, spec["images"])
-    training.check_origin(arguments.test, arguments.images)
-    images, labels = training.load_normalised(arguments.train, spec["normalise"])
-    targets = np.column_stack(
-        [training.label(labels, name, arguments.train[0]) for name in spec["targets"]]
-    )
+    check_origin(arguments.train, spec["images"])
+    check_origin(arguments.test, arguments.images)
+    images, labels = load_normalised(arguments.train, spec["normalise"])
+    targets = np.column_stack([label(labels, name, arguments.train[0]) for name in spec["targets"]])
     n_train = len(images) - round(spec["validation_fraction"] * len(images))
     model = ridge.fit(images, targets, n_train)
     del images
@@ -45,10 +47,10 @@ def main() -> None:
 
     columns = {name: [] for name in ("predicted", *KEPT)}
     for shard in arguments.test:
-        images, labels = training.load_normalised([shard], spec["normalise"])
+        images, labels = load_normalised([shard], spec["normalise"])
         columns["predicted"].append(ridge.predict(model, images))
         for name in KEPT:
-            columns[name].append(training.label(labels, name, shard))
+            columns[name].append(label(labels, name, shard))
     arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
     kept = {name: arrays[name] for name in KEPT}
     made = {"training": spec, "images": arguments.images}
@@ -61,7 +63,7 @@ def main() -> None:
             key: values.astype(np.float32) if values.dtype == np.float64 else values
             for key, values in estimate.items()
         }
-        unit = prediction.UNITS.get(name, "dimensionless")
+        unit = predict.UNITS.get(name, "dimensionless")
         storage.write_h5(path, estimate, {"target": name, "unit": unit} | origin)
 
 

@@ -6,11 +6,12 @@ import json
 import numpy as np
 import torch
 
-from lenscnn import provenance, simulation, storage
-from lenscnn.conventions import pixel_centers
-from lenscnn.lensing.deflection import sie_convergence, sis_convergence
+from lenscnn.core import storage
+from lenscnn.core.conventions import pixel_centers
+from lenscnn.lensing.isothermal import sie_convergence, sis_convergence
 from lenscnn.lensing.light import gaussian
-from lenscnn.population import scutt
+from lenscnn.papers.scutt import images, population
+from lenscnn.records import provenance
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--population", type=json.loads, required=True, help="the population, JSON")
@@ -19,9 +20,9 @@ parser.add_argument("--alpha", type=float, required=True)
 parser.add_argument("--out", required=True)
 args = parser.parse_args()
 
-lens = scutt.draw_lenses(args.population, "example", np.arange(1), args.alpha)
-_, x, y, theta_E, _ = scutt.draw_subhaloes(args.population, lens)
-image = simulation.simulate(args.population, args.view, lens)
+lens = population.draw_lenses(args.population, "example", np.arange(1), args.alpha)
+_, x, y, theta_E, _ = population.draw_subhaloes(args.population, lens)
+image = images.simulate(args.population, args.view, lens)
 
 centers = torch.as_tensor(pixel_centers(args.view["n_pix"], args.view["pixel_scale"]))
 grid_y, grid_x = torch.meshgrid(centers, centers, indexing="ij")

@@ -5,8 +5,9 @@ import json
 
 import numpy as np
 
-from lenscnn import provenance, storage
-from lenscnn.population import scutt
+from lenscnn.core import storage
+from lenscnn.papers.scutt import population
+from lenscnn.records import provenance
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--spec", type=json.loads, required=True, help="the population, JSON")
@@ -23,8 +24,8 @@ else:  # bins that end where the law does: one half empty would look like a feat
     edges = np.linspace(low, high, 1 + round((high - low) / 0.2))
 counts, errors, numbers = [], [], []
 for alpha in args.alphas:
-    lenses = scutt.draw_lenses(args.spec, f"masses{alpha}", np.arange(args.lenses), alpha)
-    mass, *_ = scutt.draw_subhaloes(args.spec, lenses)
+    lenses = population.draw_lenses(args.spec, f"masses{alpha}", np.arange(args.lenses), alpha)
+    mass, *_ = population.draw_subhaloes(args.spec, lenses)
     histogram, _ = np.histogram(np.log10(mass), edges)
     counts.append(histogram / args.lenses)
     errors.append(np.sqrt(histogram) / args.lenses)

@@ -5,10 +5,11 @@ import json
 
 import torch
 
-from lenscnn import migrations, provenance, storage
-from lenscnn.devices import device_name, report_memory, resolve_device
-from lenscnn.progress import Progress
-from lenscnn.simulation import simulate_in_chunks
+from lenscnn.core import storage
+from lenscnn.core.devices import device_name, report_memory, resolve_device
+from lenscnn.core.progress import Progress
+from lenscnn.papers.scutt.images import simulate_in_chunks
+from lenscnn.records import migrations, provenance
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--catalogue", required=True)
@@ -22,7 +23,7 @@ args = parser.parse_args()
 torch.set_num_threads(args.threads)
 device = resolve_device(args.device)
 population, view = args.spec["population"], args.spec["view"]
-subsets = provenance.canonical(args.spec["subsets"])
+subsets = provenance.canonical_json(args.spec["subsets"])
 lenses, attrs = storage.read_catalogue([args.catalogue], subsets=subsets)
 migrations.check_catalogue(args.catalogue, attrs, population)
 first, end = args.rows

@@ -9,7 +9,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from lenscnn import devices, provenance, training
+from lenscnn.core import devices
+from lenscnn.nn.data import check_origin, label, load_normalised
+from lenscnn.nn.spec import check_spec
+from lenscnn.nn.train import save_network, train
+from lenscnn.records import provenance
 
 
 def main() -> None:
@@ -27,15 +31,15 @@ def main() -> None:
 
     torch.set_num_threads(arguments.threads)
     spec = arguments.spec
-    training.check_spec(spec)
+    check_spec(spec)
     device = devices.resolve_device(arguments.device)
-    training.check_origin(arguments.shards, spec["images"])
-    images, labels = training.load_normalised(arguments.shards, spec["normalise"])
+    check_origin(arguments.shards, spec["images"])
+    images, labels = load_normalised(arguments.shards, spec["normalise"])
     columns = {
-        name: training.label(labels, name, arguments.shards[0])
+        name: label(labels, name, arguments.shards[0])
         for name in (*spec["targets"], *spec["scalars"])
     }
-    trained = training.train(
+    trained = train(
         spec,
         images,
         np.column_stack([columns[t] for t in spec["targets"]]),
@@ -46,7 +50,7 @@ def main() -> None:
         log=lambda line: tqdm.write(line, file=sys.stderr),
     )
     origin = provenance.collect(spec, arguments.shards, devices.device_name(device))
-    training.save_network(arguments.weights, trained, spec, images.shape[1:], origin)
+    save_network(arguments.weights, trained, spec, images.shape[1:], origin)
     arguments.checkpoint.unlink(missing_ok=True)
     devices.report_memory(device)
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import runpy
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,14 +13,43 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from lenscnn import claims, formulas, lens_metrics, metrics, selection, storage
-from lenscnn.claims_page import page
-from lenscnn.formulas import FormulaError, Quantity
-from lenscnn.population import scutt
-from lenscnn.products import CONSTANTS, FUNCTIONS, Products, catalogue
+from lenscnn.claims import formulas
+from lenscnn.claims.formulas import FormulaError, Quantity
+from lenscnn.claims.ledger import (
+    CONTRADICTED,
+    SPREAD,
+    TOO_FEW_IMAGES,
+    VERDICTS,
+    Estimate,
+    evaluate,
+    make_ledger,
+    verdict,
+)
+from lenscnn.claims.page import page
+from lenscnn.claims.quantities import list_predictions
+from lenscnn.claims.registry import (
+    COLUMNS,
+    KINDS,
+    ClaimError,
+    check_formulas,
+    printed,
+    read_reasons,
+    read_registry,
+)
+from lenscnn.claims.registry import REASONS as REASONS_COLUMNS
+from lenscnn.core import storage
+from lenscnn.papers.pearson2019 import metrics, selection
+from lenscnn.papers.pearson2019.claims import Pearson2019Results
+from lenscnn.papers.registry import RESULTS
+from lenscnn.papers.scutt import metrics as scutt_metrics
+from lenscnn.papers.scutt import population as scutt
+from lenscnn.papers.scutt.claims import ScuttResults
+from lenscnn.papers.scutt.metrics import fixed_alpha
 
 REGISTRY, REASONS = ROOT / "config/claims.csv", ROOT / "config/reasons.csv"
 EPOCHS, IMAGES, RESAMPLES = 3, 240, 20
+FUNCTIONS = ScuttResults.FUNCTIONS | Pearson2019Results.FUNCTIONS
+CONSTANTS = ScuttResults.CONSTANTS | Pearson2019Results.CONSTANTS
 SUBSETS = ["varied", *CONSTANTS["ALPHAS"]]
 CORE = [f"{camera}_{light}" for camera in ("vis", "r", "gri") for light in ("removed", "kept")]
 LITERAL = {view: view.replace("vis_", "vis_dark_") for view in CORE} | {
@@ -29,8 +59,8 @@ SCATTER = {
     "train": {"caustic_e0_phi0": 0, "caustic_e12_phi10": 1},
     "test": {"caustic_e0_phi0": 0, "caustic_e12_phi10": 1, "caustic_e24_phi20": 2},
 }
-NO_REASONS = pd.DataFrame(columns=claims.REASONS)
-TOLERANCES = dict.fromkeys((*claims.KINDS, claims.SPREAD), 0.1)
+NO_REASONS = pd.DataFrame(columns=REASONS_COLUMNS)
+TOLERANCES = dict.fromkeys((*KINDS, SPREAD), 0.1)
 
 # The papers' tables, typed again.
 PEARSON_TABLE = {  # theta_E, e1, e2, ellipticity, phi
@@ -51,16 +81,18 @@ SCUTT_TABLES = {  # sigma and RMSE from alpha = -1.6 to -2.4; then varied: gradi
 
 @pytest.fixture(scope="module")
 def registry():
-    return claims.read_registry(REGISTRY)
+    return read_registry(REGISTRY)
 
 
 def claim_of(**columns):
-    empty = dict.fromkeys(claims.COLUMNS, "")
+    empty = dict.fromkeys(COLUMNS, "")
     return pd.Series(empty | {"id": "X.1", "paper": "scutt", "unit": "1"} | columns)
 
 
 def tree(formula):
-    return formulas.parse(formula, FUNCTIONS, CONSTANTS)
+    parsed = formulas.parse(formula)
+    formulas.check_names(parsed, FUNCTIONS, CONSTANTS)
+    return parsed
 
 
 def value_of(formula, of, seed=0):
@@ -121,7 +153,7 @@ def from_print(registry, draws=4000):
         named = {word.arg: ast_text(word.value) for word in call.keywords}
         asked = keys[call.func.id](*arguments, **named)
         for key, text in zip(asked, claim["value"].split("|"), strict=True):
-            half = 0.5 * 10.0 ** claims.Decimal(text).as_tuple().exponent
+            half = 0.5 * 10.0 ** Decimal(text).as_tuple().exponent
             ends = float(text) + np.concatenate([[0], half * rng.uniform(-1, 1, draws)])
             # Table 1 has more digits than section 4 and comes first.
             known = table.setdefault(key, ends)
@@ -155,7 +187,7 @@ def test_what_the_papers_derive_follows_from_their_tables(registry):
             continue  # of something that is not printed
         checked.add(claim["id"])
         texts = claim["value"].split("|")
-        half = [0.5 * 10.0 ** claims.Decimal(text).as_tuple().exponent for text in texts]
+        half = [0.5 * 10.0 ** Decimal(text).as_tuple().exponent for text in texts]
         off = [
             float(text) + margin < low or float(text) - margin > high
             for text, margin, low, high in zip(
@@ -279,14 +311,14 @@ def test_a_bad_row_is_named(tmp_path, changes, message):
     good = {"value": "1.5", "kind": "rmse", "formula": "stat('fixed', 'n_cnn', 'varied', 'rmse')"}
     rows = [claim_of(**good), claim_of(**(good | {"id": "X.2"} | changes))]
     pd.DataFrame(rows).to_csv(tmp_path / "claims.csv", index=False)
-    with pytest.raises(claims.ClaimError, match=message.replace("(", r"\(")):
-        claims.read_registry(tmp_path / "claims.csv")
+    with pytest.raises(ClaimError, match=message.replace("(", r"\(")):
+        check_formulas(read_registry(tmp_path / "claims.csv"), RESULTS)
 
 
 def test_a_registry_without_a_column_is_refused(tmp_path):
     pd.DataFrame([claim_of().drop("unit")]).to_csv(tmp_path / "claims.csv", index=False)
-    with pytest.raises(claims.ClaimError, match="the columns must be id, paper"):
-        claims.read_registry(tmp_path / "claims.csv")
+    with pytest.raises(ClaimError, match="the columns must be id, paper"):
+        read_registry(tmp_path / "claims.csv")
 
 
 # Formulas, on predictions made up here.
@@ -313,7 +345,7 @@ def lens_file(folder, view, network, seed=0, error=0.05, lenses=0, **run):
 def n_alpha_file(folder, view, estimate, seed=0, error=0.2, **run):
     """Predictions of N = -400 - 400 alpha, or of alpha."""
     rng = np.random.default_rng(7)
-    fixed = [np.full(40, metrics.fixed_alpha(subset)) for subset in SUBSETS[1:]]
+    fixed = [np.full(40, fixed_alpha(subset)) for subset in SUBSETS[1:]]
     alpha = np.concatenate([rng.uniform(-2.5, -1.5, 200), *fixed])
     target = "N" if estimate == "n_cnn" else "alpha"
     true = {"N": -400 - 400 * alpha, "alpha": alpha}
@@ -342,8 +374,8 @@ def lens_products(paths, samples=()):
         "filters": [32, 64, 64, 128, 128, 128], "kernels": [7, 11, 9, 7, 5, 5],
         "pool_after": [1, 2, 4, 6], "dense": 512, "dropout": 0.0,
     }}  # fmt: skip
-    return Products(
-        catalogue(paths), RESAMPLES, EPOCHS, dict.fromkeys(views, IMAGES),
+    return Pearson2019Results(
+        list_predictions(paths), RESAMPLES, EPOCHS, dict.fromkeys(views, IMAGES),
         samples=dict(samples), scatter=SCATTER, lenses=dict.fromkeys(dict(samples), 2 * 400),
         networks={
             "vis": {"spec": spec, "image_shape": [1, 57, 57]},
@@ -364,8 +396,8 @@ def scutt_products(folder, config, seeds=(0,)):
         targets, scalars = network.pop("targets"), network.pop("scalars")
         spec = {"targets": targets, "scalars": scalars, "network": network}
         specs[name] = {"spec": spec, "image_shape": [1, 60, 60]}
-    return Products(
-        catalogue(paths), RESAMPLES, EPOCHS, dict.fromkeys(views, 400), networks=specs,
+    return ScuttResults(
+        list_predictions(paths), RESAMPLES, EPOCHS, dict.fromkeys(views, 400), networks=specs,
         geometry={view: {"theta_E": 1.5, "pixel_scale": size} for view, size in shapes.items()},
     )  # fmt: skip
 
@@ -385,24 +417,24 @@ def lens_samples(folder):
 
 def test_rms_and_stat_are_those_of_the_metrics(tmp_path):
     path = lens_file(tmp_path, "r_kept", "r_kept")
-    table = lens_metrics.evaluate([path], "r_kept", RESAMPLES).set_index("target")
+    table = metrics.evaluate([path], "r_kept", RESAMPLES).set_index("target")
     of = lens_products([path])
-    for name in lens_metrics.PARAMETERS:
+    for name in metrics.PARAMETERS:
         claim = claim_of(value="1", kind="rms", formula=f"rms('r_kept', '{name}')",
                          unit={"theta_E": "arcsec", "phi": "rad"}.get(name, "1"))  # fmt: skip
-        found = claims.evaluate(claim, of)
+        found = evaluate(claim, of)
         assert found.values[0] == pytest.approx(table["rms"][name], rel=1e-12)
         assert found.errors[0] == pytest.approx(table["rms_err"][name], rel=1e-12)
     path = n_alpha_file(tmp_path, "fixed", "n_cnn")
-    table = metrics.evaluate([path], "fixed", RESAMPLES).set_index("subset")
-    of = Products(catalogue([path]), RESAMPLES, EPOCHS, {"fixed": 400})
+    table = scutt_metrics.evaluate([path], "fixed", RESAMPLES).set_index("subset")
+    of = ScuttResults(list_predictions([path]), RESAMPLES, EPOCHS, {"fixed": 400})
     for subset, statistic, unit in (
         ("varied", "gradient", "1"), ("alpha-2.2", "sigma", "N"), ("varied", "bias", "N"),
         ("varied", "correlation", "1"), ("varied", "sigma_unpaired", "N"),
     ):  # fmt: skip
         claim = claim_of(value="1", unit=unit,
                          formula=f"stat('fixed', 'n_cnn', '{subset}', '{statistic}')")  # fmt: skip
-        found = claims.evaluate(claim, of)
+        found = evaluate(claim, of)
         assert found.values[0] == pytest.approx(table[statistic][subset], rel=1e-12)
         assert found.errors[0] == pytest.approx(table[f"{statistic}_err"][subset], rel=1e-12)
 
@@ -413,8 +445,8 @@ def test_derived_numbers_by_hand(tmp_path):
     of = lens_products([kept, removed])
     rms = {}
     for path in (kept, removed):
-        true, predicted, labels = lens_metrics.read_predictions(path)
-        error = lens_metrics.errors(true, predicted)
+        true, predicted, labels = metrics.read_predictions(path)
+        error = metrics.errors(true, predicted)
         rms[path] = [np.sqrt((error[name] ** 2).mean()) for name in CONSTANTS["LENS"]]
     drops = 100 * (1 - np.divide(rms[removed], rms[kept]))
     formula = "drop(rms('gri_kept', LENS), rms('gri_removed', LENS))"
@@ -460,21 +492,21 @@ def test_fit_and_parameters(tmp_path):
     of = lens_products([lens_file(tmp_path, "r_kept", "r_kept")], samples)
     values = np.concatenate([storage.read_h5(path)[0]["sigma_v"] for path in samples["lsst"]])
     claim = claim_of(value="6", unit="km/s", kind="fit", formula="fit('lsst', 'sigma_v', 'mean')")
-    found = claims.evaluate(claim, of)
+    found = evaluate(claim, of)
     assert found.values[0] == selection.fit_gaussian(values)[1]
     assert 0.3 < found.errors[0] / (1 / np.sqrt(800)) < 3
     assert found.n_seeds == 0
     for camera, count in (("vis", 2_395_267), ("gri", 2_398_403)):
         claim = claim_of(value=str(count), unit="parameters", kind="count",
                          formula=f"parameters('{camera}')")  # fmt: skip
-        found = claims.evaluate(claim, of)
+        found = evaluate(claim, of)
         assert found.errors[0] == 0
-        assert claims.verdict(claim, found, TOLERANCES) == (
+        assert verdict(claim, found, TOLERANCES) == (
             "match",
             pytest.approx(np.nan, nan_ok=True),
         )
-        other = claims.Found(found.values + 1, found.errors, 0)
-        assert claims.verdict(claim, other, TOLERANCES)[0] == "differs"
+        other = Estimate(found.values + 1, found.errors, 0)
+        assert verdict(claim, other, TOLERANCES)[0] == "differs"
 
 
 def test_the_steadiest_network_is_the_best_over_all_test_sets(tmp_path):
@@ -502,13 +534,11 @@ def test_differences_are_paired(tmp_path):
 
     def drop(after):
         formula = f"drop(rms('r_removed', 'theta_E'), rms('{after}', 'theta_E'))"
-        return claims.evaluate(claim_of(value="1", unit="%", formula=formula), of)
+        return evaluate(claim_of(value="1", unit="%", formula=formula), of)
 
     same, nearly = drop("vis_removed"), drop("gri_removed")
     assert (same.values[0], same.errors[0]) == (0, 0)
-    single = claims.evaluate(
-        claim_of(value="1", unit="arcsec", formula="rms('r_removed', 'theta_E')"), of
-    )
+    single = evaluate(claim_of(value="1", unit="arcsec", formula="rms('r_removed', 'theta_E')"), of)
     relative = 100 * single.errors[0] / single.values[0]
     assert 0 < nearly.errors[0] < relative / 10  # unpaired it would be above `relative`
 
@@ -518,7 +548,7 @@ def test_seeds_are_averaged_and_their_scatter_joins_the_error(tmp_path):
     paths = [lens_file(tmp_path, "r_kept", "r_kept", seed, error)
              for seed, error in enumerate(errors)]  # fmt: skip
     claim = claim_of(value="1", unit="arcsec", formula="rms('r_kept', 'theta_E')")
-    one, other, both = (claims.evaluate(claim, lens_products(part))
+    one, other, both = (evaluate(claim, lens_products(part))
                         for part in (paths[:1], paths[1:], paths))  # fmt: skip
     assert (one.n_seeds, both.n_seeds) == (1, 2)
     assert both.values[0] == pytest.approx((one.values[0] + other.values[0]) / 2)
@@ -532,8 +562,8 @@ def test_seeds_are_averaged_and_their_scatter_joins_the_error(tmp_path):
 
 def said(value, ours, error=0.0, kind="rms", tolerance=0.1):
     ours = np.atleast_1d(ours).astype(float)
-    found = claims.Found(ours, np.broadcast_to(float(error), ours.shape), 1)
-    return claims.verdict(claim_of(value=value, kind=kind), found, {kind: tolerance})
+    found = Estimate(ours, np.broadcast_to(float(error), ours.shape), 1)
+    return verdict(claim_of(value=value, kind=kind), found, {kind: tolerance})
 
 
 @pytest.mark.parametrize(
@@ -587,8 +617,8 @@ def test_verdicts_at_their_edges(value, ours, error, kind, expected):
 def test_a_spread_has_a_tolerance_of_its_own():
     claim = claim_of(value="20|2.0", kind="drop", formula="mean_and_spread(...)")
     for spread, expected in ((2.6, "within tolerance"), (2.8, "differs"), (12, "differs")):
-        found = claims.Found(np.array([20.0, spread]), np.zeros(2), 1)
-        assert claims.verdict(claim, found, {"drop": 0.1, "spread": 0.35})[0] == expected, spread
+        found = Estimate(np.array([20.0, spread]), np.zeros(2), 1)
+        assert verdict(claim, found, {"drop": 0.1, "spread": 0.35})[0] == expected, spread
 
 
 def test_departures():
@@ -617,25 +647,29 @@ def test_departures():
 )
 def test_a_formula_that_asks_for_what_is_not_there_is_named(tmp_path, formula, unit, message):
     of = lens_products([lens_file(tmp_path, "r_kept", "r_kept")])
-    with pytest.raises(claims.ClaimError, match=message) as caught:
-        claims.evaluate(claim_of(value="1", unit=unit, kind="rms", formula=formula), of)
+    with pytest.raises(ClaimError, match=message) as caught:
+        evaluate(claim_of(value="1", unit=unit, kind="rms", formula=formula), of)
     assert str(caught.value).startswith("X.1: ")
 
 
 def test_what_a_configuration_has_not_is_not_computed_and_named(tmp_path):
     paths = [n_alpha_file(tmp_path, "fixed", "n_cnn", seed) for seed in (0, 1)]
     paths += [n_alpha_file(tmp_path, "fixed", "alpha_cnn", 0)]
-    paths += [lens_file(tmp_path, "r_kept", "r_kept", seed) for seed in (0, 1)]
-    images = {"fixed": 400, "r_kept": IMAGES}
-    of = Products(catalogue(paths), RESAMPLES, EPOCHS, images)
+    of = ScuttResults(list_predictions(paths), RESAMPLES, EPOCHS, {"fixed": 400})
+    paths = [lens_file(tmp_path, "r_kept", "r_kept", seed) for seed in (0, 1)]
+    papers = {"scutt": [of], "pearson2019": [lens_products(paths)]}
     cases = {
         "stat('fixed', 'n_cnn', 'alpha-3.0', 'rmse')": "no subset 'alpha-3.0'.*there are .*varied",
         "stat('fixed', 'alpha_cnn', 'varied', 'rmse')": "by network 'alpha_cnn', seed 1",
-        "rms('r_keep', 'phi')": "no predictions of view 'r_keep'.*there are fixed, r_kept",
+        "rms('r_keep', 'phi')": "no predictions of view 'r_keep'.*there are r_kept",
         "rms('r_kept', 'phi', network='gri_kept')": "network 'gri_kept'.*there are r_kept",
     }
-    rows = [claim_of(paper="x", value="1", formula=formula, note="n") for formula in cases]
-    table = claims.ledger(pd.DataFrame(rows), {"x": [of]}, TOLERANCES, NO_REASONS, "mine")
+    rows = [
+        claim_of(paper="scutt" if formula.startswith("stat") else "pearson2019", value="1",
+                 formula=formula, note="n")
+        for formula in cases
+    ]  # fmt: skip
+    table = make_ledger(pd.DataFrame(rows), papers, TOLERANCES, NO_REASONS, "mine")
     assert list(table["verdict"]) == ["not computed"] * 4
     for reason, message in zip(table["reason"], cases.values(), strict=True):
         assert re.search(message, reason)
@@ -644,8 +678,8 @@ def test_what_a_configuration_has_not_is_not_computed_and_named(tmp_path):
 def test_two_files_of_the_same_thing_are_refused(tmp_path):
     path = lens_file(tmp_path, "r_kept", "r_kept")
     of = lens_products([path, tmp_path / "other" / "r_kept" / "r_kept_seed0.h5"])
-    with pytest.raises(claims.ClaimError, match="^X.1: .*r_kept_seed0.h5 and .* same thing"):
-        claims.evaluate(claim_of(value="1", unit="rad", formula="rms('r_kept', 'phi')"), of)
+    with pytest.raises(ClaimError, match="^X.1: .*r_kept_seed0.h5 and .* same thing"):
+        evaluate(claim_of(value="1", unit="rad", formula="rms('r_kept', 'phi')"), of)
 
 
 @pytest.mark.parametrize(
@@ -655,10 +689,10 @@ def test_two_files_of_the_same_thing_are_refused(tmp_path):
 )  # fmt: skip
 def test_products_of_another_scale_are_refused(tmp_path, epochs, images, message):
     path = lens_file(tmp_path, "r_kept", "r_kept")
-    of = Products(catalogue([path]), RESAMPLES, epochs, {"r_kept": images})
+    of = Pearson2019Results(list_predictions([path]), RESAMPLES, epochs, {"r_kept": images})
     text = f"^X.1: .*r_kept_seed0.h5 .*{message}.*another scale"
-    with pytest.raises(claims.ClaimError, match=text):
-        claims.evaluate(claim_of(value="1", unit="rad", formula="rms('r_kept', 'phi')"), of)
+    with pytest.raises(ClaimError, match=text):
+        evaluate(claim_of(value="1", unit="rad", formula="rms('r_kept', 'phi')"), of)
 
 
 # All of it.
@@ -676,12 +710,12 @@ def whole(tmp_path_factory, config):
 
 @pytest.fixture(scope="module")
 def ledger(registry, whole):
-    return claims.ledger(registry, whole, TOLERANCES, NO_REASONS, "quick")
+    return make_ledger(registry, whole, TOLERANCES, NO_REASONS, "quick")
 
 
 def test_every_claim_of_the_registry_gets_a_verdict(registry, ledger):
     assert list(ledger["id"]) == list(registry["id"])
-    assert set(ledger["verdict"]) <= set(claims.VERDICTS)
+    assert set(ledger["verdict"]) <= set(VERDICTS)
     uncomputed = set(ledger["id"][ledger["verdict"] == "not computed"])
     assert uncomputed == set(registry["id"][registry["kind"] == "none"])
     seeds = ledger.set_index("id")["n_seeds"]
@@ -704,29 +738,29 @@ def test_the_second_reading_stands_where_it_has_something_to_say(ledger):
 def test_an_empty_bin_is_not_computed(registry, whole, tmp_path):
     first = whole["pearson2019"][0]
     path = lens_file(tmp_path, "r_removed", "r_removed")
-    of = Products(catalogue([path]), RESAMPLES, EPOCHS, first.images)
+    of = Pearson2019Results(list_predictions([path]), RESAMPLES, EPOCHS, first.images)
     claim = claim_of(paper="pearson2019", value="0.3", unit="rad", kind="rms",
                      formula="rms('r_removed', 'phi', snr=[300, 400])", note="why")  # fmt: skip
     papers = {"pearson2019": [of]}
-    row = claims.ledger(pd.DataFrame([claim]), papers, TOLERANCES, NO_REASONS, "paper").iloc[0]
+    row = make_ledger(pd.DataFrame([claim]), papers, TOLERANCES, NO_REASONS, "paper").iloc[0]
     assert row["verdict"] == "not computed"
-    assert (row["note"], row["reason"]) == ("why", claims.EMPTY)
+    assert (row["note"], row["reason"]) == ("why", TOO_FEW_IMAGES)
     assert (row["scale"], row["verdict_2"]) == ("paper", "")
 
 
 def test_what_the_paper_contradicts_is_called_so_and_compared(whole, tmp_path):
     path = lens_file(tmp_path, "r_removed", "r_removed")
-    of = Products(catalogue([path]), RESAMPLES, EPOCHS, whole["pearson2019"][0].images)
+    of = lens_products([path])
     rows = [
         claim_of(id=id, paper="pearson2019", value="9", unit="rad", kind="rms", note="n",
                  formula="rms('r_removed', 'phi')", contradicts=other)
         for id, other in (("A.1", ""), ("A.2", "elsewhere 8"))
     ]  # fmt: skip
     reasons = pd.DataFrame([("A.*", "2", "no"), ("A.*", "1", "why"), ("A.2", "1", "late")])
-    reasons.columns = claims.REASONS
+    reasons.columns = REASONS_COLUMNS
     papers = {"pearson2019": [of]}
-    table = claims.ledger(pd.DataFrame(rows), papers, TOLERANCES, reasons, "paper")
-    assert table["verdict"].tolist() == ["better", claims.CONTRADICTED]
+    table = make_ledger(pd.DataFrame(rows), papers, TOLERANCES, reasons, "paper")
+    assert table["verdict"].tolist() == ["better", CONTRADICTED]
     assert table["comparison"].tolist() == ["better"] * 2
     assert table["reason"].tolist() == ["why"] * 2 and table["note"].tolist() == ["n"] * 2
     text = page(table.assign(where="Table 1"), {"pearson2019": ["one"]}, "paper", "", [])
@@ -746,8 +780,8 @@ def test_what_the_paper_contradicts_is_called_so_and_compared(whole, tmp_path):
 def test_a_bad_reason_is_named(tmp_path, registry, row, message):
     path = tmp_path / "reasons.csv"
     path.write_text(f"claims,{'reading,reason' if row.count(',') == 2 else 'why'}\n{row}\n")
-    with pytest.raises(claims.ClaimError, match=message):
-        claims.read_reasons(path, registry)
+    with pytest.raises(ClaimError, match=message):
+        read_reasons(path, registry)
 
 
 def test_lenses_of_another_scale_are_refused(tmp_path):
@@ -755,14 +789,14 @@ def test_lenses_of_another_scale_are_refused(tmp_path):
     of = lens_products([lens_file(tmp_path, "r_kept", "r_kept")], samples)
     of.lenses["lsst"] = 60
     claim = claim_of(value="6", unit="km/s", kind="fit", formula="fit('lsst', 'sigma_v', 'mean')")
-    with pytest.raises(claims.ClaimError, match="hold 800 lenses, this configuration has 60"):
-        claims.evaluate(claim, of)
+    with pytest.raises(ClaimError, match="hold 800 lenses, this configuration has 60"):
+        evaluate(claim, of)
 
 
 def test_an_unknown_paper_is_named(whole):
-    with pytest.raises(claims.ClaimError, match="X.1: paper 'hezaveh' is none of"):
+    with pytest.raises(ClaimError, match="X.1: paper 'hezaveh' is none of"):
         claim = pd.DataFrame([claim_of(paper="hezaveh")])
-        claims.ledger(claim, whole, TOLERANCES, NO_REASONS, "quick")
+        make_ledger(claim, whole, TOLERANCES, NO_REASONS, "quick")
 
 
 def test_the_page(ledger):
@@ -843,18 +877,21 @@ def test_the_script(tmp_path, whole, config, registry, partial):
         assert not rows["paper"][waiting].eq("scutt").any()
 
 
-def test_a_printed_number_is_found_by_its_formula(registry):
-    assert claims.printed(registry, "rms('vis_removed', 'theta_E')") == 0.051  # Table 1
-    assert claims.printed(registry, "fit('lsst', 'sigma_v', 'sd')") == 40  # figure 2
-    assert np.isnan(claims.printed(registry, "rms('vis_fitted', 'theta_E')"))
+def test_a_printed_number_is_found_by_what_it_is_of(registry):
+    assert printed(registry, "rms", "vis_removed", "theta_E") == 0.051  # Table 1
+    assert printed(registry, "fit", "lsst", "sigma_v", "sd") == 40  # figure 2
+    assert np.isnan(printed(registry, "rms", "vis_fitted", "theta_E"))
     twice = pd.concat([registry, registry.iloc[:1].assign(id="again", value="0.052")])
-    with pytest.raises(claims.ClaimError, match=r"P1.T1.noLL.VIS.thetaE, again: different numbers"):
-        claims.printed(twice, registry["formula"].iloc[0])
+    with pytest.raises(ClaimError, match=r"P1.T1.noLL.VIS.thetaE, again: different numbers"):
+        printed(twice, "rms", "vis_removed", "theta_E")
+    # However the formula is written.
+    spaced = registry.assign(formula=registry["formula"].str.replace(",", " ,  "))
+    assert printed(spaced, "rms", "vis_removed", "theta_E") == 0.051
 
 
 def test_the_registry_has_the_fits_of_figures_1_to_3(registry):
     fits = [
-        claims.printed(registry, f"fit('{survey}', '{quantity}', '{moment}')")
+        printed(registry, "fit", survey, quantity, moment)
         for survey in ("euclid", "lsst")
         for quantity in selection.QUANTITIES
         for moment in ("mean", "sd")
@@ -863,7 +900,7 @@ def test_the_registry_has_the_fits_of_figures_1_to_3(registry):
 
 
 def test_tolerances_of_the_config_are_those_of_the_kinds(config):
-    assert config["claims"]["tolerance"].keys() == {*claims.KINDS, claims.SPREAD}
+    assert config["claims"]["tolerance"].keys() == {*KINDS, SPREAD}
 
 
 def test_released_predictions_give_the_numbers_of_the_metrics(registry):
@@ -872,11 +909,13 @@ def test_released_predictions_give_the_numbers_of_the_metrics(registry):
     paths = sorted((folder / "predictions").glob("*/*.h5"))
     if not paths:
         pytest.skip("no predictions of the quick scale here")
-    of = Products(catalogue(paths), 200, 10, dict.fromkeys(("fixed", "lowres", "varied"), 9000))
+    of = ScuttResults(
+        list_predictions(paths), 200, 10, dict.fromkeys(("fixed", "lowres", "varied"), 9000)
+    )
     for view in ("fixed", "varied"):
         table = pd.read_csv(folder / f"metrics/{view}.csv").set_index(["estimate", "subset"])
         for statistic in ("rmse", "sigma", "bias"):
-            found = claims.evaluate(
+            found = evaluate(
                 claim_of(value="1", unit="N", kind="rmse",
                          formula=f"stat('{view}', 'n_cnn', 'varied', '{statistic}')"), of
             )  # fmt: skip

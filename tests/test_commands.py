@@ -9,7 +9,8 @@ import numpy as np
 from conftest import ROOT
 from test_workflow import ENVIRONMENT, clone, jobs, snakemake
 
-from lenscnn import provenance, storage
+from lenscnn.core import storage
+from lenscnn.records import provenance
 
 RELEASED = ("--config", "predictions=released", "--")
 

@@ -18,7 +18,7 @@ DRAW = """
 import sys, tempfile
 import numpy as np
 tempfile.tempdir = sys.argv[1]
-from lenscnn.compiled_seeds import uniform
+from lenscnn.rng.kernels import uniform
 print(uniform(np.uint64(7), np.uint64(3)))
 """
 
@@ -70,7 +70,7 @@ def kept(folder):
 
 def edit(tree):
     """Change a constant of the hash, in another file than the loop that uses it."""
-    seeds = tree / "src/lenscnn/seeds.py"
+    seeds = tree / "src/lenscnn/rng/splitmix.py"
     seeds.write_text(seeds.read_text().replace("0x94D049BB133111EB", "0x94D049BB133111ED"))
 
 

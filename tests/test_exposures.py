@@ -10,21 +10,26 @@ import torch
 from conftest import ROOT
 from scipy import stats
 
-from lenscnn import exposures, observation, seeds, storage
-from lenscnn.exposures import expose, expose_in_chunks
-from lenscnn.lens_light import fit_sersic
-from lenscnn.population.pearson2019 import realigned
+from lenscnn.core import storage
+from lenscnn.instrument import survey as observation
+from lenscnn.instrument.noise import add_detector_noise, add_detector_noise_in_torch, poisson
+from lenscnn.instrument.survey import Background
+from lenscnn.papers.pearson2019 import images
+from lenscnn.papers.pearson2019.images import images_in_chunks, images_of
+from lenscnn.papers.pearson2019.lens_light_fit import fit_sersic
+from lenscnn.papers.pearson2019.systems import realigned
+from lenscnn.rng.streams import image_keys, stream_key
 
 
 def _keys(n):
-    keys = seeds.image_keys(seeds.stream_key(1, "check", "test", "noise"), np.arange(n))
+    keys = image_keys(stream_key(1, "check", "test", "noise"), np.arange(n))
     return torch.as_tensor(keys.view(np.int64))
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.03, 2.5, 9.9, 10.0, 40.0, 1e3, 1e6])
 def test_poisson_numbers_are_the_quantiles_of_scipy(mean):
     normal = torch.linspace(-5, 5, 20_001, dtype=torch.float64)
-    ours = observation.poisson(torch.full_like(normal, mean), normal).numpy()
+    ours = poisson(torch.full_like(normal, mean), normal).numpy()
     z = normal.numpy()
     u = stats.norm.cdf(z)
     # Far out on the right 1 - u is what carries the digits.
@@ -44,7 +49,7 @@ def test_noise_of_blank_sky_has_the_variance_of_the_formula():
     sky = 10 ** (-0.4 * (21.3 - 28.5)) * 0.04
     for visits in (1, 10):
         background = observation.background(survey, "r", visits)
-        images = observation.expose(
+        images = add_detector_noise(
             torch.zeros(400, 1, 57, 57), background, 2 * visits, 5.0, _keys(400)
         ).double()
         expected = visits * (30 * (sky + 2) + 2 * 25)
@@ -61,14 +66,14 @@ def test_compiled_counts_are_those_of_tensors(mean):
 
     Two compilers' last bits may put one number in ten million on either side of an integer.
     """
-    background, keys = observation.Background(mean, mean + 9), _keys(64)
+    background, keys = Background(mean, mean + 9), _keys(64)
     rates = 100 * torch.rand((64, 2, 19, 19)) * (torch.rand((64, 2, 19, 19)) < 0.3)
-    ours = observation.expose(rates, background, 3, 2.5, keys)
-    theirs = observation._expose_in_torch(rates, background, 2.5 * 3**0.5, keys)
+    ours = add_detector_noise(rates, background, 3, 2.5, keys)
+    theirs = add_detector_noise_in_torch(rates, background, 2.5 * 3**0.5, keys)
     off = (ours - theirs).abs()
     assert (off > 1e-4).sum() <= 1 and off.max() < 1 + 1e-4
     rates[1, 0, 3, 4] = torch.nan
-    assert torch.isnan(observation.expose(rates, background, 3, 2.5, keys)).sum() == 1
+    assert torch.isnan(add_detector_noise(rates, background, 3, 2.5, keys)).sum() == 1
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +114,7 @@ def _by_lenstronomy(population, lenses, band):
     from lenstronomy.LensModel.lens_model import LensModel
     from lenstronomy.LightModel.light_model import LightModel
 
-    from lenscnn.conventions import q_phi_to_e1_e2_lenstronomy
+    from lenscnn.core.conventions import q_phi_to_e1_e2_lenstronomy
 
     survey, n = population["survey"], population["survey"]["n_pix"]
     scale = survey["pixel_scale"]
@@ -154,9 +159,9 @@ def _by_lenstronomy(population, lenses, band):
 
 
 def test_chunks_change_no_image(population, lenses, monkeypatch):
-    together = expose(population, "test", _view(), lenses).numpy()
-    monkeypatch.setattr(exposures, "CHUNK", 4)
-    chunks = list(expose_in_chunks(population, "test", _view(), lenses))
+    together = images_of(population, "test", _view(), lenses).numpy()
+    monkeypatch.setattr(images, "CHUNK", 4)
+    chunks = list(images_in_chunks(population, "test", _view(), lenses))
     assert [len(chunk) for chunk in chunks] == [4, 2]
     np.testing.assert_array_equal(np.concatenate(chunks), together)
 
@@ -177,7 +182,7 @@ def test_pixels_have_the_mean_and_variance_of_the_magnitudes(
     sky = 10 ** (-0.4 * (21.3 - 28.5)) * 0.2**2
     variance = source + light + visits * (30 * (sky + 2) + 2 * 5**2)
     expected = source + light if lens_light == "kept" else source
-    images = expose(population, "test", _view(visits=visits, lens_light=lens_light), system)
+    images = images_of(population, "test", _view(visits=visits, lens_light=lens_light), system)
     z = (images[:, 0].double().numpy() - expected) / np.sqrt(variance)
     assert abs(z.mean()) < 5 / np.sqrt(z.size)
     assert z.std() == pytest.approx(1, abs=5 / np.sqrt(2 * z.size))
@@ -188,8 +193,10 @@ def test_pixels_have_the_mean_and_variance_of_the_magnitudes(
 def test_removed_is_kept_less_the_lens_light(population, lenses, band):
     """Same noise, to the electron; what is gone is lenstronomy's image of the lens."""
     lenses = lenses | {f"magnitude_lens_{band}": np.full(6, 16.0)}
-    kept = expose(population, "test", _view(bands=[band]), lenses).double()
-    removed = expose(population, "test", _view(bands=[band], lens_light="removed"), lenses).double()
+    kept = images_of(population, "test", _view(bands=[band]), lenses).double()
+    removed = images_of(
+        population, "test", _view(bands=[band], lens_light="removed"), lenses
+    ).double()
     _, expected = _by_lenstronomy(population, lenses, band)
     difference = (kept - removed)[0, 0].numpy()
     assert np.abs(difference - expected).max() < 3e-3 * expected.max()
@@ -201,8 +208,8 @@ def test_removed_is_kept_less_the_lens_light(population, lenses, band):
 def test_fit_knows_the_noise_of_the_stack(population, lenses):
     """What is subtracted is the fit to the image, with the variance of the background by hand."""
     two = {name: values[:2] for name, values in lenses.items()}
-    kept = expose(population, "test", _view(visits=100), two)
-    fitted = expose(population, "test", _view(visits=100, lens_light="fitted"), two)
+    kept = images_of(population, "test", _view(visits=100), two)
+    fitted = images_of(population, "test", _view(visits=100, lens_light="fitted"), two)
     sky = 10 ** (-0.4 * (21.3 - 28.5)) * 0.2**2
     variance = 100 * (30 * (sky + 2) + 2 * 5**2)
     model, _ = fit_sersic(kept, variance, population["survey"], population["scene"])
@@ -210,9 +217,9 @@ def test_fit_knows_the_noise_of_the_stack(population, lenses):
 
 
 def test_bands_are_the_single_band_images(population, lenses):
-    gri = expose(population, "test", _view(bands=["i", "r", "g"]), lenses)
+    gri = images_of(population, "test", _view(bands=["i", "r", "g"]), lenses)
     for k, band in enumerate("irg"):
-        one = expose(population, "test", _view(bands=[band]), lenses)
+        one = images_of(population, "test", _view(bands=[band]), lenses)
         torch.testing.assert_close(gri[:, k : k + 1], one, rtol=0, atol=0)
 
 
@@ -221,7 +228,7 @@ def test_noise_of_splits_visits_and_bands_is_independent(population, lenses):
     dark = lenses | {name: np.full(6, 60.0) for name in lenses if name.startswith("magnitude")}
 
     def sky(split="test", **changes):
-        return expose(population, split, _view(**changes), dark).flatten().numpy()
+        return images_of(population, split, _view(**changes), dark).flatten().numpy()
 
     one = sky()
     np.testing.assert_allclose(sky(lens_light="removed"), one, atol=1e-3)
@@ -232,13 +239,13 @@ def test_noise_of_splits_visits_and_bands_is_independent(population, lenses):
 def test_scatter_of_the_light_changes_the_light_only(population, lenses):
     light = {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0}
     turned_lenses = realigned(population, "test", lenses, light)
-    turned = expose(population, "test", _view(), turned_lenses)
-    as_drawn = expose(population, "test", _view(), lenses)
+    turned = images_of(population, "test", _view(), turned_lenses)
+    as_drawn = images_of(population, "test", _view(), lenses)
     assert not torch.equal(turned, as_drawn)
     aligned = lenses | {"lens_q": lenses["q"], "lens_phi": lenses["phi"]}
-    torch.testing.assert_close(expose(population, "test", _view(), aligned), turned)
+    torch.testing.assert_close(images_of(population, "test", _view(), aligned), turned)
     removed = [
-        expose(population, "test", _view(lens_light="removed"), columns)
+        images_of(population, "test", _view(lens_light="removed"), columns)
         for columns in (lenses, turned_lenses)
     ]
     # What is left differs by shot noise of the light alone: nothing at the edges, a little inside.
@@ -248,8 +255,8 @@ def test_scatter_of_the_light_changes_the_light_only(population, lenses):
 
 
 def test_an_image_does_not_depend_on_its_company(population, lenses):
-    together = expose(population, "test", _view(bands=["i", "r", "g"]), lenses)
-    alone = expose(
+    together = images_of(population, "test", _view(bands=["i", "r", "g"]), lenses)
+    alone = images_of(
         population, "test", _view(bands=["i", "r", "g"]), {k: v[2:3] for k, v in lenses.items()}
     )
     assert torch.equal(together[2:3], alone)
@@ -257,26 +264,26 @@ def test_an_image_does_not_depend_on_its_company(population, lenses):
 
 def test_a_band_that_the_survey_lacks_is_named(population, lenses):
     with pytest.raises(ValueError, match="lsst has no band 'VIS'; it has g, r, i"):
-        expose(population, "test", _view(bands=["VIS"]), lenses)
+        images_of(population, "test", _view(bands=["VIS"]), lenses)
 
 
 def test_a_catalogue_without_magnitudes_is_to_be_drawn_again(population, lenses):
     for galaxy in ("source", "lens"):
         old = {k: v for k, v in lenses.items() if k != f"magnitude_{galaxy}_r"}
         with pytest.raises(ValueError, match="no magnitudes in band 'r'.*older.*draw again"):
-            expose(population, "test", _view(), old)
+            images_of(population, "test", _view(), old)
 
 
 def test_unknown_lens_light_is_refused(population, lenses):
     with pytest.raises(ValueError, match="'keep' is unknown; it may be kept, removed, fitted"):
-        expose(population, "test", _view(lens_light="keep"), lenses)
+        images_of(population, "test", _view(lens_light="keep"), lenses)
 
 
 @pytest.mark.parametrize("lens_light", ["kept", "removed", "fitted"])
 def test_no_lenses_are_no_images(population, lenses, lens_light):
     none = {name: values[:0] for name, values in lenses.items()}
     view = _view(bands=["i", "r", "g"], lens_light=lens_light)
-    assert expose(population, "test", view, none).shape == (0, 3, 57, 57)
+    assert images_of(population, "test", view, none).shape == (0, 3, 57, 57)
 
 
 def test_labels_are_those_of_the_light_in_the_image(population, lenses, tmp_path, monkeypatch):
@@ -299,5 +306,5 @@ def test_labels_are_those_of_the_light_in_the_image(population, lenses, tmp_path
             theirs |= {"lens_q": theirs["q"], "lens_phi": theirs["phi"]}
         for name, values in theirs.items():
             np.testing.assert_allclose(labels[name], values, err_msg=name)
-        expected = expose(population, "test", _view(), theirs)
+        expected = images_of(population, "test", _view(), theirs)
         torch.testing.assert_close(torch.as_tensor(images), expected)

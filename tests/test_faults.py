@@ -54,7 +54,7 @@ def command(*options):
 
 
 def run(copy, *options, environment=None, limit=None):
-    """Run to the end; the exit status, what was said on the screen, and the lines of all logs."""
+    """Run to the end; the exit status, the screen's text, and the lines of it and of all logs."""
 
     def starve():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python does: an error, and no signal
@@ -66,7 +66,7 @@ def run(copy, *options, environment=None, limit=None):
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=starve if limit else None,
     )  # fmt: skip
     logs = [path.read_text(errors="replace") for path in sorted(copy.rglob("logs/**/*.log"))]
-    return done.returncode, done.stdout, "\n".join(logs).splitlines()
+    return done.returncode, done.stdout, "\n".join([done.stdout, *logs]).splitlines()
 
 
 def results(copy):

@@ -11,8 +11,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
-from lenscnn import metrics, networks, storage
-from lenscnn.figures import architecture, example, geometry, predictions, style, substructure
+from lenscnn.core import storage
+from lenscnn.nn.network import build
+from lenscnn.papers.scutt.figures import example, geometry, predictions, substructure
+from lenscnn.papers.scutt.figures.predictions import predictions_figure
+from lenscnn.papers.scutt.metrics import evaluate, summarise
+from lenscnn.plotting import architecture, style
 
 SCRIPTS = Path(__file__).parents[1] / "scripts" / "figures"
 NOTE = "scutt, scale smoke"
@@ -81,9 +85,7 @@ def arrays(rng):
 @pytest.fixture
 def rows(arrays):
     return [
-        predictions.Row(
-            target, **arrays[name], metrics=metrics.summarise(**arrays[name], resamples=20)
-        )
+        predictions.Row(target, **arrays[name], metrics=summarise(**arrays[name], resamples=20))
         for name, target in (("n_cnn", "N"), ("alpha_cnn", "alpha"))
     ]
 
@@ -179,7 +181,7 @@ def test_fig3_shows_the_arrays_and_the_subhaloes(lens):
 
 
 def test_layers_are_those_of_the_paper():
-    layers = architecture.describe(networks.build(ALPHA_SPEC, (1, 60, 60)))
+    layers = architecture.describe(build(ALPHA_SPEC, (1, 60, 60)))
     assert [(layer.name, layer.shape) for layer in layers] == [
         ("Input", (60, 60, 1)),
         ("Convolution", (60, 60, 8)),
@@ -192,7 +194,7 @@ def test_layers_are_those_of_the_paper():
         ("Dense", (1,)),
     ]
     assert layers[1].detail == "3×3, ReLU"
-    n_cnn = architecture.describe(networks.build(N_SPEC, (1, 60, 60)))
+    n_cnn = architecture.describe(build(N_SPEC, (1, 60, 60)))
     assert [layer.shape for layer in n_cnn if layer.name == "Max-pooling"] == [
         (30, 30, 16),
         (15, 15, 32),
@@ -206,7 +208,7 @@ def test_layers_are_those_of_the_paper():
 
 
 def test_describing_a_network_leaves_it_alone():
-    network = networks.build(N_SPEC, (1, 60, 60)).train()
+    network = build(N_SPEC, (1, 60, 60)).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     architecture.describe(network)
     assert network.training
@@ -215,7 +217,7 @@ def test_describing_a_network_leaves_it_alone():
 
 
 def test_fig4_prints_the_published_parameter_counts():
-    built = (networks.build(spec, (1, 60, 60)) for spec in (N_SPEC, ALPHA_SPEC))
+    built = (build(spec, (1, 60, 60)) for spec in (N_SPEC, ALPHA_SPEC))
     figure = architecture.architecture_figure(*built, NOTE)
     texts = " ".join(text.get_text() for text in figure.axes[0].texts)
     assert "1,671,393 trainable" in texts
@@ -224,7 +226,7 @@ def test_fig4_prints_the_published_parameter_counts():
 
 
 def test_predictions_show_the_varied_points_and_the_tabulated_fit(rows):
-    figure = predictions.predictions_figure(rows, NOTE)
+    figure = predictions_figure(rows, NOTE)
     panels = panels_of(figure)
     assert len(panels) == 4
     for row, axes in zip(rows, panels[::2], strict=True):
@@ -246,12 +248,12 @@ def test_predictions_show_the_varied_points_and_the_tabulated_fit(rows):
 def test_the_gradient_is_read_from_the_table(rows):
     table = rows[0].metrics.assign(gradient=0.123)
     changed = predictions.Row("N", rows[0].true, rows[0].predicted, rows[0].subset, table)
-    left = panels_of(predictions.predictions_figure([changed], None))[0]
+    left = panels_of(predictions_figure([changed], None))[0]
     assert any("0.123" in label for label in lines_of(left))
 
 
 def test_error_distributions_are_normalised_and_ordered(rows):
-    figure = predictions.predictions_figure(rows[1:], None)
+    figure = predictions_figure(rows[1:], None)
     right = panels_of(figure)[1]
     labels = [text.get_text() for text in right.get_legend().get_texts()]
     assert labels == [r"$\alpha=-1.6$", r"$\alpha=-2.4$", r"varied $\alpha$"]
@@ -277,7 +279,7 @@ def test_figures_leave_matplotlib_settings_alone(sample):
 
 def test_saved_files_are_reproducible_and_of_readable_size(rows, tmp_path):
     for name in ("a", "b"):
-        figure = predictions.predictions_figure(rows, NOTE)
+        figure = predictions_figure(rows, NOTE)
         style.save(figure, tmp_path / f"{name}.pdf", tmp_path / f"{name}.png")
     for kind in ("pdf", "png"):
         first, second = (tmp_path / f"{name}.{kind}" for name in ("a", "b"))
@@ -307,8 +309,8 @@ def test_no_text_covers_another(population, sample, lens, rows):
         geometry.geometry_figure(population, PARENTS, NOTE),
         substructure.mass_figure(sample, NOTE),
         example.example_figure(lens, 0.2, NOTE),
-        predictions.predictions_figure(rows, NOTE),
-        predictions.predictions_figure(rows[1:], NOTE),
+        predictions_figure(rows, NOTE),
+        predictions_figure(rows[1:], NOTE),
     ):
         assert texts_overlap(figure) == []
 
@@ -322,7 +324,7 @@ def test_scripts(tmp_path, population, sample, lens, arrays):
     for name, target in (("n_cnn", "N"), ("alpha_cnn", "alpha")):
         paths.append(tmp_path / f"{name}_seed3.h5")
         storage.write_h5(paths[-1], arrays[name], {"target": target})
-    frames = metrics.evaluate(paths, "fixed", 5)
+    frames = evaluate(paths, "fixed", 5)
     # Another seed's rows must not be taken for this one's.
     pd.concat([frames.assign(seed=1, gradient=9.0), frames]).to_csv(tmp_path / "m.csv")
     inputs = {

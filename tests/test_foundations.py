@@ -11,17 +11,22 @@ from conftest import ROOT
 from lenstronomy.Util.param_util import phi_q2_ellipticity
 from scipy import stats
 
-from lenscnn import compiled_seeds, conventions, cosmology, provenance, seeds
+from lenscnn.core import cosmology
+from lenscnn.core.conventions import pixel_centers, q_phi_to_e1_e2_lenstronomy
+from lenscnn.records import provenance
+from lenscnn.rng import kernels
+from lenscnn.rng.normal import _normal_in_torch, standard_normal
+from lenscnn.rng.streams import image_keys, stream_key, uniforms
 
 
 def test_ellipticity_is_lenstronomys():
     q, phi = np.array([0.2, 0.5, 0.78, 1.0]), np.array([0.0, 0.3, -1.2, 2.0])
-    ours = conventions.q_phi_to_e1_e2_lenstronomy(q, phi)
+    ours = q_phi_to_e1_e2_lenstronomy(q, phi)
     np.testing.assert_allclose(ours, phi_q2_ellipticity(phi, q), atol=1e-15)
 
 
 def test_pixel_centers_span_the_stamp():
-    x = conventions.pixel_centers(4, 0.5)
+    x = pixel_centers(4, 0.5)
     np.testing.assert_allclose(x, [-0.75, -0.25, 0.25, 0.75])
 
 
@@ -45,23 +50,23 @@ def test_source_before_the_lens_is_refused():
 def test_hash_is_splitmix64():
     # The first outputs of the published algorithm for state 1234567.
     published = [6457827717110365317, 3203168211198807973, 9817491932198370423]
-    ours = [int(compiled_seeds.splitmix64(np.uint64(1234567), np.uint64(k))) for k in range(3)]
+    ours = [int(kernels.splitmix64(np.uint64(1234567), np.uint64(k))) for k in range(3)]
     assert ours == published
 
 
 def test_array_and_scalar_uniforms_are_the_same():
-    stream, index = seeds.stream_key(1, "a", "b", "c"), np.arange(50)
-    keys = seeds.image_keys(stream, index)
+    stream, index = stream_key(1, "a", "b", "c"), np.arange(50)
+    keys = image_keys(stream, index)
     for counter in (0, 1, 77):
-        scalar = [compiled_seeds.uniform(key, np.uint64(counter)) for key in keys]
-        np.testing.assert_array_equal(seeds.uniforms(stream, index, counter), scalar)
+        scalar = [kernels.uniform(key, np.uint64(counter)) for key in keys]
+        np.testing.assert_array_equal(uniforms(stream, index, counter), scalar)
 
 
 def test_uniforms_are_uniform_over_images_and_counters():
-    stream = seeds.stream_key(5, "fixed", "train", "mass")
-    over_images = seeds.uniforms(stream, np.arange(100_000), 0)
-    key = seeds.image_keys(stream, np.array([7]))[0]
-    over_counters = np.array([compiled_seeds.uniform(key, np.uint64(k)) for k in range(100_000)])
+    stream = stream_key(5, "fixed", "train", "mass")
+    over_images = uniforms(stream, np.arange(100_000), 0)
+    key = image_keys(stream, np.array([7]))[0]
+    over_counters = np.array([kernels.uniform(key, np.uint64(k)) for k in range(100_000)])
     for sample in (over_images, over_counters):
         assert stats.kstest(sample, "uniform").pvalue > 1e-3
         assert abs(np.corrcoef(sample[1:], sample[:-1])[0, 1]) < 4 / np.sqrt(len(sample))
@@ -69,16 +74,16 @@ def test_uniforms_are_uniform_over_images_and_counters():
 
 @pytest.mark.parametrize("change", [(2, "a", "b", "c"), (1, "x", "b", "c"), (1, "a", "x", "c")])
 def test_streams_differ(change):
-    assert seeds.stream_key(*change) != seeds.stream_key(1, "a", "b", "c")
+    assert stream_key(*change) != stream_key(1, "a", "b", "c")
 
 
 def _keys(n):
-    keys = seeds.image_keys(seeds.stream_key(1, "a", "b", "noise"), np.arange(n))
+    keys = image_keys(stream_key(1, "a", "b", "noise"), np.arange(n))
     return torch.as_tensor(keys.view(np.int64))
 
 
 def test_normals_are_normal_and_independent():
-    numbers = seeds.standard_normal(_keys(400), 901)
+    numbers = standard_normal(_keys(400), 901)
     assert numbers.shape == (400, 901)
     flat = numbers.double().numpy().ravel()
     assert stats.kstest(flat, "norm").pvalue > 1e-3
@@ -90,18 +95,18 @@ def test_normals_are_normal_and_independent():
 
 def test_an_images_normals_do_not_depend_on_its_batch():
     keys = _keys(10)
-    together = seeds.standard_normal(keys, 100)
+    together = standard_normal(keys, 100)
     for k in range(10):
-        assert torch.equal(seeds.standard_normal(keys[k : k + 1], 100)[0], together[k])
+        assert torch.equal(standard_normal(keys[k : k + 1], 100)[0], together[k])
 
 
 def test_normals_use_the_published_hash():
     """First number of an image from the hash by hand, in Python's integers."""
     key = int(_keys(1)[0]) % 2**64
-    z = int(compiled_seeds.splitmix64(np.uint64(key), np.uint64(0)))
+    z = int(kernels.splitmix64(np.uint64(key), np.uint64(0)))
     u1, u2 = ((z >> 40) + 0.5) / 2**24, ((z & 0xFFFFFF) + 0.5) / 2**24
     expected = np.sqrt(-2 * np.log(u1)) * np.cos(2 * np.pi * u2)
-    assert float(seeds.standard_normal(_keys(1), 2)[0, 0]) == pytest.approx(expected, abs=2e-6)
+    assert float(standard_normal(_keys(1), 2)[0, 0]) == pytest.approx(expected, abs=2e-6)
 
 
 def test_provenance_tells_inputs_apart(tmp_path):
@@ -115,11 +120,11 @@ def test_provenance_tells_inputs_apart(tmp_path):
 
 
 def test_normal_numbers_are_those_of_double_precision_on_every_device():
-    keys = torch.as_tensor(seeds.image_keys(3, np.arange(50)).view(np.int64))
-    compiled = seeds.standard_normal(keys, 3600).numpy()
-    in_torch = seeds._normal_in_torch(keys, 1800).numpy()
+    keys = torch.as_tensor(image_keys(3, np.arange(50)).view(np.int64))
+    compiled = standard_normal(keys, 3600).numpy()
+    in_torch = _normal_in_torch(keys, 1800).numpy()
     z = np.array([
-        [compiled_seeds.splitmix64(key, np.uint64(k)) for k in range(1800)]
+        [kernels.splitmix64(key, np.uint64(k)) for k in range(1800)]
         for key in keys.numpy().view(np.uint64)
     ], np.uint64)  # fmt: skip
     # In single precision k + 1/2 is rounded, which is part of the definition.

@@ -5,7 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from lenscnn import fourier, networks
+from lenscnn.nn import fft_conv
+from lenscnn.nn.layers import Conv2d
+from lenscnn.nn.network import build
 
 # (B, C, H, W), filters, kernel
 SHAPES = [
@@ -29,9 +31,9 @@ def direct(images, weight, bias):
 @pytest.mark.parametrize("all_at_once", [set(), {"cpu"}])
 @pytest.mark.parametrize(("shape", "filters", "kernel"), SHAPES)
 def test_it_is_the_direct_sum_with_its_gradients(monkeypatch, shape, filters, kernel, all_at_once):
-    monkeypatch.setattr(fourier, "_ALL_AT_ONCE", all_at_once)
+    monkeypatch.setattr(fft_conv, "_ALL_AT_ONCE", all_at_once)
     parts = tensors(shape, filters, kernel)
-    ours, theirs = fourier.convolve(*parts), direct(*parts)
+    ours, theirs = fft_conv.convolve(*parts), direct(*parts)
     toward = torch.randn_like(theirs)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
     gradients = [torch.autograd.grad(output, parts, toward) for output in (ours, theirs)]
@@ -49,8 +51,8 @@ def test_without_gradients_it_is_the_same_in_less_memory(monkeypatch, shape, fil
         lambda ctx, *kept: saved.append(sum(one.numel() for one in kept)) or save(ctx, *kept),
     )
     with torch.no_grad():
-        without = fourier.convolve(*parts)
-    torch.testing.assert_close(without, fourier.convolve(*parts), rtol=0, atol=1e-12)
+        without = fft_conv.convolve(*parts)
+    torch.testing.assert_close(without, fft_conv.convolve(*parts), rtol=0, atol=1e-12)
     half = (shape[2] + kernel // 2) // 2 + 1
     assert saved[1] == half * saved[0]
 
@@ -73,7 +75,7 @@ def test_in_single_precision_it_rounds_as_a_direct_sum(size):
             for one, true in zip(*results, strict=True)
         ]
 
-    ours, theirs = rounding(fourier.convolve), rounding(direct)
+    ours, theirs = rounding(fft_conv.convolve), rounding(direct)
     for our, their in zip(ours, theirs, strict=True):
         assert our < max(2 * their, 3e-7)
 
@@ -82,14 +84,14 @@ def test_shapes_that_do_not_fit_are_refused():
     images, weight, bias = tensors((2, 3, 6, 6), 4, 5)
     for wrong in (weight[:, :2], weight[:, :, :4], weight[:, :, :4, :4]):
         with pytest.raises(ValueError, match="3 channels"):
-            fourier.convolve(images, wrong, bias)
+            fft_conv.convolve(images, wrong, bias)
 
 
 @pytest.mark.parametrize(("shape", "filters", "kernel"), SHAPES)
 def test_operations_are_those_that_torch_counts(shape, filters, kernel):
     for convolve, operations in (
-        (fourier.convolve, fourier.operations),
-        (direct, fourier.direct_operations),
+        (fft_conv.convolve, fft_conv.operations),
+        (direct, fft_conv.direct_operations),
     ):
         with FlopCounterMode(display=False) as counter:
             convolve(*tensors(shape, filters, kernel))
@@ -99,8 +101,8 @@ def test_operations_are_those_that_torch_counts(shape, filters, kernel):
 def convolutions(config, paper, name, pixels):
     network = dict(config[paper]["networks"][name])
     names = {key: network.pop(key) for key in ("targets", "scalars")}
-    network = networks.build({"network": network, **names}, (1, pixels, pixels)).eval()
-    return network, [layer for layer in network.modules() if isinstance(layer, networks.Conv2d)]
+    network = build({"network": network, **names}, (1, pixels, pixels)).eval()
+    return network, [layer for layer in network.modules() if isinstance(layer, Conv2d)]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_large_kernels_of_many_channels_go_that_way(
     inputs = torch.rand(16, 1, pixels, pixels), torch.rand(16, network.n_scalars)
     taken = []
     monkeypatch.setattr(
-        fourier, "convolve", lambda *parts: taken.append(parts[1]) or direct(*parts)
+        fft_conv, "convolve", lambda *parts: taken.append(parts[1]) or direct(*parts)
     )
     with torch.no_grad():
         network(*inputs)
@@ -146,7 +148,7 @@ def test_a_network_is_the_same_either_way(config, monkeypatch):
         return outputs.detach(), *gradients
 
     ours = run()
-    monkeypatch.setattr(networks, "_FEWER", torch.inf)
+    monkeypatch.setattr("lenscnn.nn.layers.MIN_OPERATION_RATIO", torch.inf)
     for one, other in zip(ours, run(), strict=True):
         assert 0 < (one - other).abs().max() < 1e-4 * other.abs().max()
 
@@ -154,7 +156,7 @@ def test_a_network_is_the_same_either_way(config, monkeypatch):
 @pytest.mark.parametrize("n", [1, 16])
 def test_features_keep_their_channels_last(config, monkeypatch, n):
     """And are no view, which a ReLU in place would not bear."""
-    monkeypatch.setattr(networks, "_FEWER", 0)
+    monkeypatch.setattr("lenscnn.nn.layers.MIN_OPERATION_RATIO", 0)
     _, layers = convolutions(config, "pearson2019", "cnn", 57)
     features = torch.rand(n, 32, 28, 28).contiguous(memory_format=torch.channels_last)
     output = torch.relu_(layers[1](features.requires_grad_()))

@@ -9,9 +9,16 @@ import pytest
 import torch
 from test_training import SPEC, data
 
-from lenscnn import detection, devices, fourier, networks, simulation, training
-from lenscnn.exposures import expose
-from lenscnn.population import scutt
+from lenscnn.core import devices
+from lenscnn.nn import fft_conv, layers
+from lenscnn.nn import train as training
+from lenscnn.nn.data import scale
+from lenscnn.nn.layers import Dropout
+from lenscnn.nn.network import build, evaluate
+from lenscnn.papers.pearson2019.images import images_of
+from lenscnn.papers.pearson2019.scene import render_scene
+from lenscnn.papers.scutt import images
+from lenscnn.papers.scutt import population as scutt
 
 pytestmark = pytest.mark.gpu
 
@@ -28,7 +35,7 @@ def test_scutts_images_are_the_cpus(population, view, gpu, law, name):
     spec = population(law, name)
     lenses = scutt.draw_lenses(spec, "gpu", np.arange(12), None)
     lenses["N"][1] = 0
-    for draw in (simulation.scene, simulation.simulate):
+    for draw in (images.scene, images.simulate):
         here = draw(spec, view(name, supersampling=2), lenses)
         there = draw(spec, view(name, supersampling=2), lenses, gpu)
         assert there.device.type == "cuda"
@@ -37,7 +44,7 @@ def test_scutts_images_are_the_cpus(population, view, gpu, law, name):
 
 @pytest.fixture
 def survey(config):
-    """A sample of pearson2019 as `lenscnn.exposures` and `lenscnn.detection` take it."""
+    """A sample of pearson2019 as its `images` and `detection` take it."""
     paper = config["pearson2019"]
     lsst = {"name": "lsst", **paper["surveys"]["lsst"]}
     return {"seed": 1, "draw": "lsst", "survey": lsst, "scene": paper["scene"]}
@@ -61,8 +68,8 @@ def lenses():
 
 def test_galaxies_are_the_cpus(survey, lenses, gpu):
     arguments = survey["survey"], survey["scene"], lenses
-    here = detection.galaxies(*arguments, with_lens_light=True)
-    there = detection.galaxies(*arguments, gpu, with_lens_light=True)
+    here = render_scene(*arguments, with_lens_light=True)
+    there = render_scene(*arguments, gpu, with_lens_light=True)
     for a, b in zip(here[:2], there[:2], strict=True):
         assert bool(((a - b.cpu()).abs().amax((1, 2, 3)) < 1e-4 * a.amax((1, 2, 3))).all())
 
@@ -70,8 +77,8 @@ def test_galaxies_are_the_cpus(survey, lenses, gpu):
 def test_a_gpu_takes_the_same_images(survey, lenses, gpu):
     """Light to rounding; a photon more or less where rounding passes an integer."""
     view = {"bands": ["i", "r", "g"], "visits": 1, "lens_light": "removed"}
-    here = expose(survey, "test", view, lenses)
-    there = expose(survey, "test", view, lenses, gpu).cpu()
+    here = images_of(survey, "test", view, lenses)
+    there = images_of(survey, "test", view, lenses, gpu).cpu()
     assert (here - there).abs().max() < 3
     assert (here - there).abs().mean() < 0.1
 
@@ -106,13 +113,13 @@ def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast, decay, mirror):
     )
     # And those of validation by up to 3e-2, for running statistics are young: so the same weights.
     images, alpha, n_subhaloes = data(600)
-    network = networks.build(spec, images.shape[1:])
+    network = build(spec, images.shape[1:])
     network.load_state_dict(on_gpu.state_dict)
-    extra = training.scale(n_subhaloes[480:, None], on_gpu.scaling["N"]).astype(np.float32)
-    outputs = networks.evaluate(
+    extra = scale(n_subhaloes[480:, None], on_gpu.scaling["N"]).astype(np.float32)
+    outputs = evaluate(
         network, torch.from_numpy(images[480:]), torch.from_numpy(extra), torch.device("cpu")
     )
-    goals = training.scale(alpha[480:], on_gpu.scaling["alpha"])
+    goals = scale(alpha[480:], on_gpu.scaling["alpha"])
     loss = column(on_gpu, "validation_loss")[on_gpu.best_epoch - 1]
     assert loss == pytest.approx(np.mean((outputs[:, 0] - goals) ** 2), rel=1e-4 if exact else 1e-2)
     # An epoch's order and weights do not depend on how many epochs follow.
@@ -137,7 +144,7 @@ def test_a_gpu_follows_a_linear_rate(tmp_path):
 def test_convolutions_by_fourier_transforms_are_the_direct_sums(gpu):
     shapes = (8, 32, 28, 28), (64, 32, 11, 11), (64,)
     parts = [torch.randn(shape, device=gpu, requires_grad=True) for shape in shapes]
-    ours, exact = fourier.convolve(*parts), [part.detach().double().cpu() for part in parts]
+    ours, exact = fft_conv.convolve(*parts), [part.detach().double().cpu() for part in parts]
     exact = [part.requires_grad_() for part in exact]
     theirs = torch.nn.functional.conv2d(*exact, padding=5)
     toward = torch.randn_like(ours)
@@ -148,8 +155,8 @@ def test_convolutions_by_fourier_transforms_are_the_direct_sums(gpu):
 
 
 def test_a_gpu_can_train_by_fourier_transforms(tmp_path, monkeypatch):
-    monkeypatch.setattr(networks, "FOURIER_DEVICES", {"cpu", "cuda"})
-    monkeypatch.setattr(networks, "_FEWER", 0)  # so that they are always few enough
+    monkeypatch.setattr(layers, "FOURIER_DEVICES", {"cpu", "cuda"})
+    monkeypatch.setattr(layers, "MIN_OPERATION_RATIO", 0)  # so that they are always few enough
     spec = SPEC | {"epochs": 2, "batch_size": 14}
     spec["network"] = SPEC["network"] | {"dropout": 0.0}
     losses = []
@@ -184,7 +191,7 @@ def test_a_stopped_training_goes_on(tmp_path, monkeypatch, optimizer):
 
 def test_dropout_in_a_graph_is_drawn_anew_and_can_be_repeated(gpu):
     features = torch.ones(64, 8, 30, 30, device=gpu)
-    layer = networks.Dropout(0.25)
+    layer = Dropout(0.25)
     layer(features)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):

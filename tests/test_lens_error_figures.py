@@ -9,12 +9,18 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from lenscnn import averages, claims, lens_metrics, lens_tables, storage
-from lenscnn.figures import lens_errors, style
+from lenscnn.claims import registry
+from lenscnn.claims.registry import read_registry
+from lenscnn.core import storage
+from lenscnn.papers.pearson2019 import metrics, tables
+from lenscnn.papers.pearson2019.figures import errors
+from lenscnn.papers.pearson2019.figures import errors as lens_errors
+from lenscnn.plotting import style
+from lenscnn.stats import over_seeds
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 CLAIMS = Path(__file__).parents[1] / "config/claims.csv"
-REGISTRY = claims.read_registry(CLAIMS)
+REGISTRY = read_registry(CLAIMS)
 NOTE = "pearson2019, scale smoke"
 CAMERAS = ("vis", "r", "gri")
 CORE = [f"{camera}_{light}" for light in ("removed", "kept") for camera in CAMERAS]
@@ -49,9 +55,9 @@ def predictions(tmp_path):
 
 
 def rms_rows(view, network, rms, seed=0, error=0.01):
-    """Rows of `lens_metrics.evaluate` with the RMS given for theta_E and multiples for the rest."""
+    """Rows of `metrics.evaluate` with the RMS given for theta_E and multiples for the rest."""
     rows = pd.DataFrame({"view": view, "estimate": network, "seed": seed,
-                         "target": lens_metrics.ERRORS, "n": 100})  # fmt: skip
+                         "target": metrics.ERRORS, "n": 100})  # fmt: skip
     rms = rms * (1 + np.arange(len(rows)))
     return rows.assign(rms=rms, rms_err=error, bias=0.0, bias_err=error)
 
@@ -92,21 +98,21 @@ def texts_overlap(figure):
 def test_seeds_are_averaged_and_the_error_is_that_of_their_mean():
     frame = joined(*(rms_rows("v", "v", rms, seed=k) for k, rms in enumerate((0.1, 0.3, 0.2))))
     other = rms_rows("v", "w", 9.0)
-    table = averages.rms_of(joined(frame, other), "v", ["target"]).set_index("target")
+    table = over_seeds.rms_of(joined(frame, other), "v", ["target"]).set_index("target")
     row = table.loc["theta_E"]
     assert (row["n_seeds"], row["n"]) == (3, 100)
     assert row["rms"] == pytest.approx(0.2)
     assert row["rms_scatter"] == pytest.approx(0.1)  # of 0.1, 0.2, 0.3
     # Seeds share the test images: only their scatter shrinks with their number.
     assert row["rms_error"] == pytest.approx((0.01**2 + 0.1**2 / 3) ** 0.5)
-    single = averages.rms_of(other, "w", ["target"])
+    single = over_seeds.rms_of(other, "w", ["target"])
     assert single["rms_scatter"].isna().all()
     np.testing.assert_allclose(single["rms_error"], 0.01)
 
 
 def test_a_missing_network_is_named():
     with pytest.raises(ValueError, match=r"view vis_kept hold no estimate 'r_kept'.*'vis_kept'"):
-        averages.rms_of(rms_rows("vis_kept", "vis_kept", 0.1), "r_kept", ["target"])
+        over_seeds.rms_of(rms_rows("vis_kept", "vis_kept", 0.1), "r_kept", ["target"])
 
 
 @pytest.fixture
@@ -116,7 +122,7 @@ def binned(predictions):
         paths = [predictions(view, view, seed) for seed in (0, 1)]
         if view == "vis_removed":  # a network of other images is not this view's
             paths.append(predictions(view, "vis_removed_visits4", 0, scale=5))
-        frames[view] = lens_metrics.evaluate_binned(paths, view, BINS)
+        frames[view] = metrics.evaluate_binned(paths, view, BINS)
     return frames
 
 
@@ -145,7 +151,7 @@ def test_fig8_shows_each_views_own_network(binned):
 
 
 def test_fig8_tells_views_apart(binned):
-    figure = lens_errors.parameter_figure(binned, NOTE)
+    figure = errors.parameter_figure(binned, NOTE)
     for axes in figure.axes[:9]:
         lines = {box.get_label(): box.lines[0] for box in axes.containers}
         assert len(lines) == 6
@@ -166,14 +172,14 @@ def test_fig8_tells_views_apart(binned):
 
 def test_a_figure_of_few_lenses_says_so(predictions):
     few = {
-        view: lens_metrics.evaluate_binned([predictions(view, view, 0, n=19)], view, BINS)
+        view: metrics.evaluate_binned([predictions(view, view, 0, n=19)], view, BINS)
         for view in CORE
     }
     bright = {camera: rms_rows("b", f"{camera}_removed", 0.1).assign(n=4) for camera in CAMERAS}
     removed = {camera: few[f"{camera}_removed"] for camera in CAMERAS}
     for figure in (
-        lens_errors.parameter_figure(few, NOTE),
-        lens_errors.snr_figure(removed, bright, 400, NOTE),
+        errors.parameter_figure(few, NOTE),
+        errors.snr_figure(removed, bright, 400, NOTE),
     ):
         FigureCanvasAgg(figure).draw()
         for axes in figure.axes:
@@ -196,7 +202,7 @@ def scattered():
 def test_scatter_figure_has_a_line_for_each_training(scattered):
     control = joined(rms_rows("caustic_removed", "caustic_removed", 0.02), scattered[0])
     control["view"] = "caustic_removed"
-    figure = lens_errors.scatter_figure(scattered, control, TESTED, TRAINED, "phi", 10, NOTE)
+    figure = errors.scatter_figure(scattered, control, TESTED, TRAINED, "phi", 10, NOTE)
     assert len(figure.axes) == 3
     # theta_E, phi and ellipticity are the first, fifth and fourth of ERRORS.
     for axes, factor in zip(figure.axes, (1, 5, 4), strict=True):
@@ -225,7 +231,7 @@ def test_scatter_figure_has_a_line_for_each_training(scattered):
 def test_scatter_figure_names_its_axis(scattered, axis, xlabel, label):
     control = rms_rows("caustic_removed", "caustic_removed", 0.02)
     trained = {"caustic_e0_phi0": 0.12}
-    figure = lens_errors.scatter_figure(scattered, control, TESTED, trained, axis, 1, NOTE)
+    figure = errors.scatter_figure(scattered, control, TESTED, trained, axis, 1, NOTE)
     assert xlabel in figure.axes[2].get_xlabel()
     assert any(label in text for text in legend_of(figure))
 
@@ -233,12 +239,12 @@ def test_scatter_figure_names_its_axis(scattered, axis, xlabel, label):
 def test_too_many_lines_are_refused(scattered):
     trained = {f"v{k}": k for k in range(7)}
     with pytest.raises(ValueError, match="7 lines, of which 6 can be told apart"):
-        lens_errors.visits_figure(scattered, TESTED, trained, NOTE)
+        errors.visits_figure(scattered, TESTED, trained, NOTE)
 
 
 def test_fig14_has_a_line_for_each_number_of_visits(scattered):
     trained = {"caustic_e0_phi10": 1, "caustic_e0_phi60": 100}
-    figure = lens_errors.visits_figure(scattered, [1, 4, 100], trained, NOTE)
+    figure = errors.visits_figure(scattered, [1, 4, 100], trained, NOTE)
     for axes in figure.axes:
         assert list(drawn(axes)) == ["trained on 1 visit", "trained on 100 visits"]
     ((x, y, _),) = drawn(figure.axes[0])["trained on 100 visits"]
@@ -253,7 +259,7 @@ def test_fig14_has_a_line_for_each_number_of_visits(scattered):
 def test_fig13_shows_bins_at_their_lower_edges_and_bright_systems_open(binned):
     removed = {camera: binned[f"{camera}_removed"] for camera in CAMERAS}
     bright = {camera: rms_rows("b", f"{camera}_removed", 0.1) for camera in CAMERAS}
-    figure = lens_errors.snr_figure(removed, bright, 400, NOTE)
+    figure = errors.snr_figure(removed, bright, 400, NOTE)
     assert [axes.get_title() for axes in figure.axes] == ["Euclid VIS", "LSST $r$", "LSST $gri$"]
     # What is drawn, over the RMS; `rms_rows` gives theta_E 0.1, e1 0.2 and so on.
     factors = {"theta_E": 1, "e1": 1, "e2": 1, "phi": 1 / np.pi, "ellipticity": 1}
@@ -271,7 +277,7 @@ def test_fig13_shows_bins_at_their_lower_edges_and_bright_systems_open(binned):
             np.testing.assert_allclose(y, factor * expected)
             x, y = hollow[k].lines[0].get_data(orig=False)
             np.testing.assert_array_equal(x, [400])
-            multiple = 1 + lens_metrics.ERRORS.index(target)
+            multiple = 1 + metrics.ERRORS.index(target)
             np.testing.assert_allclose(y, factor * 0.1 * multiple)
             assert hollow[k].lines[0].get_markerfacecolor() == "white"
             assert hollow[k].lines[0].get_color() == filled[k].lines[0].get_color()
@@ -295,7 +301,7 @@ def table_metrics():
 
 
 def test_table1(table_metrics):
-    table = lens_tables.lens_table(table_metrics, REGISTRY)
+    table = tables.lens_table(table_metrics, REGISTRY)
     assert list(table["target"][:5]) == ["theta_E", "e1", "e2", "ellipticity", "phi"]
     assert len(table) == 11 * 5
     table = table.set_index(["view", "target"])
@@ -312,10 +318,7 @@ def test_printed_values_agree_with_what_the_text_says_of_them():
     views = [f"{camera}_{light}" for camera in ("vis", "r", "gri") for light in ("removed", "kept")]
     names = ["theta_E", "ellipticity", "phi"]
     printed = pd.DataFrame(
-        {
-            view: [claims.printed(REGISTRY, f"rms('{view}', '{name}')") for name in names]
-            for view in views
-        },
+        {view: [registry.printed(REGISTRY, "rms", view, name) for name in names] for view in views},
         index=names,
     )
     for light, drop in (("removed", 20), ("kept", 18)):  # per cent, from r to gri
@@ -327,8 +330,8 @@ def test_printed_values_agree_with_what_the_text_says_of_them():
 
 
 def test_table1_latex(table_metrics):
-    table = lens_tables.lens_table(table_metrics, REGISTRY)
-    latex = lens_tables.lens_latex(table, "pearson2019", "smoke")
+    table = tables.lens_table(table_metrics, REGISTRY)
+    latex = tables.lens_latex(table, "pearson2019", "smoke")
     lines = latex.splitlines()
     rows = [line for line in lines if line.startswith(r"$\theta_\mathrm{E}$")]
     # 0.11 +- hypot(0.01, 0.02 / sqrt(2) / sqrt(2)), then the paper's number.
@@ -346,20 +349,20 @@ def test_table1_latex(table_metrics):
 
 def test_table1_needs_each_views_network(table_metrics):
     with pytest.raises(ValueError, match="no estimate 'gri_removed'"):
-        lens_tables.lens_table({"gri_fitted": table_metrics["r_kept"]}, REGISTRY)
+        tables.lens_table({"gri_fitted": table_metrics["r_kept"]}, REGISTRY)
 
 
 def test_table1_leaves_cells_without_a_view_empty(table_metrics):
-    table = lens_tables.lens_table({"vis_kept": table_metrics["vis_kept"]}, REGISTRY)
-    latex = lens_tables.lens_latex(table, "pearson2019", "smoke")
+    table = tables.lens_table({"vis_kept": table_metrics["vis_kept"]}, REGISTRY)
+    latex = tables.lens_latex(table, "pearson2019", "smoke")
     assert latex.count("--") == 4 * 5 * 4 - 5
 
 
 def test_table1_has_no_theta_E_from_the_lens_light(table_metrics):
     rows = rms_rows("vis_light", "vis_light", 0.1)
     rows.loc[rows["target"] == "theta_E", "rms"] = np.nan
-    table = lens_tables.lens_table({"vis_light": rows}, REGISTRY)
-    latex = lens_tables.lens_latex(table, "pearson2019", "smoke")
+    table = tables.lens_table({"vis_light": rows}, REGISTRY)
+    latex = tables.lens_latex(table, "pearson2019", "smoke")
     assert latex.count("--") == 4 * 5 * 4 - 4
 
 
@@ -378,8 +381,8 @@ def with_mirrors(metrics):
 
 
 def test_table1_has_rows_of_the_means_over_mirrored_images(table_metrics):
-    plain = lens_tables.lens_table(table_metrics, REGISTRY)
-    both = lens_tables.lens_table(with_mirrors(table_metrics), REGISTRY)
+    plain = tables.lens_table(table_metrics, REGISTRY)
+    both = tables.lens_table(with_mirrors(table_metrics), REGISTRY)
     mirrored = both["estimate"].str.endswith("_mirrors")
     pd.testing.assert_frame_equal(both[~mirrored].reset_index(drop=True), plain)
     rows = both[mirrored].set_index(["view", "target"])
@@ -394,8 +397,8 @@ def test_table1_has_rows_of_the_means_over_mirrored_images(table_metrics):
 
 def test_table1_latex_sets_the_means_over_mirrored_images_apart(table_metrics):
     def written(metrics):
-        table = lens_tables.lens_table(metrics, REGISTRY)
-        return lens_tables.lens_latex(table, "pearson2019", "smoke").splitlines()
+        table = tables.lens_table(metrics, REGISTRY)
+        return tables.lens_latex(table, "pearson2019", "smoke").splitlines()
 
     plain, both = written(table_metrics), written(with_mirrors(table_metrics))
     assert not any("mirror" in line for line in plain)

@@ -12,8 +12,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from test_figures import lines_of, panels_of, texts_overlap
 
-from lenscnn import lens_metrics, networks, storage
-from lenscnn.figures import architecture, cameras, lens_examples, lens_predictions, style
+from lenscnn.core import storage
+from lenscnn.nn.network import build
+from lenscnn.papers.pearson2019 import metrics
+from lenscnn.papers.pearson2019.figures import cameras, examples
+from lenscnn.papers.pearson2019.figures import predictions as lens_predictions
+from lenscnn.plotting import architecture, style
 
 NOTE = "pearson2019, scale smoke"
 CORE = [f"{camera}_{light}" for light in ("removed", "kept") for camera in ("vis", "r", "gri")]
@@ -63,8 +67,8 @@ def predictions(rng):
         theta_E, e1, e2 = rng.uniform(0.5, 2, 600), *rng.normal(0, 0.2, (2, 600))
         estimates = (column + rng.normal(0, 0.02 * noise, 600) for column in (theta_E, e1, e2))
         made[view] = (
-            lens_metrics.parameters(theta_E, e1, e2),
-            lens_metrics.parameters(*estimates),
+            metrics.parameters(theta_E, e1, e2),
+            metrics.parameters(*estimates),
         )
     return made
 
@@ -80,7 +84,7 @@ def error_of(true, predicted, target):
 
 
 def test_fig4_shows_each_image_on_its_square_of_sky(images, theta_E):
-    figure = lens_examples.examples_figure(images, theta_E, PIXEL_SCALE, NOTE)
+    figure = examples.examples_figure(images, theta_E, PIXEL_SCALE, NOTE)
     panels = np.reshape(panels_of(figure), (2, 3))
     assert [axes.get_title() for axes in panels[0]] == [
         "Euclid VIS", "LSST $r$", "LSST, RGB = $i$, $r$, $g$"
@@ -99,7 +103,7 @@ def test_fig4_shows_each_image_on_its_square_of_sky(images, theta_E):
 
 
 def test_grey_scale_shows_an_arc_beside_the_core(images, theta_E):
-    figure = lens_examples.examples_figure(images, theta_E, PIXEL_SCALE, None)
+    figure = examples.examples_figure(images, theta_E, PIXEL_SCALE, None)
     for axes, image in zip(panels_of(figure)[::3], images["vis"], strict=True):
         grey = axes.images[0].norm(image[0])
         assert grey.max() == pytest.approx(1)
@@ -109,7 +113,7 @@ def test_grey_scale_shows_an_arc_beside_the_core(images, theta_E):
 
 
 def test_lens_and_arc_keep_their_colours(images, theta_E):
-    figure = lens_examples.examples_figure(images, theta_E, PIXEL_SCALE, None)
+    figure = examples.examples_figure(images, theta_E, PIXEL_SCALE, None)
     for axes, image in zip(panels_of(figure)[2::3], images["gri"], strict=True):
         rgb = np.asarray(axes.images[0].get_array()).astype(float)
         red, green, blue = rgb[28, 28]
@@ -130,9 +134,9 @@ def test_lens_and_arc_keep_their_colours(images, theta_E):
 def test_sky_is_measured_beside_a_galaxy(rng):
     image = rng.normal(0, SKY, (57, 57))
     image[20:40, :] += 500  # reaches two edges
-    assert lens_examples._sky_sigma(image) == pytest.approx(SKY, rel=0.4)
+    assert examples._sky_sigma(image) == pytest.approx(SKY, rel=0.4)
     image[20:40, :] -= 500
-    assert lens_examples._sky_sigma(image) == pytest.approx(SKY, rel=0.15)
+    assert examples._sky_sigma(image) == pytest.approx(SKY, rel=0.15)
 
 
 def texts_of(axes):
@@ -140,7 +144,7 @@ def texts_of(axes):
 
 
 def test_fig5_prints_shapes_kernels_and_parameters():
-    figure = architecture.blocks_figure([networks.build(SPEC, s) for s in SHAPES], NOTE)
+    figure = architecture.blocks_figure([build(SPEC, s) for s in SHAPES], NOTE)
     (axes,) = panels_of(figure)
     texts = texts_of(axes)
     size, shapes = 57, []
@@ -168,7 +172,7 @@ def test_fig5_prints_shapes_kernels_and_parameters():
 
 def test_fig5_shows_the_network_it_is_given():
     smaller = SPEC | {"network": SPEC["network"] | {"kernels": (3,) * 6, "dropout": 0.1}}
-    figure = architecture.blocks_figure([networks.build(smaller, SHAPES[1])], None)
+    figure = architecture.blocks_figure([build(smaller, SHAPES[1])], None)
     texts = texts_of(panels_of(figure)[0])
     assert texts.count("Convolution\n3×3, ReLU") == texts.count("Dropout\n0.1") == 6
     assert "57 × 57 × 3" in texts
@@ -176,7 +180,7 @@ def test_fig5_shows_the_network_it_is_given():
 
 
 def test_fig5_keeps_its_texts_in_their_boxes():
-    figure = architecture.blocks_figure([networks.build(SPEC, s) for s in SHAPES], NOTE)
+    figure = architecture.blocks_figure([build(SPEC, s) for s in SHAPES], NOTE)
     figure.set_dpi(300)  # as on paper: at few dots an inch letters are rounded to whole ones
     with matplotlib.rc_context(fname=style.STYLE_FILE):
         FigureCanvasAgg(figure).draw()
@@ -190,7 +194,7 @@ def test_fig5_keeps_its_texts_in_their_boxes():
 
 
 def test_fig6_shows_six_distributions_a_panel(predictions):
-    error = {view: lens_metrics.errors(*both) for view, both in predictions.items()}
+    error = {view: metrics.errors(*both) for view, both in predictions.items()}
     figure = lens_predictions.distributions_figure(error, NOTE)
     panels = panels_of(figure)
     assert len(panels) == 3
@@ -218,7 +222,7 @@ def test_fig6_shows_six_distributions_a_panel(predictions):
 
 
 def test_fig6_needs_names_of_views(predictions):
-    error = lens_metrics.errors(*predictions["vis_kept"])
+    error = metrics.errors(*predictions["vis_kept"])
     with pytest.raises(KeyError, match="dark"):
         lens_predictions.distributions_figure({"vis_dark": error}, None)
 
@@ -255,7 +259,7 @@ def test_rms_of_an_orientation_goes_the_shorter_way():
     turned = angle + [-0.1, 0.1, -0.1, 0.1]  # three of them pass 0 = pi
     theta_E, modulus = np.array([1, 2, 3, 4]), np.array([0.2, 0.3, 0.4, 0.5])
     true, predicted = (
-        lens_metrics.parameters(theta_E, modulus * np.cos(2 * phi), modulus * np.sin(2 * phi))
+        metrics.parameters(theta_E, modulus * np.cos(2 * phi), modulus * np.sin(2 * phi))
         for phi in (angle, turned)
     )
     figure = lens_predictions.comparison_figure({"vis_kept": (true, predicted)}, None)
@@ -265,11 +269,11 @@ def test_rms_of_an_orientation_goes_the_shorter_way():
 
 
 def test_texts_do_not_cover_each_other_and_are_stamped(images, theta_E, predictions):
-    error = {view: lens_metrics.errors(*both) for view, both in predictions.items()}
+    error = {view: metrics.errors(*both) for view, both in predictions.items()}
     three = {view: predictions[view] for view in CORE[:3]}
     for figure in (
-        lens_examples.examples_figure(images, theta_E, PIXEL_SCALE, NOTE),
-        architecture.blocks_figure([networks.build(SPEC, s) for s in SHAPES], NOTE),
+        examples.examples_figure(images, theta_E, PIXEL_SCALE, NOTE),
+        architecture.blocks_figure([build(SPEC, s) for s in SHAPES], NOTE),
         lens_predictions.distributions_figure(error, NOTE),
         lens_predictions.comparison_figure(three, NOTE),
     ):

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from lenscnn import lens_light, observation
-from lenscnn.detection import FWHM
-from lenscnn.lens_light import PARAMETERS, fit_sersic
-from lenscnn.lensing import reference
-from lenscnn.lensing.rendering import GALAXY_KEYS, LENS_KEYS, render_galaxies, render_sersic
+from lenscnn.instrument.survey import FWHM, background, electrons
+from lenscnn.lensing import lenstronomy_reference
+from lenscnn.lensing.checks import LENS_KEYS
+from lenscnn.lensing.sersic_galaxies import GALAXY_KEYS, render_galaxies, render_sersic
+from lenscnn.papers.pearson2019 import lens_light_fit
+from lenscnn.papers.pearson2019.lens_light_fit import PARAMETERS, fit_sersic
 
 CAMERAS = {  # survey, band, and what its lenses have: magnitudes, R_sersic (arcsec)
     "vis": ("euclid", "VIS", (22.9, 17.8), (0.35, 1.4)),
@@ -47,8 +48,8 @@ def camera(request, config):
     lens = {**{key: light[key] for key in LENS_KEYS[1:]}, **tensors(theta_E=theta_E)}
     zero_point = survey["bands"][band]["zero_point"]
     magnitude = magnitudes[0] + (magnitudes[1] - magnitudes[0]) * size
-    flux = observation.electrons(magnitude, zero_point, survey)
-    source_flux = observation.electrons(magnitude + 4, zero_point, survey)  # before lensing
+    flux = electrons(magnitude, zero_point, survey)
+    source_flux = electrons(magnitude + 4, zero_point, survey)  # before lensing
     arcs, stars, _ = render_galaxies(
         lens,
         source,
@@ -58,7 +59,7 @@ def camera(request, config):
     return {
         "survey": survey,
         "scene": scene,
-        "variance": observation.background(survey, band).variance,
+        "variance": background(survey, band).variance,
         "light": light,
         "flux": flux,
         "lens_light": stars * torch.tensor(flux).float()[:, None, None, None],
@@ -165,7 +166,7 @@ def test_lenstronomys_galaxies_are_recovered(camera, supersampling, scene, toler
         one = {key: float(values[b]) for key, values in light.items()}
         lens = {"theta_E": 1.0, "q": 0.8, "phi": 0.0, **{k: one[k] for k in LENS_KEYS[3:]}}
         shape = {key: one[key] for key in ("R_sersic", "n_sersic", "q", "phi")}
-        _, image = reference.galaxy_images(
+        _, image = lenstronomy_reference.galaxy_images(
             lens, one, shape, survey["n_pix"], survey["pixel_scale"], supersampling, psf_sigma
         )
         images.append(torch.tensor(camera["flux"][::8][b] * image).float())
@@ -224,9 +225,9 @@ def test_anything_finite_gets_a_model_within_the_ranges(camera):
     assert all(np.isfinite(values).all() for values in found.values())
     half = n_pix * camera["survey"]["pixel_scale"] / 2
     for name, low, high in [
-        ("n_sersic", *lens_light.N_SERSIC),
-        ("R_sersic", lens_light.SMALLEST_R, 2 * half),
-        ("q", lens_light.SMALLEST_Q, 1),
+        ("n_sersic", *lens_light_fit.N_SERSIC),
+        ("R_sersic", lens_light_fit.SMALLEST_R, 2 * half),
+        ("q", lens_light_fit.SMALLEST_Q, 1),
         ("center_x", -half, half),
         ("center_y", -half, half),
     ]:
@@ -238,7 +239,7 @@ def test_a_fit_cut_short_is_marked_and_gives_its_best(camera, monkeypatch):
     weight = 1 / (camera["variance"] + images.clamp(min=0))
 
     def chi2(evaluations):
-        monkeypatch.setattr(lens_light, "_EVALUATIONS", evaluations)
+        monkeypatch.setattr(lens_light_fit, "_EVALUATIONS", evaluations)
         models, found = fit(camera, images)
         assert found["converged"].all() == (evaluations == 100)
         return ((images - models) ** 2 * weight).sum((1, 2, 3))

@@ -11,8 +11,14 @@ import pytest
 from lenstronomy.Util.param_util import ellipticity2phi_q, phi_q2_ellipticity
 from scipy import stats
 
-from lenscnn import claims, conventions, lens_metrics, provenance, storage
-from lenscnn.products import Products, catalogue
+from lenscnn.claims.ledger import SPREAD, make_ledger
+from lenscnn.claims.quantities import list_predictions
+from lenscnn.claims.registry import KINDS, read_registry
+from lenscnn.core import storage
+from lenscnn.papers.pearson2019 import metrics
+from lenscnn.papers.pearson2019.claims import Pearson2019Results
+from lenscnn.papers.pearson2019.ellipticity import e1_e2_to_q_phi_pearson, q_phi_to_e1_e2_pearson
+from lenscnn.records import provenance
 
 ROOT = Path(__file__).parents[1]
 MADE_WITH = {"training": {"epochs": 1}, "images": {}}
@@ -31,7 +37,7 @@ def rms(values):
 
 def test_ellipticity_is_the_distortion_of_lenstronomys_shear():
     q, phi = np.meshgrid([0.2, 0.5, 0.78, 1.0], [0.0, 0.3, 1.2, 2.0, 3.1])
-    ours = conventions.q_phi_to_e1_e2_pearson(q, phi)
+    ours = q_phi_to_e1_e2_pearson(q, phi)
     shear = np.array(phi_q2_ellipticity(phi, q))  # (1 - q) / (1 + q)
     # Bartelmann & Schneider 2001: chi = 2 epsilon / (1 + |epsilon|^2).
     np.testing.assert_allclose(ours, 2 * shear / (1 + (shear**2).sum(0)), atol=1e-15)
@@ -39,39 +45,39 @@ def test_ellipticity_is_the_distortion_of_lenstronomys_shear():
 
 def test_axis_ratio_and_angle_come_back(rng):
     q, phi = rng.uniform(0.1, 0.99, 1000), rng.uniform(0, np.pi, 1000)
-    e1, e2 = conventions.q_phi_to_e1_e2_pearson(q, phi)
-    np.testing.assert_allclose(conventions.e1_e2_to_q_phi_pearson(e1, e2), (q, phi), rtol=1e-10)
+    e1, e2 = q_phi_to_e1_e2_pearson(q, phi)
+    np.testing.assert_allclose(e1_e2_to_q_phi_pearson(e1, e2), (q, phi), rtol=1e-10)
     # And by lenstronomy, whose modulus is tanh(atanh(e) / 2).
     e = np.hypot(e1, e2)
     turned, ratio = np.vectorize(ellipticity2phi_q)(
         *(np.tanh(np.arctanh(e) / 2) * component / e for component in (e1, e2))
     )
-    found = conventions.e1_e2_to_q_phi_pearson(e1, e2)
+    found = e1_e2_to_q_phi_pearson(e1, e2)
     np.testing.assert_allclose(found[0], ratio, rtol=1e-8)
     np.testing.assert_allclose(found[1], turned % np.pi, atol=1e-8)
 
 
 def test_impossible_ellipticities_count_as_the_largest():
-    q, phi = conventions.e1_e2_to_q_phi_pearson(np.array([1.0, 0.0, -3.0]), np.array([0.0, 1.7, 0]))
+    q, phi = e1_e2_to_q_phi_pearson(np.array([1.0, 0.0, -3.0]), np.array([0.0, 1.7, 0]))
     np.testing.assert_array_equal(q, 0)
     np.testing.assert_allclose(phi, [0, np.pi / 4, np.pi / 2])
-    assert conventions.e1_e2_to_q_phi_pearson(0.0, 0.0)[0] == 1
+    assert e1_e2_to_q_phi_pearson(0.0, 0.0)[0] == 1
 
 
 def test_orientations_differ_modulo_pi(rng):
     first, second = rng.uniform(-7, 7, (2, 1000))
-    ours = lens_metrics.orientation_difference(first, second)
+    ours = metrics.orientation_difference(first, second)
     np.testing.assert_allclose(ours, np.angle(np.exp(2j * (first - second))) / 2, atol=1e-12)
     # scipy's mean of a single axis is that axis.
     axial = stats.circmean((first - second)[None], high=np.pi / 2, low=-np.pi / 2, axis=0)
     np.testing.assert_allclose(ours, axial, atol=1e-10)
-    assert lens_metrics.orientation_difference(np.pi / 2, 0.0) == np.pi / 2
-    assert lens_metrics.orientation_difference(0.0, np.pi / 2) == np.pi / 2
-    assert lens_metrics.orientation_difference(3.1, 0.1) == pytest.approx(3.0 - np.pi)
+    assert metrics.orientation_difference(np.pi / 2, 0.0) == np.pi / 2
+    assert metrics.orientation_difference(0.0, np.pi / 2) == np.pi / 2
+    assert metrics.orientation_difference(3.1, 0.1) == pytest.approx(3.0 - np.pi)
 
 
 def test_random_orientations_give_the_rms_of_a_guess(rng):
-    guess = lens_metrics.orientation_difference(*rng.uniform(0, np.pi, (2, 200_000)))
+    guess = metrics.orientation_difference(*rng.uniform(0, np.pi, (2, 200_000)))
     assert rms(guess) == pytest.approx(np.pi / np.sqrt(12), rel=5e-3)
 
 
@@ -79,7 +85,7 @@ def test_axial_noise_has_the_rms_of_its_von_mises_law(rng):
     law = stats.vonmises(3.0)  # of 2 phi, on (-pi, pi)
     true = rng.uniform(0, np.pi, 200_000)
     predicted = (true + law.rvs(true.size, random_state=rng) / 2) % np.pi
-    wrapped = lens_metrics.orientation_difference(predicted, true)
+    wrapped = metrics.orientation_difference(predicted, true)
     assert rms(wrapped) == pytest.approx(law.std() / 2, rel=5e-3)
     assert rms(predicted - true) > 2 * rms(wrapped)
 
@@ -102,10 +108,10 @@ def test_noise_on_the_components_gives_the_derived_errors(rng, noise, ellipticit
     modulus, angle = (1 - q**2) / (1 + q**2), rng.uniform(0, np.pi, n)
     e1, e2 = modulus * np.cos(2 * angle), modulus * np.sin(2 * angle)
     theta_E = np.full(n, 1.2)
-    true = lens_metrics.parameters(theta_E, e1, e2)
+    true = metrics.parameters(theta_E, e1, e2)
     noisy = (e + rng.normal(0, noise, n) for e in (e1, e2))
-    predicted = lens_metrics.parameters(theta_E + rng.normal(0, 0.06, n), *noisy)
-    error = lens_metrics.errors(true, predicted)
+    predicted = metrics.parameters(theta_E + rng.normal(0, 0.06, n), *noisy)
+    error = metrics.errors(true, predicted)
     np.testing.assert_allclose(true["ellipticity"], 1 - q, atol=1e-12)
     assert rms(error["ellipticity"]) == pytest.approx(ellipticity, abs=8e-4)
     assert rms(error["phi"]) == pytest.approx(phi, abs=3e-3)
@@ -117,7 +123,7 @@ def test_noise_on_the_components_gives_the_derived_errors(rng, noise, ellipticit
 def test_summary_against_closed_forms(rng):
     n, sd, shift = 5000, 0.2, 0.1
     error = {"a": rng.normal(shift, sd, n), "b": rng.normal(0, 2 * sd, n)}
-    table = lens_metrics.summarise(error, 400).set_index("target")
+    table = metrics.summarise(error, 400).set_index("target")
     assert list(table.index) == ["a", "b"]
     assert list(table.columns) == ["n", "rms", "rms_err", "bias", "bias_err"]
     assert (table["n"] == n).all()
@@ -138,7 +144,7 @@ def test_what_light_at_an_angle_to_the_mass_tells_of_it(rng):
     phi = rng.uniform(0, np.pi, n)
     lenses = {"theta_E": np.ones(n), "q": np.full(n, q), "phi": phi, "lens_q": np.full(n, q)}
     lenses["lens_phi"] = (phi + angle * rng.choice([-1, 1], n)) % np.pi
-    table = lens_metrics.evaluate_light(lenses, "vis_light", 2).set_index("target")
+    table = metrics.evaluate_light(lenses, "vis_light", 2).set_index("target")
     e = (1 - q**2) / (1 + q**2)  # a chord of twice the angle, in any direction
     np.testing.assert_allclose(
         table.loc[["e1", "e2"], "rms"], 2**0.5 * e * np.sin(angle), rtol=0.02
@@ -148,7 +154,7 @@ def test_what_light_at_an_angle_to_the_mass_tells_of_it(rng):
     assert np.isnan(table.loc["theta_E", "rms"]) and (table["estimate"] == "vis_light").all()
 
     lenses |= {"lens_q": np.full(n, q / 1.2), "lens_phi": phi}
-    table = lens_metrics.evaluate_light(lenses, "vis_light", 2).set_index("target")
+    table = metrics.evaluate_light(lenses, "vis_light", 2).set_index("target")
     assert table.loc["ellipticity", "bias"] == pytest.approx(q - q / 1.2)
     assert table.loc["phi", "rms"] == pytest.approx(0, abs=1e-12)
 
@@ -156,7 +162,7 @@ def test_what_light_at_an_angle_to_the_mass_tells_of_it(rng):
 def test_bins_have_the_rms_and_standard_error_of_their_rows(rng):
     by = rng.uniform(0, 10, 40_000)
     error = {"a": rng.normal(0, 1 + by), "b": stats.t.rvs(12, size=by.size, random_state=rng)}
-    table = lens_metrics.binned(error, by, [0, 5, 10, 20]).set_index(["low", "target"])
+    table = metrics.binned(error, by, [0, 5, 10, 20]).set_index(["low", "target"])
     np.testing.assert_array_equal(table["high"], [5, 5, 10, 10, 20, 20])
     low = table.loc[(0, "a")]
     assert low["n"] == np.count_nonzero(by < 5)
@@ -168,7 +174,7 @@ def test_bins_have_the_rms_and_standard_error_of_their_rows(rng):
     tails = table.loc[(0, "b")]
     closed = np.sqrt(2.75 * 1.2**2 / low["n"]) / (2 * np.sqrt(1.2))
     assert tails["rms_err"] == pytest.approx(closed, rel=0.1)
-    again = lens_metrics.summarise({"b": error["b"][by < 5]}, 300)
+    again = metrics.summarise({"b": error["b"][by < 5]}, 300)
     assert tails["rms_err"] == pytest.approx(again["rms_err"].item(), rel=0.15)
     empty = table.loc[(10, "b")]
     assert empty["n"] == 0
@@ -177,14 +183,14 @@ def test_bins_have_the_rms_and_standard_error_of_their_rows(rng):
 
 def test_edges_of_bins_belong_to_the_bin_above():
     by, error = np.array([-1.0, 20, 30, 399, 400, 900]), {"a": np.arange(6.0)}
-    table = lens_metrics.binned(error, by, [20, 30, 400, np.inf])
+    table = metrics.binned(error, by, [20, 30, 400, np.inf])
     assert list(table["n"]) == [1, 2, 2]
     assert table["rms"].iloc[0] == 1
     assert np.isnan(table["rms_err"].iloc[0])  # one row has no scatter
-    assert list(lens_metrics.binned(error, by, [20, 30, 900])["n"]) == [1, 4]
+    assert list(metrics.binned(error, by, [20, 30, 900])["n"]) == [1, 4]
     for edges in ([1.0], [1.0, 1.0], [2.0, 1.0]):
         with pytest.raises(ValueError, match="must increase"):
-            lens_metrics.binned(error, by, edges)
+            metrics.binned(error, by, edges)
 
 
 def write_predictions(path, drop=(), **change):
@@ -207,25 +213,25 @@ def write_predictions(path, drop=(), **change):
 def test_files_are_read_by_the_names_of_their_columns(tmp_path):
     path = tmp_path / "noll_seed3.h5"
     write_predictions(path)
-    true, predicted, labels = lens_metrics.read_predictions(path)
+    true, predicted, labels = metrics.read_predictions(path)
     np.testing.assert_allclose(true["theta_E"], np.linspace(1, 2, 100))
     np.testing.assert_allclose(true["phi"], np.linspace(0, 3.1, 100), atol=1e-12)
     np.testing.assert_allclose(predicted["ellipticity"], 0.5)
     assert set(labels) == {"lens_R_sersic", "snr"}
 
-    table = lens_metrics.evaluate([path], "euclid", 10)
+    table = metrics.evaluate([path], "euclid", 10)
     assert list(table.columns)[:5] == ["view", "estimate", "seed", "target", "n"]
     assert set(table["view"]) == {"euclid"} and set(table["seed"]) == {3}
     table = table.set_index("target")
-    assert list(table.index) == list(lens_metrics.ERRORS)
+    assert list(table.index) == list(metrics.ERRORS)
     np.testing.assert_allclose(table.loc["phi", ["rms", "bias"]].astype(float), 0.2)
     np.testing.assert_allclose(table.loc["fractional_theta_E", ["rms"]].astype(float), 0.1)
     assert table.loc["ellipticity", "rms"] == pytest.approx(0, abs=1e-12)
 
     bins = {"theta_E_over_R_e": [0, 1, 3], "snr": [20, 260, np.inf], "phi": [0, np.pi]}
-    table = lens_metrics.evaluate_binned([path, path], "euclid", bins)
+    table = metrics.evaluate_binned([path, path], "euclid", bins)
     assert list(table.columns)[:6] == ["view", "estimate", "seed", "by", "low", "high"]
-    assert len(table) == 2 * 5 * len(lens_metrics.ERRORS)
+    assert len(table) == 2 * 5 * len(metrics.ERRORS)
     chosen = table[(table["by"] == "theta_E_over_R_e") & (table["target"] == "phi")]
     np.testing.assert_allclose(chosen["mean"], [0.5, 2.0, 0.5, 2.0])
     assert set(table[table["by"] == "snr"]["n"]) == {50}
@@ -242,7 +248,7 @@ def test_means_over_mirrored_images_are_estimates_of_their_own(tmp_path):
     new, old = tmp_path / "noll_seed0.h5", tmp_path / "noll_seed1.h5"
     write_predictions(new, predicted_mirrors=turned(0.05, 1.02))
     write_predictions(old)
-    table = lens_metrics.evaluate([new, old], "euclid", 10)
+    table = metrics.evaluate([new, old], "euclid", 10)
     assert list(table.drop_duplicates(["estimate", "seed"])["estimate"]) == [
         "noll", "noll_mirrors", "noll",
     ]  # fmt: skip
@@ -257,10 +263,10 @@ def test_means_over_mirrored_images_are_estimates_of_their_own(tmp_path):
     # The single pass has the numbers of a file without the mean, and no label is added.
     pd.testing.assert_frame_equal(rows.loc[("noll", 0)], rows.loc[("noll", 1)])
     for path in (new, old):
-        assert set(lens_metrics.read_predictions(path)[2]) == {"lens_R_sersic", "snr"}
-    binned = [lens_metrics.evaluate_binned([path], "a", {"snr": [20, 600]}) for path in (new, old)]
+        assert set(metrics.read_predictions(path)[2]) == {"lens_R_sersic", "snr"}
+    binned = [metrics.evaluate_binned([path], "a", {"snr": [20, 600]}) for path in (new, old)]
     pd.testing.assert_frame_equal(*(frame.drop(columns="seed") for frame in binned))
-    alone = lens_metrics.evaluate([old], "euclid", 10)
+    alone = metrics.evaluate([old], "euclid", 10)
     assert set(alone["estimate"]) == {"noll"}
 
 
@@ -268,10 +274,10 @@ def test_the_ledger_takes_the_single_pass(tmp_path):
     """Of every claim of pearson2019 that a core network's RMS decides."""
     views = [f"{camera}_{light}" for camera in ("vis", "r", "gri") for light in ("removed", "kept")]
     spec = {"target": "e2 theta_E e1", "spec": json.dumps({"training": {"epochs": 3}})}
-    registry = claims.read_registry(ROOT / "config/claims.csv")
+    registry = read_registry(ROOT / "config/claims.csv")
     registry = registry[(registry["paper"] == "pearson2019") & (registry["kind"] == "rms")]
     reasons = pd.DataFrame(columns=["id", "reading", "reason"])
-    tolerances = dict.fromkeys((*claims.KINDS, claims.SPREAD), 0.1)
+    tolerances = dict.fromkeys((*KINDS, SPREAD), 0.1)
     ledgers = []
     for name, extra in (("old", {}), ("new", {"predicted_mirrors": turned(0.01, 1.01)})):
         paths = []
@@ -279,8 +285,8 @@ def test_the_ledger_takes_the_single_pass(tmp_path):
             paths.append(tmp_path / name / view / f"{view}_seed0.h5")
             arrays = {"true": turned(0, 1), "predicted": turned(0.1 * k, 1 + 0.1 * k)}
             storage.write_h5(paths[-1], arrays | {"snr": np.linspace(20, 90, 100)} | extra, spec)
-        of = Products(catalogue(paths), 5, 3, dict.fromkeys(views, 100))
-        ledgers.append(claims.ledger(registry, {"pearson2019": [of]}, tolerances, reasons, "quick"))
+        of = Pearson2019Results(list_predictions(paths), 5, 3, dict.fromkeys(views, 100))
+        ledgers.append(make_ledger(registry, {"pearson2019": [of]}, tolerances, reasons, "quick"))
     pd.testing.assert_frame_equal(*ledgers)
     assert (ledgers[0]["verdict"] != "not computed").sum() >= 30
 
@@ -289,18 +295,18 @@ def test_bad_files_are_named(tmp_path):
     path = tmp_path / "noll_seed0.h5"
     write_predictions(path, drop=["snr"])
     with pytest.raises(storage.DataFileError, match=r"noll_seed0\.h5 lacks snr"):
-        lens_metrics.evaluate_binned([path], "euclid", {"snr": [0, 1]})
+        metrics.evaluate_binned([path], "euclid", {"snr": [0, 1]})
     with pytest.raises(ValueError, match="not by 'z_lens'"):
-        lens_metrics.evaluate_binned([path], "euclid", {"z_lens": [0, 1]})
+        metrics.evaluate_binned([path], "euclid", {"z_lens": [0, 1]})
     write_predictions(path, predicted=np.full((100, 3), np.nan))
     with pytest.raises(storage.DataFileError, match=r"noll_seed0\.h5: 100 of 100 .*'predicted'"):
-        lens_metrics.evaluate([path], "euclid", 5)
+        metrics.evaluate([path], "euclid", 5)
     write_predictions(path, predicted_mirrors=np.full((100, 3), np.inf))
     with pytest.raises(storage.DataFileError, match=r"100 of 100 .*'predicted_mirrors'"):
-        lens_metrics.evaluate([path], "euclid", 5)
+        metrics.evaluate([path], "euclid", 5)
     storage.write_h5(path, {"true": np.ones(3), "predicted": np.ones(3)}, {"target": "alpha"})
     with pytest.raises(storage.DataFileError, match=r"no predictions of theta_E, .*'alpha'"):
-        lens_metrics.read_predictions(path)
+        metrics.read_predictions(path)
 
 
 def test_script_writes_both_tables(tmp_path):

@@ -6,17 +6,19 @@ import torch
 from lenstronomy.LensModel.lens_model import LensModel
 from scipy.ndimage import gaussian_filter
 
-from lenscnn.conventions import pixel_centers
-from lenscnn.lensing import compiled, reference, rendering, subhaloes
-from lenscnn.lensing.deflection import (
+from lenscnn.core.conventions import pixel_centers
+from lenscnn.lensing import lenstronomy_reference, subhaloes
+from lenscnn.lensing.checks import LENS_KEYS
+from lenscnn.lensing.gaussian_sources import SOURCE_KEYS, render
+from lenscnn.lensing.isothermal import (
     sie_convergence,
     sie_deflection,
     sis_convergence,
     sis_deflection,
 )
+from lenscnn.lensing.kernels.sie import sie_at, sie_series
 from lenscnn.lensing.light import gaussian
 from lenscnn.lensing.psf import convolve_gaussian
-from lenscnn.lensing.rendering import render
 from lenscnn.lensing.subhaloes import subhalo_deflection
 
 DTYPES = [torch.float64, torch.float32]
@@ -99,7 +101,7 @@ def test_sie_deflection_is_lenstronomys(q, dtype):
     ours = sie_deflection(x, y, **{key: value[:, None] for key, value in lens.items()})
     nothing = (np.empty(0),) * 3
     for b in range(n):
-        theirs = reference.deflection(
+        theirs = lenstronomy_reference.deflection(
             x[b].double().numpy(), y[b].double().numpy(), image_of(lens, b), nothing
         )
         assert largest_difference([alpha[b] for alpha in ours], theirs) < tolerance
@@ -197,8 +199,8 @@ def test_compiled_series_is_the_closed_form(q):
     for center in [(x[3], y[-4]), (0.113, -0.2)]:  # the first lies exactly on a pixel's centre
         lens = np.array([1.7, q, 0.6, *center], np.float32)
         alpha_x, alpha_y, kappa = np.zeros((3, len(x)), np.float32)
-        series = compiled._sie_series(lens[0], lens[1])
-        compiled._sie_at(x, y, lens, series, alpha_x, alpha_y, kappa)
+        series = sie_series(lens[0], lens[1])
+        sie_at(x, y, lens, series, alpha_x, alpha_y, kappa)
         parameters = torch.tensor(lens).double()
         points = torch.tensor(x).double(), torch.tensor(y).double()
         exact = sie_deflection(*points, *parameters)
@@ -386,7 +388,7 @@ def test_images_are_lenstronomys(n_pix, pixel_scale, psf_sigma, supersampling, d
     )
     assert ours.shape == (3, 1, n_pix, n_pix) and ours.dtype == dtype
     for b in range(3):
-        theirs = reference.image(
+        theirs = lenstronomy_reference.image(
             image_of(lens, b),
             subhaloes_of((offsets, *tensors), b),
             image_of(source, b),
@@ -507,9 +509,9 @@ def test_image_gradients_are_finite_differences():
 def test_an_empty_batch_renders_to_no_images():
     none = torch.zeros(0)
     images = render(
-        dict.fromkeys(rendering.LENS_KEYS, none),
+        dict.fromkeys(LENS_KEYS, none),
         (torch.zeros(1, dtype=torch.int64), none, none, none),
-        dict.fromkeys(rendering.SOURCE_KEYS, none),
+        dict.fromkeys(SOURCE_KEYS, none),
         30,
         0.2,
         1,

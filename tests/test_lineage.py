@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from lenscnn import lineage, networks, provenance, storage
+from lenscnn.core import storage, weights
+from lenscnn.records import lineage, provenance
 
 PLAN = """Building DAG of jobs...
 [Mon Jan  1 00:00:00 2024]
 rule population:
-    input: scripts/population.py, src/lenscnn/figures/paper.mplstyle
+    input: scripts/population.py, src/lenscnn/plotting/paper.mplstyle
     output: results/quick/catalogue.h5
     jobid: 3
 Shell command: python scripts/population.py --spec '{"seed": 1, "q": 0.8}' > catalogue.log 2>&1
@@ -43,7 +44,7 @@ TRAINING = {"epochs": 2, "images": {"q": 0.8}, "seed": 0}
 def write(path, spec, inputs=(), **changes):
     record = provenance.collect(spec, list(inputs)) | changes
     if path.endswith(".pt"):
-        networks.save(path, {"provenance": record})
+        weights.save(path, {"provenance": record})
     else:
         storage.write_h5(path, {"x": np.arange(3)}, record)
 
@@ -57,7 +58,7 @@ def plan(tmp_path, monkeypatch):
     for shard in shards:
         write(shard, {"population": POPULATION}, [CATALOGUE])
     write(WEIGHTS, TRAINING, [CATALOGUE, *shards])
-    with storage.replacing(FIGURE) as path:
+    with storage.atomic_write(FIGURE) as path:
         path.write_text("a figure")
     for shard in shards:
         (tmp_path / shard).unlink()
@@ -193,7 +194,7 @@ def test_only_a_repository_that_tracks_the_library_tells_its_commit(tmp_path):
         subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
 
     def version(**environment):
-        program = "from lenscnn import provenance; print(provenance.code_version())"
+        program = "from lenscnn.records import provenance; print(provenance.code_version())"
         return subprocess.run(
             [sys.executable, "-c", program],
             env=os.environ | {"PYTHONPATH": str(library)} | environment,

@@ -7,8 +7,9 @@ import pytest
 from conftest import ROOT
 from test_workflow import clone, snakemake
 
-from lenscnn import provenance, storage
-from lenscnn.migrations import check_predictions
+from lenscnn.core import storage
+from lenscnn.records import provenance
+from lenscnn.records.migrations import check_predictions
 
 EXPECTED = {
     "training": {

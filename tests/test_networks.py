@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lenscnn import networks
-from lenscnn.storage import DataFileError
+from lenscnn.core import weights
+from lenscnn.core.storage import DataFileError
+from lenscnn.nn.layers import Dropout
+from lenscnn.nn.network import EVALUATION_BATCH, ConvRegressor, build, count_parameters, evaluate
 
 N_CNN = {
     "filters": [16, 32, 64], "kernels": [5, 5, 5], "pool_after": [1, 2, 3],
@@ -32,8 +34,8 @@ PEARSON = {
     ],
 )
 def test_trainable_parameters_are_the_papers(network, n_scalars, n_outputs, shape, count):
-    built = networks.ConvRegressor(shape, **network, n_scalars=n_scalars, n_outputs=n_outputs)
-    assert networks.count_parameters(built) == count
+    built = ConvRegressor(shape, **network, n_scalars=n_scalars, n_outputs=n_outputs)
+    assert count_parameters(built) == count
     with torch.no_grad():
         scalars = torch.zeros(2, n_scalars) if n_scalars else None
         assert built(torch.rand(2, *shape), scalars).shape == (2, n_outputs)
@@ -41,11 +43,11 @@ def test_trainable_parameters_are_the_papers(network, n_scalars, n_outputs, shap
 
 def test_build_takes_inputs_and_outputs_from_the_spec():
     spec = {"network": ALPHA_CNN, "scalars": ["N"], "targets": ["alpha"]}
-    assert networks.count_parameters(networks.build(spec, (1, 60, 60))) == 3_687_522
-    without = networks.build(spec | {"scalars": []}, (1, 60, 60))
-    assert networks.count_parameters(without) == 3_687_521  # one weight less
+    assert count_parameters(build(spec, (1, 60, 60))) == 3_687_522
+    without = build(spec | {"scalars": []}, (1, 60, 60))
+    assert count_parameters(without) == 3_687_521  # one weight less
     three = {"network": PEARSON, "scalars": [], "targets": ["theta_E", "e1", "e2"]}
-    assert networks.count_parameters(networks.build(three, (3, 57, 57))) == 2_398_403
+    assert count_parameters(build(three, (3, 57, 57))) == 2_398_403
 
 
 def randomised(network):
@@ -60,7 +62,7 @@ def randomised(network):
 def test_evaluation_follows_the_printed_layer_order():
     shape = (1, 9, 9)
     network = randomised(
-        networks.ConvRegressor(shape, [2, 3], [3, 5], [1], 4, 0.25, n_scalars=1, n_outputs=1)
+        ConvRegressor(shape, [2, 3], [3, 5], [1], 4, 0.25, n_scalars=1, n_outputs=1)
     ).eval()
     images, scalars = torch.rand(5, *shape) - 0.5, torch.rand(5, 1)
 
@@ -82,7 +84,7 @@ def test_evaluation_follows_the_printed_layer_order():
 
 
 def test_running_statistics_move_as_in_keras():
-    network = networks.ConvRegressor((1, 8, 8), [2], [3], [1], 4, 0.0, n_scalars=0, n_outputs=1)
+    network = ConvRegressor((1, 8, 8), [2], [3], [1], 4, 0.0, n_scalars=0, n_outputs=1)
     images = torch.rand(64, 1, 8, 8)
     with torch.no_grad():
         network(images)
@@ -92,7 +94,7 @@ def test_running_statistics_move_as_in_keras():
 
 
 def test_initial_weights_are_glorot_uniform():
-    network = networks.ConvRegressor((1, 60, 60), **N_CNN, n_scalars=0, n_outputs=1)
+    network = ConvRegressor((1, 60, 60), **N_CNN, n_scalars=0, n_outputs=1)
     conv = network.blocks[5].weight.detach()  # 16 -> 32 channels, 5x5
     limit = np.sqrt(6 / (25 * (16 + 32)))
     assert 0.99 * limit < conv.abs().max() <= limit
@@ -107,7 +109,7 @@ def test_dropout_is_bernoulli_and_keeps_the_mean(p):
     torch.manual_seed(4)
     features = torch.rand(50, 8, 30, 30).contiguous(memory_format=torch.channels_last) + 1
     features.requires_grad_()
-    out = networks.Dropout(p)(features)
+    out = Dropout(p)(features)
     assert out.stride() == features.stride()
     kept = out != 0
     torch.testing.assert_close(out[kept], features[kept] / (1 - p), rtol=2e-5, atol=0)
@@ -121,7 +123,7 @@ def test_dropout_is_bernoulli_and_keeps_the_mean(p):
     for step in (1, 2, 3, 4):
         correlation = (deviation[step:] * deviation[:-step]).mean() / (p * (1 - p))
         assert abs(correlation) < 5 / in_memory.numel() ** 0.5
-    assert not torch.equal(networks.Dropout(p)(features) != 0, kept)
+    assert not torch.equal(Dropout(p)(features) != 0, kept)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25])
@@ -129,14 +131,14 @@ def test_dropout_in_bfloat16_keeps_the_mean(p):
     """The factor 1 / (1 - p) itself, rounded to 8 bits, would be wrong by up to 4e-3."""
     torch.manual_seed(4)
     features = torch.randn(400, 8, 30, 30).exp().bfloat16()
-    out = networks.Dropout(p)(features)
+    out = Dropout(p)(features)
     kept = out != 0
     ratio = out[kept].double().sum() / features[kept].double().sum()
     assert ratio.item() == pytest.approx(1 / (1 - p), rel=2e-4)
 
 
 def test_dropout_zeroes_a_quarter_in_training_only():
-    network = networks.ConvRegressor((1, 60, 60), **ALPHA_CNN, n_scalars=0, n_outputs=1)
+    network = ConvRegressor((1, 60, 60), **ALPHA_CNN, n_scalars=0, n_outputs=1)
     images = torch.rand(8, 1, 60, 60)
     with torch.no_grad():
         torch.manual_seed(0)
@@ -147,9 +149,7 @@ def test_dropout_zeroes_a_quarter_in_training_only():
 
 
 def test_a_scalar_enters_linearly():
-    network = networks.ConvRegressor(
-        (1, 8, 8), [2], [3], [1], 4, 0.0, n_scalars=1, n_outputs=1
-    ).eval()
+    network = ConvRegressor((1, 8, 8), [2], [3], [1], 4, 0.0, n_scalars=1, n_outputs=1).eval()
     images = torch.rand(3, 1, 8, 8)
     with torch.no_grad():
         zero, one, three = (network(images, torch.full((3, 1), s)) for s in (0.0, 1.0, 3.0))
@@ -159,11 +159,11 @@ def test_a_scalar_enters_linearly():
 
 
 def test_evaluation_does_not_depend_on_the_batch(monkeypatch):
-    network = networks.ConvRegressor((1, 12, 12), **ALPHA_CNN, n_scalars=0, n_outputs=1)
+    network = ConvRegressor((1, 12, 12), **ALPHA_CNN, n_scalars=0, n_outputs=1)
     images = torch.rand(11, 1, 12, 12)
-    whole = networks.evaluate(network, images, None, torch.device("cpu"))
-    monkeypatch.setitem(networks.EVALUATION_BATCH, "cpu", 4)
-    parts = networks.evaluate(network, images, None, torch.device("cpu"))
+    whole = evaluate(network, images, None, torch.device("cpu"))
+    monkeypatch.setitem(EVALUATION_BATCH, "cpu", 4)
+    parts = evaluate(network, images, None, torch.device("cpu"))
     assert whole.shape == (11, 1)
     np.testing.assert_allclose(whole, parts, rtol=1e-4, atol=1e-6)
 
@@ -181,22 +181,22 @@ def test_evaluation_does_not_depend_on_the_batch(monkeypatch):
 def test_impossible_networks_name_the_key(change, named):
     spec = {"network": N_CNN | change, "scalars": [], "targets": ["N"]}
     with pytest.raises(ValueError, match=named):
-        networks.build(spec, (1, 60, 60))
+        build(spec, (1, 60, 60))
 
 
 def test_missing_keys_and_small_images_are_named():
     with pytest.raises(ValueError, match="dense, dropout missing"):
         short = {key: N_CNN[key] for key in ("filters", "kernels", "pool_after")}
-        networks.build({"network": short}, (1, 60, 60))
+        build({"network": short}, (1, 60, 60))
     with pytest.raises(ValueError, match="8 pixels at least"):
-        networks.build({"network": N_CNN, "scalars": [], "targets": ["N"]}, (1, 7, 60))
+        build({"network": N_CNN, "scalars": [], "targets": ["N"]}, (1, 7, 60))
 
 
 def test_files_come_back_and_damage_is_noticed(tmp_path):
     path = tmp_path / "weights.pt"
     values = torch.rand(1000)
-    networks.save(path, {"a": values, "b": [1, "text"]})
-    assert torch.equal(networks.load(path)["a"], values)
+    weights.save(path, {"a": values, "b": [1, "text"]})
+    assert torch.equal(weights.load(path)["a"], values)
     assert [p.name for p in tmp_path.iterdir()] == ["weights.pt"]
     content = path.read_bytes()
     position = content.index(values.numpy().tobytes())
@@ -206,6 +206,6 @@ def test_files_come_back_and_damage_is_noticed(tmp_path):
     for damaged in (content[:-100], content[:50], b"", b"not a file of weights", bytes(flipped)):
         path.write_bytes(damaged)
         with pytest.raises(DataFileError, match=r"weights\.pt"):
-            networks.load(path)
+            weights.load(path)
     with pytest.raises(DataFileError, match="does not exist"):
-        networks.load(tmp_path / "none.pt")
+        weights.load(tmp_path / "none.pt")

@@ -11,12 +11,28 @@ from astropy.cosmology import FlatLambdaCDM
 from conftest import ROOT
 from scipy import integrate, ndimage, special, stats
 
-from lenscnn import detection
-from lenscnn.detection import detector
-from lenscnn.observation import background, electrons
-from lenscnn.population import pearson2019 as pearson
-from lenscnn.population import photometry
-from lenscnn.seeds import image_keys, stream_key, uniforms_of
+from lenscnn.galaxies import photometry as photometry
+from lenscnn.galaxies.photometry import k_corrections
+from lenscnn.instrument.survey import background, electrons
+from lenscnn.papers.pearson2019 import detection, population, systems
+from lenscnn.papers.pearson2019.detection import make_detection_test
+from lenscnn.papers.pearson2019.population import NothingDetected, candidates, draw_lenses
+from lenscnn.papers.pearson2019.systems import (
+    _ANGLE,
+    _CROSS_SECTION,
+    _RADIUS,
+    _SIGMA_V,
+    _Z_LENS,
+    _Z_SOURCE,
+    SLOTS,
+    detection_bands,
+    faint,
+    inside_caustic,
+    inside_critical_curve,
+    realigned,
+)
+from lenscnn.papers.pearson2019.universe import Universe, lens_light
+from lenscnn.rng.streams import image_keys, stream_key, uniforms_of
 
 COSMOLOGY = FlatLambdaCDM(67.4, 0.32, Tcmb0=0)
 
@@ -55,7 +71,7 @@ def colours():
 
 
 def test_distances_are_astropys(spec):
-    universe = pearson.Universe(spec())
+    universe = Universe(spec())
     z = np.array([0.1, 0.7, 1.8, 5.5])
     np.testing.assert_allclose(universe.distance_modulus(z), COSMOLOGY.distmod(z).value, atol=2e-3)
     scale = 1 / COSMOLOGY.kpc_proper_per_arcmin(z).to_value(units.kpc / units.arcsec)
@@ -63,7 +79,7 @@ def test_distances_are_astropys(spec):
 
 
 def test_einstein_radius_is_that_of_an_isothermal_sphere(spec):
-    universe = pearson.Universe(spec())
+    universe = Universe(spec())
     distance = COSMOLOGY.angular_diameter_distance
     ratio = distance(0.7, 1.8) / distance(1.8)
     expected = (4 * np.pi * (279 * units.km / units.s / c) ** 2 * ratio * units.rad).to_value(
@@ -77,7 +93,7 @@ def test_einstein_radius_is_that_of_an_isothermal_sphere(spec):
 @pytest.mark.parametrize("prior", ["comoving", "uniform"])
 def test_redshift_prior(spec, prior):
     reading = "calibrated" if prior == "comoving" else "literal"
-    universe = pearson.Universe(spec(reading=reading))
+    universe = Universe(spec(reading=reading))
     u = np.random.default_rng(1).random(4000)
     z = universe.redshift(u, 2.0)
 
@@ -91,7 +107,7 @@ def test_redshift_prior(spec, prior):
 
 def test_luminosity_function(spec):
     given = spec()
-    law, universe = given["luminosity_function"], pearson.Universe(given)
+    law, universe = given["luminosity_function"], Universe(given)
 
     def density(magnitude):
         x = 10 ** (0.4 * (law["M_star"] - magnitude))
@@ -108,9 +124,9 @@ def test_luminosity_function(spec):
 def test_fundamental_plane(spec):
     """M_r = -22.4 for a lens of mean size at 280 km/s, known to a decimal; ours is -22.450."""
     given = spec()
-    universe = pearson.Universe(given)
+    universe = Universe(given)
     z = np.array([0.5])
-    _, magnitude = pearson.lens_light(given, universe, np.array([280.0]), z, np.array([0.5]))
+    _, magnitude = lens_light(given, universe, np.array([280.0]), z, np.array([0.5]))
     assert magnitude - universe.distance_modulus(z) == pytest.approx(-22.4, abs=0.06)
 
 
@@ -133,20 +149,20 @@ def _bright(systems):
 
 def test_the_first_attempt_that_passes_is_taken(spec, colours):
     given = spec(criteria={"snr": 30.0})
-    lenses, fallen = pearson.draw_lenses(given, "test", np.arange(5), _bright, colours)
+    lenses, fallen = draw_lenses(given, "test", np.arange(5), _bright, colours)
     keys = image_keys(stream_key(5, "check", "test", "system"), np.arange(5))
-    universe = pearson.Universe(given)
+    universe = Universe(given)
     for i in range(5):
         last = int(lenses["attempt"][i])
         attempts = np.arange(last + 1)
-        passed, systems, _ = pearson.candidates(
+        passed, systems, _ = candidates(
             given, universe, colours, np.full(last + 1, keys[i]), attempts, {}
         )
         detected = (60.0 / systems["z_source"] > 30.0) & (
             50.0 * systems["source_R_sersic"] > given["survey"]["seeing"]
         )
         assert list(attempts[passed][detected]) == [last]
-    assert set(fallen) == set(pearson.CUTS) and fallen["geometry"] > 1000
+    assert set(fallen) == set(population.CUTS) and fallen["geometry"] > 1000
 
 
 def test_nothing_is_looked_at_after_a_lens_is_found(spec, colours, monkeypatch):
@@ -158,9 +174,9 @@ def test_nothing_is_looked_at_after_a_lens_is_found(spec, colours, monkeypatch):
 
     drawn = []
     for together in (64, 1):
-        monkeypatch.setattr(pearson, "_TOGETHER", together)
+        monkeypatch.setattr(population, "MIN_BATCH", together)
         looks.clear()
-        drawn.append(pearson.draw_lenses(given, "test", np.arange(40), judge, colours)[0])
+        drawn.append(draw_lenses(given, "test", np.arange(40), judge, colours)[0])
     for name, values in drawn[0].items():
         assert np.array_equal(values, drawn[1][name]), name
     z, size = (np.concatenate([look[k] for look in looks]) for k in ("z_source", "source_R_sersic"))
@@ -169,15 +185,15 @@ def test_nothing_is_looked_at_after_a_lens_is_found(spec, colours, monkeypatch):
 
 
 def test_a_lens_does_not_depend_on_its_company(spec, colours):
-    together, _ = pearson.draw_lenses(spec(), "test", np.arange(12), _bright, colours)
-    alone, _ = pearson.draw_lenses(spec(), "test", np.array([7]), _bright, colours)
+    together, _ = draw_lenses(spec(), "test", np.arange(12), _bright, colours)
+    alone, _ = draw_lenses(spec(), "test", np.array([7]), _bright, colours)
     for name, values in together.items():
         assert values[7] == alone[name][0], name
 
 
 def test_a_sample_keeps_its_own_rules(spec, colours):
     given = spec("lsst")
-    lenses, _ = pearson.draw_lenses(given, "test", np.arange(400), _bright, colours)
+    lenses, _ = draw_lenses(given, "test", np.arange(400), _bright, colours)
     seeing = given["survey"]["seeing"]
     assert np.all(np.hypot(lenses["source_x"], lenses["source_y"]) < lenses["theta_E"])
     assert np.all(lenses["theta_E"] ** 2 > lenses["source_R_sersic"] ** 2 + seeing**2 / 2)
@@ -196,7 +212,7 @@ def test_a_sample_keeps_its_own_rules(spec, colours):
 def _attempts(given, n, photometry=None):
     """Candidates among the first `n` attempts of image 0."""
     key = image_keys(stream_key(5, "check", "test", "system"), np.zeros(n, int))
-    return pearson.candidates(given, pearson.Universe(given), photometry, key, np.arange(n), {})
+    return candidates(given, Universe(given), photometry, key, np.arange(n), {})
 
 
 @pytest.fixture(scope="module")
@@ -244,21 +260,21 @@ def test_lenses_are_drawn_by_their_cross_section(lenient):
     key = image_keys(stream_key(5, "check", "test", "system"), np.zeros(n, int))
 
     def number(slot):
-        return uniforms_of(key, np.arange(n) * pearson._SLOTS + slot)
+        return uniforms_of(key, np.arange(n) * SLOTS + slot)
 
     def normal(slot, law):
         ends = [(law[end] - law["mean"]) / law["sd"] for end in ("minimum", "maximum")]
         return stats.truncnorm.ppf(number(slot), *ends, law["mean"], law["sd"])
 
-    universe = pearson.Universe(given)
-    z_lens = universe.redshift(number(pearson._Z_LENS), given["redshift"]["z_lens"])
-    z_source = universe.redshift(number(pearson._Z_SOURCE), given["redshift"]["z_source"])
+    universe = Universe(given)
+    z_lens = universe.redshift(number(_Z_LENS), given["redshift"]["z_lens"])
+    z_source = universe.redshift(number(_Z_SOURCE), given["redshift"]["z_source"])
     ratio = 1 - universe.distance(z_lens) / universe.distance(z_source)
-    sigma_v, q = normal(pearson._SIGMA_V, given["sigma_v"]), normal(pearson._Q, given["q"])
+    sigma_v, q = normal(_SIGMA_V, given["sigma_v"]), normal(systems._Q, given["q"])
     theta_E = np.rad2deg(4 * np.pi * (sigma_v / 299792.458) ** 2 * ratio) * 3600
-    drawn = number(pearson._CROSS_SECTION) < (theta_E / given["position_radius"]) ** 2
-    place = theta_E, q, number(pearson._RADIUS), number(pearson._ANGLE)
-    drawn &= np.hypot(*pearson.inside_critical_curve(*place)) < theta_E
+    drawn = number(_CROSS_SECTION) < (theta_E / given["position_radius"]) ** 2
+    place = theta_E, q, number(_RADIUS), number(_ANGLE)
+    drawn &= np.hypot(*inside_critical_curve(*place)) < theta_E
     drawn &= z_source > 1.001 * z_lens + 1e-4
     assert fallen["geometry"] == n - drawn.sum() < n - 1000
     assert set(rows) <= set(np.flatnonzero(drawn))
@@ -312,7 +328,7 @@ def test_cuts_before_the_image_are_the_criteria(spec, lenient):
     every, system, lost = _attempts(lenient(), n)
     assert sum(lost.values()) + len(every) == n and lost["flux"] == 0
     resolved = system["theta_E"] ** 2 > system["source_R_sersic"] ** 2 + 0.17**2 / 2
-    seen = ~pearson.faint(spec(), system)
+    seen = ~faint(spec(), system)
     assert list(rows) == list(every[resolved & seen])
     assert fallen == {
         "geometry": lost["geometry"],
@@ -336,10 +352,10 @@ def test_no_system_that_would_be_detected_is_too_faint_to_be_imaged(
     magnitudes = np.arange(10.0, 35.0, 0.02)[:, None]
     repeated = {k: np.broadcast_to(v, (len(magnitudes), len(v))) for k, v in system.items()}
     column = f"magnitude_source_{given['survey']['detection_band']}"
-    cut = pearson.faint(given, repeated | {column: magnitudes})
+    cut = faint(given, repeated | {column: magnitudes})
     assert np.all(np.diff(cut.astype(int), axis=0) >= 0) and cut[-1].all()
     brightest = magnitudes[np.argmax(cut, axis=0), 0]
-    _, snr = detector(given)(system | {column: brightest})
+    _, snr = make_detection_test(given)(system | {column: brightest})
     assert len(snr) > 1000 and snr.max() < 20
 
 
@@ -357,16 +373,16 @@ def test_a_first_look_loses_no_system(spec, monkeypatch, survey, reading, n, cri
     """The same systems judged without it: who is detected, and with which numbers."""
     given = spec(survey, reading, criteria=criteria)
     _, system, _ = _attempts(given, n)
-    said = np.array(detector(given)(system))
+    said = np.array(make_detection_test(given)(system))
     monkeypatch.setattr(detection, "MARGIN", 1e9)
-    truth = np.array(detector(given)(system))
+    truth = np.array(make_detection_test(given)(system))
     seen = (truth[0] > 3) & (truth[1] > 20)
     assert seen.sum() > 30
     assert np.array_equal(said[:, seen], truth[:, seen])
     assert not np.any((said[0] > 3) & (said[1] > 20) & ~seen)
     assert np.any(said != truth)  # most were looked at once
     monkeypatch.setattr(detection, "MARGIN", 0.0)
-    rough = np.array(detector(given)(system))
+    rough = np.array(make_detection_test(given)(system))
     assert np.median(rough[:, seen] / truth[:, seen], axis=1) == pytest.approx([1, 1], abs=0.1)
 
 
@@ -374,21 +390,21 @@ def test_a_first_look_loses_no_system(spec, monkeypatch, survey, reading, n, cri
 def detected(spec, colours):
     """A draw that Euclid detects, what fell, and all systems whose image was measured."""
     given, measured = spec(), []
-    measure = detector(given)
+    measure = make_detection_test(given)
 
     def judge(systems):
         mu, snr = measure(systems)
         measured.append(systems | {"mu": mu, "snr": snr})
         return mu, snr
 
-    lenses, fallen = pearson.draw_lenses(given, "test", np.arange(30), judge, colours)
+    lenses, fallen = draw_lenses(given, "test", np.arange(30), judge, colours)
     return lenses, fallen, {k: np.concatenate([m[k] for m in measured]) for k in measured[0]}
 
 
 def test_axis_ratios_of_test_lenses_in_the_caustic_are_as_printed(spec, colours):
     """Section 3.3: "a normal distribution with a mean of 0.78", which detection does not bend."""
     given = spec(reading="caustic")
-    lenses, _ = pearson.draw_lenses(given, "test", np.arange(400), detector(given), colours)
+    lenses, _ = draw_lenses(given, "test", np.arange(400), make_detection_test(given), colours)
     law = given["q"]
     low, high = ((law[end] - law["mean"]) / law["sd"] for end in ("minimum", "maximum"))
     printed = stats.truncnorm(low, high, law["mean"], law["sd"])
@@ -420,7 +436,7 @@ def test_magnification_and_signal_to_noise_of_detected_lenses(detected):
     """By lenstronomy's deflections, a Sersic profile in closed form and scipy's convolution."""
     from lenstronomy.LensModel.lens_model import LensModel
 
-    from lenscnn.conventions import q_phi_to_e1_e2_lenstronomy
+    from lenscnn.core.conventions import q_phi_to_e1_e2_lenstronomy
 
     lenses, _, _ = detected
     model, n, fine = LensModel(["SIE"]), 57, 15
@@ -458,9 +474,7 @@ def test_training_labels_are_uniform_whatever_is_detected(spec, colours):
         "theta_E": {"minimum": 0.5, "maximum": 2.3},
         "q": {"minimum": 0.4, "maximum": 1.0},
     }
-    lenses, _ = pearson.draw_lenses(
-        spec(training=ranges), "train", np.arange(400), _bright, colours
-    )
+    lenses, _ = draw_lenses(spec(training=ranges), "train", np.arange(400), _bright, colours)
     for name, limits in (ranges | {"phi": {"minimum": 0, "maximum": np.pi}}).items():
         low, high = limits["minimum"], limits["maximum"]
         assert stats.kstest(lenses[name], stats.uniform(low, high - low).cdf).pvalue > 1e-3, name
@@ -468,7 +482,7 @@ def test_training_labels_are_uniform_whatever_is_detected(spec, colours):
     assert np.all((lenses["sigma_v"] > sigma["minimum"]) & (lenses["sigma_v"] < sigma["maximum"]))
     # And an image's labels its own, whatever images are drawn beside it.
     some = np.array([311, 12])
-    alone, _ = pearson.draw_lenses(spec(training=ranges), "train", some, _bright, colours)
+    alone, _ = draw_lenses(spec(training=ranges), "train", some, _bright, colours)
     for name, values in lenses.items():
         assert np.array_equal(values[some], alone[name]), name
 
@@ -482,8 +496,8 @@ def test_a_population_that_nothing_passes_says_what_fell_where(spec, colours):
         attempts.append(len(systems["q"]))
         return np.full(len(systems["q"]), 50.0), np.full(len(systems["q"]), 19.9)
 
-    with pytest.raises(pearson.NothingDetected, match="900 of 900 .*signal_to_noise [1-9]") as said:
-        pearson.draw_lenses(given, "test", np.arange(900), dim, colours)
+    with pytest.raises(NothingDetected, match="900 of 900 .*signal_to_noise [1-9]") as said:
+        draw_lenses(given, "test", np.arange(900), dim, colours)
     numbers = [int(word.replace(",", "")) for word in re.findall(r"[\d,]*\d", str(said.value))]
     assert sum(numbers[-5:]) == numbers[2] < 2 * 150_000
     assert sum(numbers[-2:]) == sum(attempts)  # the last two cuts take an image
@@ -493,8 +507,8 @@ def test_one_image_that_finds_nothing_is_tried_as_often_as_it_may(spec, colours)
     def dim(systems):
         return np.full(len(systems["q"]), 50.0), np.full(len(systems["q"]), 19.9)
 
-    with pytest.raises(pearson.NothingDetected, match="1 of 1 .* in 3,0[0-9]+ attempts"):
-        pearson.draw_lenses(spec(maximum_attempts=3000), "test", np.arange(1), dim, colours)
+    with pytest.raises(NothingDetected, match="1 of 1 .* in 3,0[0-9]+ attempts"):
+        draw_lenses(spec(maximum_attempts=3000), "test", np.arange(1), dim, colours)
 
 
 def test_rings_that_were_looked_for_in_vain_are_named(spec, colours):
@@ -503,8 +517,8 @@ def test_rings_that_were_looked_for_in_vain_are_named(spec, colours):
 
     narrow = {"theta_E": {"minimum": 1.401, "maximum": 1.402}, "q": {"minimum": 0.4, "maximum": 1}}
     given = spec(training=narrow, maximum_attempts=2000)
-    with pytest.raises(pearson.NothingDetected, match="theta_E were to be 1.4 to 1.4 arcsec"):
-        pearson.draw_lenses(given, "train", np.arange(3), dim, colours)
+    with pytest.raises(NothingDetected, match="theta_E were to be 1.4 to 1.4 arcsec"):
+        draw_lenses(given, "train", np.arange(3), dim, colours)
 
 
 def test_positions_inside_the_caustic_are_uniform_in_area():
@@ -513,7 +527,7 @@ def test_positions_inside_the_caustic_are_uniform_in_area():
     from lenstronomy.LensModel.lens_model_extensions import LensModelExtensions
     from matplotlib.path import Path
 
-    from lenscnn.conventions import q_phi_to_e1_e2_lenstronomy
+    from lenscnn.core.conventions import q_phi_to_e1_e2_lenstronomy
 
     q, n = 0.6, 40_000
     e1, e2 = q_phi_to_e1_e2_lenstronomy(q, 0.0)
@@ -525,9 +539,7 @@ def test_positions_inside_the_caustic_are_uniform_in_area():
     k = int(np.argmax([np.hypot(a, b).mean() for a, b in zip(x, y, strict=True)]))
     polygon = Path(np.column_stack([source_x[k], source_y[k]]))
     rng = np.random.default_rng(2)
-    major, minor = pearson.inside_caustic(
-        np.full(n, 1.3), np.full(n, q), rng.random(n), rng.random(n)
-    )
+    major, minor = inside_caustic(np.full(n, 1.3), np.full(n, q), rng.random(n), rng.random(n))
     assert polygon.contains_points(np.column_stack([major, minor])).mean() > 0.985
     half = np.abs(polygon.vertices).max()
     grid = rng.uniform(-half, half, (400_000, 2))
@@ -539,14 +551,14 @@ def test_positions_inside_the_caustic_are_uniform_in_area():
 
 def test_light_follows_the_mass_where_it_does_not_scatter(spec, colours):
     given = spec()
-    lenses, _ = pearson.draw_lenses(given, "test", np.arange(300), _bright, colours)
-    same = pearson.realigned(given, "test", lenses, given["light_of_mass"])
+    lenses, _ = draw_lenses(given, "test", np.arange(300), _bright, colours)
+    same = realigned(given, "test", lenses, given["light_of_mass"])
     for name, values in lenses.items():
         np.testing.assert_array_equal(same[name], values, err_msg=name)
-    aligned = pearson.realigned(given, "test", lenses, {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0})
+    aligned = realigned(given, "test", lenses, {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0})
     np.testing.assert_allclose(aligned["lens_q"], lenses["q"])
     np.testing.assert_allclose(aligned["lens_phi"], lenses["phi"])
-    wide = pearson.realigned(given, "test", lenses, {"q_mean": 1.0, "q_sd": 0.24, "phi_sd": 60.0})
+    wide = realigned(given, "test", lenses, {"q_mean": 1.0, "q_sd": 0.24, "phi_sd": 60.0})
     assert np.all((wide["lens_q"] >= 0.1) & (wide["lens_q"] <= 1))
     # How much of a normal distribution of 60 degrees lies within 36 degrees, modulo pi.
     turned = (wide["lens_phi"] - lenses["phi"] + np.pi / 2) % np.pi - np.pi / 2
@@ -561,7 +573,7 @@ def test_light_follows_the_mass_where_it_does_not_scatter(spec, colours):
 def test_magnitudes_of_the_other_bands_are_those_of_an_sed(spec, colours):
     """Whichever SED was drawn, it is old enough, younger than the universe, and gives all bands."""
     given = spec("lsst")
-    lenses, _ = pearson.draw_lenses(given, "test", np.arange(30), _bright, colours)
+    lenses, _ = draw_lenses(given, "test", np.arange(30), _bright, colours)
     for galaxy, youngest in (("source", 0.0), ("lens", 1e9)):
         z = lenses[f"z_{galaxy}"]
         oldest = COSMOLOGY.age(z).to_value(units.yr)
@@ -579,13 +591,13 @@ def test_magnitudes_of_the_other_bands_are_those_of_an_sed(spec, colours):
 def test_k_corrected_magnitudes_are_those_of_an_sed(spec, colours, survey, any_band):
     """Of one SED of the right age, in all bands judged; and those are what the catalogue keeps."""
     given = spec(survey, k_correction=True, criteria={"snr": 0.0, "any_band": any_band})
-    bands, judged = pearson.judged_bands(given), []
+    bands, judged = detection_bands(given), []
 
     def judge(systems):
         judged.append(systems)
         return _bright(systems)
 
-    lenses, _ = pearson.draw_lenses(given, "test", np.arange(10), judge, colours)
+    lenses, _ = draw_lenses(given, "test", np.arange(10), judge, colours)
     systems = {name: np.concatenate([part[name] for part in judged]) for name in judged[0]}
     every = np.arange(len(colours.age))
     for k in range(10):
@@ -595,11 +607,11 @@ def test_k_corrected_magnitudes_are_those_of_an_sed(spec, colours, survey, any_b
         np.testing.assert_array_equal(
             kept, [systems[f"magnitude_source_{band}"][row] for band in bands]
         )
-        changes = photometry.k_corrections(colours, every, np.full(len(every), z), bands)
+        changes = k_corrections(colours, every, np.full(len(every), z), bands)
         allowed = colours.age < COSMOLOGY.age(z).to_value(units.yr)
         assert np.abs(changes - (kept - rest))[allowed].max(axis=1).min() < 1e-5
     plain = spec(survey, criteria={"snr": 0.0})
-    same, _ = pearson.draw_lenses(plain, "test", np.arange(10), _bright, colours)
+    same, _ = draw_lenses(plain, "test", np.arange(10), _bright, colours)
     np.testing.assert_array_equal(lenses["attempt"], same["attempt"])  # `_bright` sees no magnitude
     band = given["survey"]["detection_band"]
     assert np.all(lenses[f"magnitude_lens_{band}"] != same[f"magnitude_lens_{band}"])
@@ -633,7 +645,7 @@ def test_a_band_without_colours_is_named(spec, colours):
         raise AssertionError("a lens was drawn before")
 
     with pytest.raises(ValueError, match="no colours for band Y: the table has g, r, i, VIS"):
-        pearson.draw_lenses(given, "test", np.arange(3), judge, colours)
+        draw_lenses(given, "test", np.arange(3), judge, colours)
 
 
 def test_a_survey_of_one_band_needs_no_colours(spec, colours):
@@ -642,8 +654,8 @@ def test_a_survey_of_one_band_needs_no_colours(spec, colours):
         "bands": {"Z087": given["survey"]["bands"]["VIS"]},
         "detection_band": "Z087",
     }
-    lenses, _ = pearson.draw_lenses(given, "test", np.arange(3), _bright, colours)
-    known, _ = pearson.draw_lenses(as_known, "test", np.arange(3), _bright, colours)
+    lenses, _ = draw_lenses(given, "test", np.arange(3), _bright, colours)
+    known, _ = draw_lenses(as_known, "test", np.arange(3), _bright, colours)
     for galaxy in ("source", "lens"):
         values = lenses[f"magnitude_{galaxy}_Z087"]
         np.testing.assert_array_equal(values, known[f"magnitude_{galaxy}_VIS"])

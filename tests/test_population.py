@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lenscnn.population import scutt
+from lenscnn.papers.scutt import population
+from lenscnn.papers.scutt import population as scutt
 
 # N(alpha) worked out when the two laws were specified, from an independent sampler: mean and
 # standard deviation of N; the laws' limits follow from two sentences of the paper,
@@ -33,8 +34,8 @@ def test_n_of_alpha(population, law):
 
 
 def _masses(spec, alpha, n=400):
-    lenses = scutt.draw_lenses(spec, "masses", np.arange(n), alpha)
-    return lenses, scutt.draw_subhaloes(spec, lenses)
+    lenses = population.draw_lenses(spec, "masses", np.arange(n), alpha)
+    return lenses, population.draw_subhaloes(spec, lenses)
 
 
 def test_power_law_masses(population):

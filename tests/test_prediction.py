@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from lenscnn import conventions, networks, prediction, provenance, storage, training
+from lenscnn.core import storage
+from lenscnn.nn import predict
+from lenscnn.nn.data import load_normalised, scale
+from lenscnn.nn.network import build
+from lenscnn.nn.train import Trained, save_network
+from lenscnn.papers.pearson2019.ellipticity import q_phi_to_e1_e2_pearson
+from lenscnn.records import provenance
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -39,7 +45,7 @@ class Moments(torch.nn.Module):
             "e1": (xx - yy) / (xx + yy),
             "e2": 2 * xy / (xx + yy),
         }
-        scaled = [10 * training.scale(values[name], META["scaling"][name]) for name in TARGETS]
+        scaled = [10 * scale(values[name], META["scaling"][name]) for name in TARGETS]
         return torch.from_numpy(np.column_stack(scaled))
 
 
@@ -50,7 +56,7 @@ def blobs(n, seed=1):
     cos, sin = np.cos(phi)[:, None, None], np.sin(phi)[:, None, None]
     u, v = X * cos + Y * sin, Y * cos - X * sin
     images = np.exp(-(u**2 + (v / q[:, None, None]) ** 2) / 32)
-    e1, e2 = conventions.q_phi_to_e1_e2_pearson(q, phi)
+    e1, e2 = q_phi_to_e1_e2_pearson(q, phi)
     return images.astype(np.float32)[:, None], e1, e2
 
 
@@ -62,20 +68,20 @@ def matrix_of(mirrors):
 
 
 def test_the_eight_symmetries_are_those_of_a_square():
-    found = {matrix_of(mirrors).tobytes() for mirrors in prediction.SYMMETRIES}
+    found = {matrix_of(mirrors).tobytes() for mirrors in predict.SYMMETRIES}
     every = [np.array([[a, b], [c, d]]) for a, b, c, d in itertools.product([-1, 0, 1], repeat=4)]
     square = [m for m in every if (m @ m.T == np.eye(2)).all()]
     assert found == {matrix.tobytes() for matrix in square}
-    assert len(found) == len(prediction.SYMMETRIES) == 8
-    assert (matrix_of(prediction.SYMMETRIES[0]) == np.eye(2)).all()
+    assert len(found) == len(predict.SYMMETRIES) == 8
+    assert (matrix_of(predict.SYMMETRIES[0]) == np.eye(2)).all()
 
 
 def test_what_measures_shapes_measures_the_same_in_every_mirror():
     images, e1, e2 = blobs(300)
     network = Moments()
-    each = prediction.predict_mirrored(network, META, images, None, CPU)
+    each = predict.predict_mirrored(network, META, images, None, CPU)
     assert each.shape == (8, 300, 3)
-    np.testing.assert_array_equal(each[0], prediction.predict(network, META, images, None, CPU))
+    np.testing.assert_array_equal(each[0], predict.predict(network, META, images, None, CPU))
     np.testing.assert_allclose(each, np.broadcast_to(each[:1], each.shape), atol=1e-6)
     np.testing.assert_allclose(each[5][:, [2, 0]], np.column_stack([e1, e2]), atol=2e-3)
 
@@ -86,17 +92,17 @@ def test_estimates_in_a_mirror_are_turned_back_as_a_tensor():
     architecture = {"filters": [3, 3], "kernels": [3, 3], "pool_after": [1], "dense": 8,
                     "dropout": 0.1}  # fmt: skip
     spec = META["spec"] | {"targets": targets, "network": architecture}
-    network = networks.build(spec, image_shape)
+    network = build(spec, image_shape)
     meta = META | {"spec": spec, "image_shape": image_shape}
     images = np.random.default_rng(2).random((20, *image_shape), np.float32)
-    each = prediction.predict_mirrored(network, meta, images, None, CPU)
-    for mirrors, found in zip(prediction.SYMMETRIES, each, strict=True):
+    each = predict.predict_mirrored(network, meta, images, None, CPU)
+    for mirrors, found in zip(predict.SYMMETRIES, each, strict=True):
         matrix = matrix_of(mirrors)
         moved = np.empty_like(images)
         for x, y in itertools.product(range(-4, 5), repeat=2):
             new_x, new_y = matrix @ (x, y)
             moved[:, :, new_y + 4, new_x + 4] = images[:, :, y + 4, x + 4]
-        theta_E, e1, e2 = prediction.predict(network, meta, moved, None, CPU).T
+        theta_E, e1, e2 = predict.predict(network, meta, moved, None, CPU).T
         shape = np.array([[e1, e2], [e2, -e1]])  # of spin 2
         shape = np.einsum("ji,jkn,kl->iln", matrix, shape, matrix)
         expected = np.column_stack([theta_E, shape[0, 0], shape[0, 1]])
@@ -110,11 +116,11 @@ def test_the_first_is_the_single_pass_bit_for_bit(channels):
     architecture = {"filters": [16, 16], "kernels": [5, 3], "pool_after": [1], "dense": 32,
                     "dropout": 0.1}  # fmt: skip
     spec = META["spec"] | {"network": architecture}
-    network = networks.build(spec, image_shape)
+    network = build(spec, image_shape)
     meta = META | {"spec": spec, "image_shape": image_shape}
     images = np.random.default_rng(3).random((300, *image_shape), np.float32)  # more than a batch
-    first = prediction.predict_mirrored(network, meta, images, None, CPU)[0]
-    single = prediction.predict(network, meta, images, None, CPU)
+    first = predict.predict_mirrored(network, meta, images, None, CPU)[0]
+    single = predict.predict(network, meta, images, None, CPU)
     assert first.tobytes() == single.tobytes()
 
 
@@ -124,24 +130,24 @@ def test_scalars_go_with_their_images():
     spec = META["spec"] | {"targets": ["alpha"], "scalars": ["N"], "network": architecture}
     scaling = {"alpha": (-3.0, 1.0), "N": (0.0, 300.0)}
     meta = META | {"spec": spec, "image_shape": image_shape, "scaling": scaling}
-    network = networks.build(spec, image_shape)
+    network = build(spec, image_shape)
     rng = np.random.default_rng(4)
     images, n = rng.random((260, *image_shape), np.float32), rng.uniform(0, 300, (260, 1))
-    each = prediction.predict_mirrored(network, meta, images, n, CPU)
-    single = prediction.predict(network, meta, images, n, CPU)
+    each = predict.predict_mirrored(network, meta, images, n, CPU)
+    single = predict.predict(network, meta, images, n, CPU)
     np.testing.assert_array_equal(each[0], single)
     turned = np.ascontiguousarray(np.rot90(images, 2, (2, 3)))
-    expected = prediction.predict(network, meta, turned, n, CPU)
-    np.testing.assert_allclose(each[prediction.SYMMETRIES.index((True, True, False))], expected)
+    expected = predict.predict(network, meta, turned, n, CPU)
+    np.testing.assert_allclose(each[predict.SYMMETRIES.index((True, True, False))], expected)
 
 
 def test_what_cannot_be_mirrored_is_refused():
     images = blobs(2)[0]
     spec = META["spec"] | {"targets": ["theta_E", "phi"]}
     with pytest.raises(ValueError, match="does not say how phi is mirrored"):
-        prediction.predict_mirrored(Moments(), META | {"spec": spec}, images, None, CPU)
+        predict.predict_mirrored(Moments(), META | {"spec": spec}, images, None, CPU)
     with pytest.raises(ValueError, match="only square images"):
-        prediction.predict_mirrored(Moments(), META, images[:, :, :20], None, CPU)
+        predict.predict_mirrored(Moments(), META, images[:, :, :20], None, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -157,9 +163,9 @@ def trained(tmp_path_factory):
             writer.write(images[rows])
     architecture = {"filters": [4], "kernels": [5], "pool_after": [1], "dense": 8, "dropout": 0.0}
     spec = META["spec"] | {"normalise": "image", "network": architecture}
-    state = networks.build(spec, (1, 31, 31)).state_dict()
-    weights = training.Trained(state, 1, META["scaling"], [])
-    training.save_network(folder / "w.pt", weights, spec, (1, 31, 31), {})
+    state = build(spec, (1, 31, 31)).state_dict()
+    weights = Trained(state, 1, META["scaling"], [])
+    save_network(folder / "w.pt", weights, spec, (1, 31, 31), {})
     return folder, spec
 
 
@@ -189,16 +195,16 @@ def test_files_hold_the_mean_beside_the_single_pass(trained):
     for name, values in plain.items():
         np.testing.assert_array_equal(both[name], values)
 
-    network, meta = prediction.load_network(folder / "w.pt", spec)
+    network, meta = predict.load_network(folder / "w.pt", spec)
     shards = [folder / f"{k}.h5" for k in range(2)]
-    images, _ = training.load_normalised(shards, "image")
+    images, _ = load_normalised(shards, "image")
     # The same eight another way: quarter turns, and those of the image mirrored in y.
     total = np.zeros((80, 3))
     for flipped, turns in itertools.product([False, True], range(4)):
         seen = images[:, :, ::-1] if flipped else images
         seen = np.ascontiguousarray(np.rot90(seen, turns, (2, 3)))
         estimate = dict(
-            zip(TARGETS, prediction.predict(network, meta, seen, None, CPU).T, strict=True)
+            zip(TARGETS, predict.predict(network, meta, seen, None, CPU).T, strict=True)
         )
         ellipticity = (estimate["e1"] + 1j * estimate["e2"]) * (-1) ** turns
         ellipticity = ellipticity.conj() if flipped else ellipticity
@@ -210,8 +216,8 @@ def test_files_hold_the_mean_beside_the_single_pass(trained):
 def test_one_target_has_no_columns(trained, tmp_path):
     folder, spec = trained
     spec = spec | {"targets": ["theta_E"]}
-    network = networks.build(spec, (1, 31, 31))
+    network = build(spec, (1, 31, 31))
     meta = META | {"spec": spec}
     shards = [folder / f"{k}.h5" for k in range(2)]
-    arrays = prediction.predict_shards(network, meta, shards, "none", ["index"], CPU, mirrors=True)
+    arrays = predict.predict_shards(network, meta, shards, "none", ["index"], CPU, mirrors=True)
     assert arrays["predicted_mirrors"].shape == arrays["predicted"].shape == (80,)

@@ -1,6 +1,6 @@
 """Lines about progress, by a clock that the test sets."""
 
-from lenscnn import progress
+from lenscnn.core import progress
 
 
 def test_a_line_now_and_then_and_one_at_the_end(monkeypatch, capsys):

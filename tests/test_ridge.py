@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from lenscnn import metrics, provenance, ridge, storage
+from lenscnn.core import storage
+from lenscnn.papers.scutt import ridge
+from lenscnn.papers.scutt.metrics import evaluate
+from lenscnn.records import provenance
 
 
 @pytest.fixture
@@ -134,7 +137,7 @@ def test_the_script_writes_predictions_that_metrics_read(tmp_path, rng, monkeypa
     ]
     monkeypatch.setattr(sys, "argv", ["ridge.py", *map(str, arguments)])
     runpy.run_path(str(ROOT / "scripts/ridge.py"), run_name="__main__")
-    table = metrics.evaluate(out, "fixed", 5)
+    table = evaluate(out, "fixed", 5)
     assert list(table["estimate"] + table["target"]) == ["ridge_nN", "ridge_alphaalpha"]
     assert list(table["n"]) == [40, 40]
     assert table["correlation"][0] > 0.8

@@ -10,8 +10,8 @@ import pytest
 import torch
 from test_workflow import clone, jobs, snakemake
 
-from lenscnn import devices
-from lenscnn.runtimes import by_stage, join, read_jobs
+from lenscnn.core import devices
+from lenscnn.records.runtimes import by_stage, join, read_jobs
 
 
 def environment():

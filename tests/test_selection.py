@@ -6,9 +6,10 @@ import torch
 from lenstronomy.LensModel.lens_model import LensModel
 from scipy import integrate, stats
 
-from lenscnn import selection
-from lenscnn.detection import detector, galaxies
-from lenscnn.observation import background
+from lenscnn.instrument.survey import background
+from lenscnn.papers.pearson2019 import selection
+from lenscnn.papers.pearson2019.detection import make_detection_test
+from lenscnn.papers.pearson2019.scene import render_scene
 
 
 def test_fit_of_a_normal_sample_is_its_law():
@@ -76,13 +77,13 @@ def test_magnification_of_a_small_source_is_that_of_its_images(config, theta_E, 
     """Sum of |mu| over lenstronomy's images of the source's centre, be they beyond the stamp."""
     from lenstronomy.LensModel.Solver.lens_equation_solver import LensEquationSolver
 
-    from lenscnn.conventions import q_phi_to_e1_e2_lenstronomy
+    from lenscnn.core.conventions import q_phi_to_e1_e2_lenstronomy
 
     at = {"source_x": 0.35 * theta_E, "source_y": 0.2 * theta_E}
     system = _system(theta_E=theta_E, source_R_sersic=0.02, **at)
     population = _population(config, "euclid")
     population["criteria"]["field"] = field
-    mu, _ = detector(population)(system)
+    mu, _ = make_detection_test(population)(system)
     e1, e2 = q_phi_to_e1_e2_lenstronomy(0.8, 0.4)
     lens = LensModel(["SIE"])
     arguments = [{"theta_E": theta_E, "e1": e1, "e2": e2, "center_x": 0.0, "center_y": 0.0}]
@@ -100,7 +101,7 @@ def test_source_and_light_move_with_the_lens(config):
     population = _population(config, "euclid")
     light = {"lens_R_sersic": 0.3, "lens_n_sersic": 1.0, "lens_q": 0.7, "lens_phi": 1.1}
     images = [
-        galaxies(
+        render_scene(
             population["survey"], population["scene"], _system(**light, **centre),
             with_lens_light=True,
         )
@@ -125,12 +126,12 @@ def test_signal_to_noise_is_equation_5(config):
     system = _system(
         theta_E=1e-4, source_x=0.0, source_y=0.0, source_R_sersic=R, magnitude_source_VIS=21.0
     )
-    _, snr = detector(population)(system)
+    _, snr = make_detection_test(population)(system)
     # The point-spread function moves light of the centre outwards, but little beyond the edge.
     assert snr[0] == pytest.approx(expected, rel=0.02)
     # Over all pixels of the stamp it is the flux there over the noise there.
     population["criteria"]["pixels"] = "all"
-    mu, snr = detector(population)(system)
+    mu, snr = make_detection_test(population)(system)
     assert snr[0] == pytest.approx(mu[0] * flux / (sigma * 57), rel=1e-5)
 
 
@@ -143,8 +144,8 @@ def test_any_band_is_the_best_of_them(config):
     alone = []
     for band in "gri":
         population["survey"]["detection_band"] = band
-        alone.append(detector(population)(system)[1])
+        alone.append(make_detection_test(population)(system)[1])
     population["criteria"]["any_band"] = True
-    _, snr = detector(population)(system)
+    _, snr = make_detection_test(population)(system)
     np.testing.assert_array_equal(snr, np.max(alone, axis=0))
     assert {*np.argmax(alone, axis=0)} == {0, 1, 2}

@@ -15,11 +15,13 @@ from lenstronomy.LensModel.Solver.lens_equation_solver import LensEquationSolver
 from scipy.integrate import dblquad, quad
 from scipy.special import gammainc
 
-from lenscnn.conventions import q_phi_to_e1_e2_lenstronomy
-from lenscnn.lensing import compiled, reference
+from lenscnn.core.conventions import q_phi_to_e1_e2_lenstronomy
+from lenscnn.lensing import lenstronomy_reference
 from lenscnn.lensing.caustics import critical_curve, tangential_caustic
+from lenscnn.lensing.checks import LENS_KEYS
+from lenscnn.lensing.kernels import elementary
 from lenscnn.lensing.light import sersic, sersic_b
-from lenscnn.lensing.rendering import LENS_KEYS, SERSIC_KEYS, render_galaxies
+from lenscnn.lensing.sersic_galaxies import SERSIC_KEYS, render_galaxies
 
 FWHM = 2 * math.sqrt(2 * math.log(2))
 SURVEYS = [(57, 0.1, 0.17 / FWHM), (57, 0.2, 0.7 / FWHM)]  # pixels, arcsec a pixel, PSF
@@ -110,10 +112,10 @@ def test_gradient_at_the_centre_is_finite():
 
 def test_compiled_powers_are_numpys():
     x = np.geomspace(1e-30, 1e30, 20001).astype(np.float32)
-    log2 = np.array([compiled._log2(v) for v in x[::20]])
+    log2 = np.array([elementary.log2(v) for v in x[::20]])
     np.testing.assert_allclose(log2, np.log2(x[::20].astype(float)), rtol=2e-7, atol=2e-7)
     y = np.linspace(-125, 126, 1001).astype(np.float32)
-    exp2 = np.array([compiled._exp2(v) for v in y])
+    exp2 = np.array([elementary.exp2(v) for v in y])
     np.testing.assert_allclose(exp2, np.exp2(y.astype(float)), rtol=3e-7)
 
 
@@ -131,7 +133,9 @@ def test_images_are_lenstronomys(survey, n_sersic, supersampling, dtype, toleran
     sources, lenses, _ = render_galaxies(*converted(exact, dtype), *camera, math.inf)
     assert sources.shape == lenses.shape == (2, 1, n_pix, n_pix) and sources.dtype == dtype
     for b in range(2):
-        theirs = reference.galaxy_images(*(only(values, b) for values in exact), *camera)
+        theirs = lenstronomy_reference.galaxy_images(
+            *(only(values, b) for values in exact), *camera
+        )
         for ours, image in zip((sources[b, 0], lenses[b, 0]), theirs, strict=True):
             assert np.abs(ours.double().numpy() - image).max() < tolerance * image.max()
 
@@ -147,7 +151,7 @@ def test_quartered_images_are_lenstronomys_with_very_many_sub_pixels(dtype):
     coarse = render_galaxies(*fine, n_pix, pixel_scale, 2, psf_sigma, math.inf)
     quartered = render_galaxies(*fine, n_pix, pixel_scale, 2, psf_sigma, 1e-7)
     for b in range(3):
-        theirs = reference.galaxy_images(
+        theirs = lenstronomy_reference.galaxy_images(
             *(only(values, b) for values in scene), n_pix, pixel_scale, 60, psf_sigma
         )
         for kind, image in enumerate(theirs):

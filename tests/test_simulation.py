@@ -10,9 +10,14 @@ import pytest
 import torch
 from conftest import ROOT
 
-from lenscnn import observation, seeds, simulation, storage
-from lenscnn.lensing import reference
-from lenscnn.population import scutt
+from lenscnn.core import storage
+from lenscnn.instrument.noise import add_noise, noise_sigma
+from lenscnn.lensing import lenstronomy_reference
+from lenscnn.nn.data import normalise
+from lenscnn.papers.scutt import images
+from lenscnn.papers.scutt import images as simulation
+from lenscnn.papers.scutt import population as scutt
+from lenscnn.rng.streams import image_keys
 
 
 @pytest.mark.parametrize("name", ["fixed", "lowres", "varied"])
@@ -24,7 +29,7 @@ def test_scene_is_lenstronomys(population, view, name):
     images = simulation.scene(spec, camera, lenses).numpy()
     for k in range(3):
         own = slice(bounds[k], bounds[k + 1])
-        expected = reference.image(
+        expected = lenstronomy_reference.image(
             {key: float(lenses[key][k])
              for key in ("theta_E", "q", "phi", "center_x", "center_y")},
             (x[own], y[own], theta_E[own]),
@@ -38,10 +43,10 @@ def test_scene_is_lenstronomys(population, view, name):
 def test_an_image_does_not_depend_on_its_batch(population, view):
     spec = population(draw="varied")
     lenses = scutt.draw_lenses(spec, "some", np.arange(6), None)
-    together = simulation.simulate(spec, view("varied"), lenses)
+    together = images.simulate(spec, view("varied"), lenses)
     for k in (0, 3):
         alone = {name: values[k : k + 1] for name, values in lenses.items()}
-        assert torch.equal(simulation.simulate(spec, view("varied"), alone)[0], together[k])
+        assert torch.equal(images.simulate(spec, view("varied"), alone)[0], together[k])
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
@@ -60,16 +65,14 @@ def test_subhaloes_drawn_ahead_are_the_images_own(population, view, monkeypatch,
 
 def test_no_more_is_drawn_ahead_than_there_are_threads():
     taken = []
-    results = simulation._ahead(
-        lambda k: 10 * k, (taken.append(k) or k for k in itertools.count()), 3
-    )
+    results = images._ahead(lambda k: 10 * k, (taken.append(k) or k for k in itertools.count()), 3)
     assert next(results) == 0 and taken == [0, 1, 2, 3]
     assert next(results) == 10 and taken == [0, 1, 2, 3, 4]
     taken.clear()
-    alone = simulation._ahead(lambda k: k, (taken.append(k) or k for k in itertools.count()), 1)
+    alone = images._ahead(lambda k: k, (taken.append(k) or k for k in itertools.count()), 1)
     assert next(alone) == 0 and taken == [0]
     with pytest.raises(ZeroDivisionError):
-        list(simulation._ahead(lambda k: 1 / k, [2, 1, 0, 1], 2))
+        list(images._ahead(lambda k: 1 / k, [2, 1, 0, 1], 2))
 
 
 def test_views_of_one_draw_share_the_lens(population, view):
@@ -77,8 +80,8 @@ def test_views_of_one_draw_share_the_lens(population, view):
     spec = population()
     lenses = scutt.draw_lenses(spec, "pair", np.arange(4), None)
     camera = {"supersampling": 4, "psf_sigma": 0.14}
-    fine = simulation.scene(spec, view("fixed", **camera), lenses)
-    coarse = simulation.scene(spec, view("lowres", **camera), lenses)
+    fine = images.scene(spec, view("fixed", **camera), lenses)
+    coarse = images.scene(spec, view("lowres", **camera), lenses)
     binned = torch.nn.functional.avg_pool2d(fine, 2)
     assert (binned - coarse).abs()[..., 2:-2, 2:-2].max() < 0.01
 
@@ -91,7 +94,7 @@ def test_ring_radius_shows_the_subhaloes(population, view, law):
         spec = population(law)
         lenses = scutt.draw_lenses(spec, "ring", np.arange(60), alpha)
         camera = view("fixed", source_sigma=0.1, n_pix=64)
-        image = simulation.scene(spec, camera, lenses).mean((0, 1))
+        image = images.scene(spec, camera, lenses).mean((0, 1))
         centers = (torch.arange(64) - 31.5) * 0.1
         r = torch.hypot(centers[:, None], centers[None, :])
         # Light-weighted radius of a thin ring.
@@ -112,11 +115,11 @@ DEFINITIONS = {
 @pytest.mark.parametrize("definition", DEFINITIONS)
 def test_noise_has_the_strength_asked_for(definition):
     images = torch.rand(3, 1, 60, 60, generator=torch.Generator().manual_seed(1)) ** 2
-    sigma = observation.noise_sigma(images, definition, 300.0, 0.02)
+    sigma = noise_sigma(images, definition, 300.0, 0.02)
     expected = DEFINITIONS[definition](images.flatten(1).numpy())
     np.testing.assert_allclose(sigma, expected, rtol=1e-5)
-    keys = torch.as_tensor(seeds.image_keys(9, np.arange(3)).view(np.int64))
-    noise = (observation.add_noise(images, sigma, keys) - images).flatten(1)
+    keys = torch.as_tensor(image_keys(9, np.arange(3)).view(np.int64))
+    noise = (add_noise(images, sigma, keys) - images).flatten(1)
     # The standard deviation of n numbers is known to 1 / sqrt(2 n).
     np.testing.assert_allclose(noise.std(1) / sigma, 1, atol=5 / np.sqrt(2 * 3600))
     assert torch.all(noise.mean(1).abs() < 5 * sigma / 60)
@@ -127,23 +130,23 @@ def test_noise_of_the_whole_stamp_is_the_specified_fraction(population, view):
     spec = population("decades")
     lenses = scutt.draw_lenses(spec, "noise", np.arange(200), None)
     images = simulation.scene(spec, view("fixed"), lenses)
-    fraction = observation.noise_sigma(images, "integrated", 300.0, 0.02) / images.amax((1, 2, 3))
+    fraction = noise_sigma(images, "integrated", 300.0, 0.02) / images.amax((1, 2, 3))
     assert float(fraction.mean()) == pytest.approx(0.133, rel=0.05)
 
 
 def test_unknown_noise_is_named():
     with pytest.raises(ValueError, match="'loud' is unknown"):
-        observation.noise_sigma(torch.ones(1, 1, 2, 2), "loud", 300.0, 0.02)
+        noise_sigma(torch.ones(1, 1, 2, 2), "loud", 300.0, 0.02)
 
 
 def test_normalise():
     images = torch.tensor([[[[1.0, 3.0], [2.0, 5.0]]], [[[7.0, 7.0], [7.0, 7.0]]]])
     expected = torch.tensor([[[[0.0, 0.5], [0.25, 1.0]]], [[[0.0, 0.0], [0.0, 0.0]]]])
-    assert torch.equal(observation.normalise(images, "image"), expected)
+    assert torch.equal(normalise(images, "image"), expected)
     colours = torch.cat([images[:1], 3 * images[:1] + 1], dim=1)
-    by_band = observation.normalise(colours, "band")
+    by_band = normalise(colours, "band")
     assert torch.equal(by_band, expected[:1].expand(1, 2, 2, 2))
-    by_image = observation.normalise(colours, "image")
+    by_image = normalise(colours, "image")
     assert torch.equal(by_image[0, 0], (images[0, 0] - 1) / 15) and by_image[0, 1].max() == 1
 
 

@@ -8,7 +8,7 @@ import yaml
 from conftest import ROOT
 from test_workflow import BIN, ENVIRONMENT, clone
 
-from lenscnn.site import SiteError, read_site
+from lenscnn.config.site import SiteError, read_site
 
 EXAMPLE = ROOT / "profiles/slurm/site.example.yaml"
 

@@ -20,8 +20,8 @@ import yaml
 from conftest import ROOT
 from test_workflow import ENVIRONMENT, clone, overlay
 
-from lenscnn import networks
-from lenscnn.runtimes import by_stage, read_jobs
+from lenscnn.core import weights
+from lenscnn.records.runtimes import by_stage, read_jobs
 
 PATIENCE = 3600  # seconds; on a free machine nothing takes a tenth of that
 TINY = {
@@ -67,7 +67,7 @@ def slurm(tmp_path_factory):
 def clone_for_slurm(folder):
     """A clone that takes the cluster's GPUs, which are none, for what they are."""
     copy = clone(folder)
-    substitute(copy / "src/lenscnn/devices.py", "has_nvidia_gpu() or granted_gpu()", "False")
+    substitute(copy / "src/lenscnn/core/devices.py", "has_nvidia_gpu() or granted_gpu()", "False")
     return copy
 
 
@@ -83,7 +83,7 @@ def checkout(slurm, tmp_path_factory):
         copy / "workflow/rules/simulate.smk", 'mem=growing(4, "GB")', 'mem=growing(450, "MB")'
     )
     substitute(
-        copy / "src/lenscnn/training.py", "CHECKPOINT_SECONDS = 20.0", "CHECKPOINT_SECONDS = 0"
+        copy / "src/lenscnn/nn/train.py", "CHECKPOINT_SECONDS = 20.0", "CHECKPOINT_SECONDS = 0"
     )
     return copy
 
@@ -343,7 +343,7 @@ def states_of(day, comment):
 def contents(path):
     """Arrays of a file of images or predictions, weights of one of weights."""
     if path.suffix == ".pt":
-        state = networks.load(path)["state_dict"]
+        state = weights.load(path)["state_dict"]
         return {name: tensor.numpy().tobytes() for name, tensor in state.items()}
     arrays = {}
     with h5py.File(path) as file:

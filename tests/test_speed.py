@@ -6,8 +6,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lenscnn import networks, speed
-from lenscnn.figures.speed import plot
+from lenscnn.nn.network import build
+from lenscnn.nn.operations import network_flop
+from lenscnn.plotting.speed import plot
+from lenscnn.records import speed
+from lenscnn.records.speed import COLUMNS, gaussian_source_flop, sersic_galaxies_flop, update
 
 CPU = {"device": "cpu", "machine": "a CPU", "unit": "images per CPU-second"}
 GPU = {"device": "cuda", "machine": "a GPU", "unit": "images per s"}
@@ -30,9 +33,9 @@ def spec(filters=(4, 6), kernels=(3, 5), pool_after=(2,), scalars=(), targets=("
 )
 @pytest.mark.parametrize("shape", [(1, 12, 12), (3, 11, 13)])
 def test_operations_of_a_network_are_those_that_torch_counts(changes, shape):
-    network = networks.build(spec(**changes), shape)
+    network = build(spec(**changes), shape)
     images, scalars = torch.rand(2, *shape), torch.rand(2, len(spec(**changes)["scalars"]))
-    forward, training = speed.network_flop(spec(**changes), shape)
+    forward, training = network_flop(spec(**changes), shape)
     with FlopCounterMode(display=False) as counter:
         output = network(images, scalars)
     assert counter.get_total_flops() == 2 * forward
@@ -46,7 +49,7 @@ def test_operations_of_the_scutt_networks(config):
         network = dict(config["scutt"]["networks"][name])
         targets, scalars = network.pop("targets"), network.pop("scalars")
         parts = {"network": network, "targets": targets, "scalars": scalars}
-        return speed.network_flop(parts, (1, 60, 60))
+        return network_flop(parts, (1, 60, 60))
 
     first, second, third = 3600 * 16 * 25, 900 * 32 * 16 * 25, 225 * 64 * 32 * 25
     dense = 7 * 7 * 64 * 512
@@ -57,12 +60,12 @@ def test_operations_of_the_scutt_networks(config):
 
 
 def test_operations_of_a_simulation_grow_with_what_is_drawn():
-    per_pixel = speed.scutt_flop(60, 450) / 3600
+    per_pixel = gaussian_source_flop(60, 450) / 3600
     assert per_pixel == pytest.approx(10 * 450, rel=0.05)
-    assert speed.scutt_flop(60, 900) - speed.scutt_flop(60, 450) == 10 * 450 * 3600
-    one, three = (speed.pearson2019_flop(57, 1, bands) for bands in (1, 3))
+    assert gaussian_source_flop(60, 900) - gaussian_source_flop(60, 450) == 10 * 450 * 3600
+    one, three = (sersic_galaxies_flop(57, 1, bands) for bands in (1, 3))
     assert one < three < 2 * one
-    assert speed.pearson2019_flop(57, 3, 1) - one == pytest.approx(8 * 57**2 * 214)
+    assert sersic_galaxies_flop(57, 3, 1) - one == pytest.approx(8 * 57**2 * 214)
 
 
 def test_a_row_pairs_the_rounds():
@@ -70,7 +73,7 @@ def test_a_row_pairs_the_rounds():
         "training", CPU, [10, 20, 60], 5e6, [1e8, 1e8, 2e8], [1e8, 2e8, 4e8],
         "Keras 3", [10, 10, 20], 1e-6,
     )  # fmt: skip
-    assert tuple(row) == speed.COLUMNS
+    assert tuple(row) == COLUMNS
     assert (row["ours"], row["ours_least"], row["ours_most"]) == (20, 10, 60)
     # Not the quotient of the medians, 2, by chance: of each round.
     assert (row["ratio"], row["ratio_least"], row["ratio_most"]) == (2, 1, 3)
@@ -96,20 +99,20 @@ def rows(place, ours, stages=("simulation", "training")):
 
 def test_rows_replace_earlier_ones_of_their_stage_and_machine_only(tmp_path):
     path = tmp_path / "speed.csv"
-    speed.update(path, rows(CPU, 3.0))
-    speed.update(path, rows(GPU, 100.0))
-    table = speed.update(path, rows(CPU, 4.0, ["training"]))
+    update(path, rows(CPU, 3.0))
+    update(path, rows(GPU, 100.0))
+    table = update(path, rows(CPU, 4.0, ["training"]))
     assert list(zip(table["machine"], table["stage"], table["ours"], strict=True)) == [
         ("a CPU", "simulation", 3), ("a CPU", "training", 4),
         ("a GPU", "simulation", 100), ("a GPU", "training", 100),
     ]  # fmt: skip
     pd.testing.assert_frame_equal(table, pd.read_csv(path))
-    assert tuple(table) == speed.COLUMNS
+    assert tuple(table) == COLUMNS
 
 
 def test_the_plot_is_drawn_with_and_without_peers(tmp_path):
     path = tmp_path / "speed.csv"
-    speed.update(path, rows(CPU, 3.0))
-    alone = speed.update(path, [speed.row("training", GPU, [100.0, 120.0], 1, [500], [500])])
+    update(path, rows(CPU, 3.0))
+    alone = update(path, [speed.row("training", GPU, [100.0, 120.0], 1, [500], [500])])
     plot(alone, tmp_path / "speed.png")
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from lenscnn import storage
+from lenscnn.core import storage
 
 THREE = {"N": np.arange(3)}
 """Labels of three images."""
@@ -238,7 +238,7 @@ def test_two_writers_of_equal_process_ids_do_not_meet(tmp_path, monkeypatch):
     monkeypatch.setattr(socket, "gethostname", lambda: "node")
     monkeypatch.setattr(storage, "_is_running", lambda process: True)
     path = tmp_path / "table.h5"
-    with storage.replacing(path) as slow, open(slow, "wb") as file:
+    with storage.atomic_write(path) as slow, open(slow, "wb") as file:
         file.write(b"the first half")
         file.flush()
         storage.write_h5(path, {"x": np.arange(3)}, {})
@@ -266,7 +266,7 @@ def test_files_are_written_and_read_without_locks(tmp_path, no_locks):
     program = """
 import fcntl, sys
 import numpy as np
-from lenscnn import storage
+from lenscnn.core import storage
 try:
     fcntl.flock(open(sys.argv[1] + ".lock", "w"), fcntl.LOCK_EX)
     sys.exit("locks work")
@@ -414,7 +414,7 @@ def test_a_shard_needs_no_system_that_reserves_room(tmp_path, monkeypatch):
 def test_device_that_refuses_to_be_written_is_named(tmp_path):
     with (
         pytest.raises(storage.DataFileError, match="cannot write .*table.csv.*free space"),
-        storage.replacing(tmp_path / "table.csv") as path,
+        storage.atomic_write(tmp_path / "table.csv") as path,
         open("/dev/full", "w") as full,  # a device on which every write fails with ENOSPC
     ):
         path.write_text("begun")

@@ -8,7 +8,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lenscnn import metrics, provenance, storage, tables
+from lenscnn.core import storage
+from lenscnn.papers.scutt.metrics import summarise
+from lenscnn.papers.scutt.tables import (
+    conditional_mean,
+    performance_latex,
+    performance_table,
+    skill_latex,
+    skill_table,
+)
+from lenscnn.records import provenance
+from lenscnn.stats.latex import value_with_error
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 SUBSETS = ("varied", "alpha-2.4", "alpha-1.6")
@@ -37,7 +47,7 @@ def two_seeds():
 
 
 def test_performance_table(two_seeds):
-    table = tables.performance_table(two_seeds, "fixed", ["n_cnn", "alpha_cnn"])
+    table = performance_table(two_seeds, "fixed", ["n_cnn", "alpha_cnn"])
     assert list(table["alpha"]) == ["-1.6", "-2.4", "varied"]
     np.testing.assert_allclose(table["n_cnn_gradient"], [0.1, 0.3, 0.8])
     np.testing.assert_allclose(table["n_cnn_gradient_err"], 0.01)
@@ -50,21 +60,21 @@ def test_performance_table(two_seeds):
 
 
 def test_one_seed_has_no_scatter(two_seeds):
-    table = tables.performance_table(two_seeds[two_seeds["seed"] == 0], "fixed", ["n_cnn"])
+    table = performance_table(two_seeds[two_seeds["seed"] == 0], "fixed", ["n_cnn"])
     assert table["n_cnn_gradient_scatter"].isna().all()
     np.testing.assert_allclose(table["n_cnn_gradient"], [0.1, 0.2, 0.9])
 
 
 def test_performance_table_names_what_is_missing(two_seeds):
     with pytest.raises(ValueError, match=r"no estimate 'n_net' of view 'fixed'.*'alpha_cnn'"):
-        tables.performance_table(two_seeds, "fixed", ["n_net"])
+        performance_table(two_seeds, "fixed", ["n_net"])
 
 
 def test_performance_latex_joins_bootstrap_and_seeds(two_seeds):
     estimates = ["n_cnn", "alpha_cnn"]
-    table = tables.performance_table(two_seeds, "fixed", estimates)
+    table = performance_table(two_seeds, "fixed", estimates)
     seen = {"n_pix": 80, "pixel_scale": 0.05, "draw": "fixed"}
-    latex = tables.performance_latex(table, seen, estimates, "scutt_as_run", "smoke")
+    latex = performance_latex(table, seen, estimates, "scutt_as_run", "smoke")
     assert r"$80 \times 80$ pixels of 0.05 arcsec, fixed lens geometry." in latex
     lines = latex.splitlines()
     # 0.8 +- hypot(0.01, 0.1414); alpha has no scatter.
@@ -95,13 +105,13 @@ def test_performance_latex_joins_bootstrap_and_seeds(two_seeds):
     ],
 )
 def test_value_with_error(value, error, text):
-    assert tables.value_with_error(value, error) == text
+    assert value_with_error(value, error) == text
 
 
 def test_conditional_mean_pools_what_rises():
     # Worked by hand: means 0, -1 (of -2 and 0), -0.4; the rise from -1 (two rows) to -0.4 (one) is
     # pooled to -0.8.
-    knots, values = tables.conditional_mean(np.array([1, 2, 2, 3]), np.array([0, -2.0, 0, -0.4]))
+    knots, values = conditional_mean(np.array([1, 2, 2, 3]), np.array([0, -2.0, 0, -0.4]))
     np.testing.assert_allclose(knots, [1, 2, 3])
     np.testing.assert_allclose(values, [0, -0.8, -0.8])
 
@@ -110,7 +120,7 @@ def test_conditional_mean_of_a_normal_pair():
     rng = np.random.default_rng(3)
     x = np.round(rng.normal(300, 50, 100_000))
     y = -2 - 0.004 * (x - 300) + rng.normal(0, 0.2, x.size)
-    knots, values = tables.conditional_mean(x, y)
+    knots, values = conditional_mean(x, y)
     inside = np.abs(knots - 300) < 120
     np.testing.assert_allclose(values[inside], -2 - 0.004 * (knots - 300)[inside], atol=0.03)
     assert (np.diff(values) <= 0).all()
@@ -133,9 +143,9 @@ def test_skill_table(population):
     noise = np.random.default_rng(6).normal(0, 60, 4000)
     subset = np.full(4000, "varied")
     test |= {"subset": subset, "predicted": test["N"] + noise}
-    network = metrics.summarise(test["N"], test["predicted"], subset, 20)
+    network = summarise(test["N"], test["predicted"], subset, 20)
     network = network.assign(view="fixed", estimate="n_cnn", target="N", seed=0)
-    table = tables.skill_table(network, "fixed", training, [test], -2.0, 20)
+    table = skill_table(network, "fixed", training, [test], -2.0, 20)
     assert list(zip(table["target"], table["estimator"], strict=True)) == [
         ("N", "n_cnn"),
         ("N", "constant"),
@@ -166,7 +176,7 @@ def test_skill_of_seeds_is_averaged_and_their_scatter_joins_the_error(population
     close, far = (test | {"predicted": test["N"] + shift} for shift in (0, 200))
     rows = metrics_rows("alpha_cnn", "alpha", 0, (0.6, np.nan, np.nan))
     one, other, both = (
-        tables.skill_table(pd.DataFrame(rows), "fixed", training, n, -2.0, 10)
+        skill_table(pd.DataFrame(rows), "fixed", training, n, -2.0, 10)
         .set_index("estimator")
         .loc["alpha_from_n_cnn"]
         for n in ([close], [far], [close, far])
@@ -182,22 +192,22 @@ def test_a_ridge_regression_has_a_row_or_a_sentence(population):
     ridge = metrics_rows("ridge_alpha", "alpha", 0, (0.4, np.nan, np.nan))
     ridge += metrics_rows("ridge_n", "N", 0, (0.3, np.nan, np.nan))
     with_it, without = (
-        tables.skill_table(pd.DataFrame(part), "fixed", training, [test], -2.0, 10)
+        skill_table(pd.DataFrame(part), "fixed", training, [test], -2.0, 10)
         for part in (rows + ridge, rows)
     )
     found = with_it.set_index("estimator")["gradient"]
     assert (found["ridge_n"], found["ridge_alpha"]) == (0.3, 0.4)
-    latex = tables.skill_latex(with_it, "scutt", "quick")
+    latex = skill_latex(with_it, "scutt", "quick")
     assert latex.count("& ridge regression & $0.") == 2 and "left out" not in latex
-    assert "ridge regression on images is left out" in tables.skill_latex(without, "scutt", "quick")
+    assert "ridge regression on images is left out" in skill_latex(without, "scutt", "quick")
 
 
 def test_skill_latex_says_view_and_target_once(population):
     training, test = population(2000), population(500)
     test |= {"subset": np.full(500, "varied"), "predicted": test["N"]}
     rows = pd.DataFrame(metrics_rows("alpha_cnn", "alpha", 0, (0.6, np.nan, np.nan)))
-    table = tables.skill_table(rows, "fixed", training, [test], -2.0, 10)
-    latex = tables.skill_latex(pd.concat([table, table.assign(view="varied")]), "scutt", "quick")
+    table = skill_table(rows, "fixed", training, [test], -2.0, 10)
+    latex = skill_latex(pd.concat([table, table.assign(view="varied")]), "scutt", "quick")
     assert latex.count(r"\texttt{fixed}") == latex.count(r"\texttt{varied}") == 1
     assert latex.count(r"\midrule") == 2
     assert "-0.000" not in latex

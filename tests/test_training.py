@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,17 +19,28 @@ import pytest
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from lenscnn import (
-    conventions,
-    devices,
-    fourier,
-    networks,
-    prediction,
-    provenance,
-    seeds,
-    storage,
-    training,
-)  # fmt: skip
+from lenscnn.core import devices, storage, weights
+from lenscnn.nn import predict as prediction
+from lenscnn.nn import train as training
+from lenscnn.nn.cuda_graphs import capture_steps, split_into_blocks
+from lenscnn.nn.data import (
+    MIRRORED,
+    check_origin,
+    label,
+    load_normalised,
+    mirror,
+    mirrored_signs,
+    scale,
+    unscale,
+)
+from lenscnn.nn.layers import Conv2d
+from lenscnn.nn.network import build, evaluate
+from lenscnn.nn.optimizers import EPSILON, SharedNAdam, rewind
+from lenscnn.nn.spec import check_spec
+from lenscnn.nn.train import save_network
+from lenscnn.papers.pearson2019.ellipticity import q_phi_to_e1_e2_pearson
+from lenscnn.records import provenance
+from lenscnn.rng.streams import stream_key
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -171,7 +183,7 @@ def test_the_best_epoch_is_kept(tmp_path):
 def test_validation_is_what_prediction_gives(tmp_path):
     sample = images, alpha, n_subhaloes = data()
     trained = train(tmp_path, sample=sample)
-    training.save_network(tmp_path / "w.pt", trained, SPEC, images.shape[1:], {})
+    save_network(tmp_path / "w.pt", trained, SPEC, images.shape[1:], {})
     network, meta = prediction.load_network(tmp_path / "w.pt", SPEC)
     scalars = n_subhaloes[120:, None]
     predicted = prediction.predict(network, meta, images[120:], scalars, CPU)[:, 0]
@@ -190,7 +202,7 @@ def test_several_targets_have_a_loss_and_a_scale_each(tmp_path):
     sample = images, alpha, n_subhaloes = data()
     truth = np.column_stack([alpha, n_subhaloes])
     trained = train(tmp_path, BOTH_SPEC, sample)
-    training.save_network(tmp_path / "w.pt", trained, BOTH_SPEC, images.shape[1:], {})
+    save_network(tmp_path / "w.pt", trained, BOTH_SPEC, images.shape[1:], {})
     network, meta = prediction.load_network(tmp_path / "w.pt", BOTH_SPEC)
     predicted = prediction.predict(network, meta, images[120:], None, CPU)
     rmse = np.sqrt(np.mean((predicted - truth[120:]) ** 2, axis=0))
@@ -209,8 +221,8 @@ def test_the_loss_is_over_all_scaled_targets(tmp_path):
     spec = BOTH_SPEC | {"epochs": 1, "batch_size": 120}
     spec["network"] = SPEC["network"] | {"dropout": 0.0}
     trained = train(tmp_path, spec, (images, alpha, n_subhaloes))
-    torch.manual_seed(seeds.stream_key(spec["seed"], "training", "", "weights"))
-    network = networks.build(spec, images.shape[1:]).train()
+    torch.manual_seed(stream_key(spec["seed"], "training", "", "weights"))
+    network = build(spec, images.shape[1:]).train()
     outputs = network(torch.from_numpy(images[:120])).detach().numpy()
     goals = np.column_stack([
         np.interp(label[:120], [label[:120].min(), label[:120].max()], [0, 10])
@@ -248,10 +260,10 @@ def test_scaling_is_from_the_rows_trained_on(tmp_path):
         "alpha": (alpha[:120].min(), alpha[:120].max()),
         "N": (n_subhaloes[:120].min(), n_subhaloes[:120].max()),
     }
-    scaled = training.scale(alpha, trained.scaling["alpha"])
+    scaled = scale(alpha, trained.scaling["alpha"])
     assert scaled[:120].min() == 0
     assert scaled[:120].max() == 1
-    np.testing.assert_allclose(training.unscale(scaled, trained.scaling["alpha"]), alpha)
+    np.testing.assert_allclose(unscale(scaled, trained.scaling["alpha"]), alpha)
     with pytest.raises(ValueError, match="alpha is -2.0 in all 120"):
         train(tmp_path, SPEC, (images, np.full(150, -2.0), n_subhaloes))
 
@@ -318,15 +330,17 @@ def test_no_checkpoint_of_another_precision_is_used(tmp_path, monkeypatch):
 def test_the_last_epoch_has_a_checkpoint_however_short_the_training(tmp_path):
     """What is left to do, writing the weights, may fail and be repeated."""
     trained = train(tmp_path)
-    assert networks.load(tmp_path / "checkpoint")["history"] == trained.history
+    assert weights.load(tmp_path / "checkpoint")["history"] == trained.history
 
 
-@pytest.mark.parametrize("module", [training, networks, fourier])
+@pytest.mark.parametrize("module", ["train", "network", "fft_conv", "optimizers"])
 def test_no_checkpoint_of_other_code_is_used(tmp_path, monkeypatch, module):
     train(tmp_path)
-    other, log = tmp_path / "other.py", []
-    other.write_text("# as it was once")
-    monkeypatch.setattr(module, "__file__", str(other))
+    room, log = tmp_path / "nn", []
+    shutil.copytree(ROOT / "src/lenscnn/nn", room)
+    with open(room / f"{module}.py", "a") as file:
+        file.write("# edited\n")
+    monkeypatch.setattr("lenscnn.nn.checkpoint.__file__", str(room / "checkpoint.py"))
     train(tmp_path, log=log)
     assert log[0].startswith("starts afresh") and "another code" in log[0]
 
@@ -370,31 +384,31 @@ def test_a_checkpoint_that_cannot_be_opened_is_left_as_it_is(tmp_path, monkeypat
 
 def test_a_checkpoint_that_the_disk_spoils_does_not_replace_the_last_one(tmp_path, monkeypatch):
     path, real = tmp_path / "checkpoint", Path.read_bytes
-    networks.save(path, {"epoch": 1})
+    weights.save(path, {"epoch": 1})
     monkeypatch.setattr(Path, "read_bytes", lambda path: bytes(len(real(path))))
     with pytest.raises(storage.DataFileError, match="cannot write .*checkpoint.*check the disk"):
-        networks.save(path, {"epoch": 2})
+        weights.save(path, {"epoch": 2})
     monkeypatch.undo()
-    assert networks.load(path) == {"epoch": 1}
+    assert weights.load(path) == {"epoch": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint"]
 
 
 def test_images_of_other_settings_are_not_trained_on(tmp_path):
     shards = write_shards(tmp_path)
-    training.check_origin(shards, SPEC["images"])
+    check_origin(shards, SPEC["images"])
     for part, message in (
         (shards[:1], "shard_0.h5: 20 images, and 60 are expected: delete"),
         ([*shards, write_rows(tmp_path / "more.h5", 60, 70)], "more.h5: 70 images, and 60 are"),
     ):
         with pytest.raises(storage.DataFileError, match=message):
-            training.check_origin(part, SPEC["images"])
+            check_origin(part, SPEC["images"])
     with pytest.raises(storage.DataFileError, match="shard_0.h5: .* with n = 60, and 61 is exp"):
-        training.check_origin(shards, SPEC["images"] | {"n": 61})
+        check_origin(shards, SPEC["images"] | {"n": 61})
     with pytest.raises(storage.DataFileError, match="shard_1.h5: .* begin with row 20, and 0 is"):
-        training.check_origin(shards[::-1], SPEC["images"])
+        check_origin(shards[::-1], SPEC["images"])
     told = SPEC["images"] | {"view": {"n_pix": 12, "noise": {"snr": 300.0}}}
     with pytest.raises(storage.DataFileError, match="shard_0.h5: .*view.noise = None.*delete"):
-        training.check_origin(shards, told)
+        check_origin(shards, told)
     command = [
         sys.executable, str(ROOT / "scripts/train.py"), "--spec",
         json.dumps(SPEC | {"images": told}), "--shards", *map(str, shards), "--weights",
@@ -409,7 +423,7 @@ def test_images_of_other_settings_are_not_trained_on(tmp_path):
 def test_a_killed_training_ends_with_the_same_bits(tmp_path):
     # The real script, writing a checkpoint after every epoch however short.
     start = (
-        "import runpy, lenscnn.training as t; t.CHECKPOINT_SECONDS = 0.0; "
+        "import runpy, lenscnn.nn.train as t; t.CHECKPOINT_SECONDS = 0.0; "
         f"runpy.run_path({str(ROOT / 'scripts' / 'train.py')!r}, run_name='__main__')"
     )
     spec = SPEC | {"epochs": 40, "batch_size": 4, "images": SPEC["images"] | {"n": 150}}
@@ -442,7 +456,7 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path):
     assert "goes on after epoch" in resumed.stderr
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    first, second = (networks.load(folder / "w.pt") for folder in (whole, killed))
+    first, second = (weights.load(folder / "w.pt") for folder in (whole, killed))
     assert same(first["state_dict"], second["state_dict"])
     for key in ("best_epoch", "scaling", "spec", "image_shape"):
         assert first[key] == second[key]
@@ -482,16 +496,16 @@ def test_replays_of_graphs_take_every_batch_once_and_in_order(monkeypatch, n):
     capturing, replays, seen = [], [], []
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", capture)
-    advance = training._capture(step, 14, CPU)
+    advance = capture_steps(step, 14, CPU)
     order = torch.randperm(n)
-    for rows in training._blocks(order, advance):
+    for rows in split_into_blocks(order, advance):
         advance.get(len(rows), step)(rows)
     assert seen == [batch.tolist() for batch in order.split(14)]
     assert replays == [16] * (n // 224) + [1] * (n % 224 // 14) + [0] * (n % 14 > 0)
 
 
 OPTIMIZERS = {
-    "adam": torch.optim.Adam, "nadam": torch.optim.NAdam, "shared_nadam": training.SharedNAdam,
+    "adam": torch.optim.Adam, "nadam": torch.optim.NAdam, "shared_nadam": SharedNAdam,
 }  # fmt: skip
 
 
@@ -499,7 +513,7 @@ OPTIMIZERS = {
 def test_a_rewound_optimizer_is_a_fresh_one(optimizer):
     def path(prepare):
         weight = torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
-        chosen = OPTIMIZERS[optimizer]([weight], lr=0.1, eps=training.EPSILON)
+        chosen = OPTIMIZERS[optimizer]([weight], lr=0.1, eps=EPSILON)
         prepare(weight, chosen)
         for k in range(5):
             weight.grad = torch.tensor([1.0, -3.0, 0.5]) + k
@@ -510,7 +524,7 @@ def test_a_rewound_optimizer_is_a_fresh_one(optimizer):
         weight.grad = torch.full((3,), 7.0)
         chosen.step()
         chosen.step()
-        training._rewind(chosen)
+        rewind(chosen)
         with torch.no_grad():
             weight.copy_(torch.tensor([1.0, -2.0, 3.0]))
 
@@ -534,8 +548,8 @@ def some_weights():
 
 def test_nadam_with_one_count_is_torchs():
     ours, theirs = some_weights(), some_weights()
-    for make, weights in ((training.SharedNAdam, ours), (torch.optim.NAdam, theirs)):
-        descend(make(weights, lr=1e-2, eps=training.EPSILON), range(300))
+    for make, those in ((SharedNAdam, ours), (torch.optim.NAdam, theirs)):
+        descend(make(those, lr=1e-2, eps=EPSILON), range(300))
     for a, b, start in zip(ours, theirs, some_weights(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=2e-6)
         assert (a - start).abs().median() > 0.1
@@ -543,13 +557,13 @@ def test_nadam_with_one_count_is_torchs():
 
 def test_nadam_with_one_count_goes_on_from_a_file(tmp_path):
     whole, stopped, resumed = some_weights(), some_weights(), some_weights()
-    settings = {"lr": 1e-2, "eps": training.EPSILON}
-    descend(training.SharedNAdam(whole, **settings), range(70))
-    optimizer = training.SharedNAdam(stopped, **settings)
+    settings = {"lr": 1e-2, "eps": EPSILON}
+    descend(SharedNAdam(whole, **settings), range(70))
+    optimizer = SharedNAdam(stopped, **settings)
     descend(optimizer, range(40))
-    networks.save(tmp_path / "checkpoint", {"optimizer": optimizer.state_dict()})
-    optimizer = training.SharedNAdam(resumed, **settings)
-    optimizer.load_state_dict(networks.load(tmp_path / "checkpoint")["optimizer"])
+    weights.save(tmp_path / "checkpoint", {"optimizer": optimizer.state_dict()})
+    optimizer = SharedNAdam(resumed, **settings)
+    optimizer.load_state_dict(weights.load(tmp_path / "checkpoint")["optimizer"])
     for weight, reached in zip(resumed, stopped, strict=True):
         weight.data.copy_(reached)
     descend(optimizer, range(40, 70))
@@ -569,19 +583,19 @@ def test_labels_follow_their_images_into_the_mirror():
         xx, yy, xy = ((image * w).sum((1, 2)) for w in (x * x, y * y, x * y))
         return np.column_stack([(xx - yy) / (xx + yy), 2 * xy / (xx + yy)])
 
-    labels = np.column_stack(conventions.q_phi_to_e1_e2_pearson(q, phi))
+    labels = np.column_stack(q_phi_to_e1_e2_pearson(q, phi))
     np.testing.assert_allclose(shape(images), labels, atol=1e-3)
-    signs = torch.tensor([training.MIRRORED["e1"], training.MIRRORED["e2"]])
+    signs = torch.tensor([MIRRORED["e1"], MIRRORED["e2"]])
     for chosen in itertools.product([False, True], repeat=3):
         rows = torch.tensor([chosen] * 4)
-        seen = training.mirror(images, rows)
-        factors = training.mirrored_signs(signs, rows).numpy()
+        seen = mirror(images, rows)
+        factors = mirrored_signs(signs, rows).numpy()
         np.testing.assert_allclose(shape(seen), factors * shape(images), atol=1e-12)
     noise = torch.from_numpy(np.random.default_rng(1).random((8, 2, 5, 5)))
     every = torch.tensor(list(itertools.product([False, True], repeat=3)))
-    seen = training.mirror(noise, every)
+    seen = mirror(noise, every)
     assert torch.equal(seen[0], noise[0])
-    eight = training.mirror(noise[:1].repeat(8, 1, 1, 1), every).numpy()
+    eight = mirror(noise[:1].repeat(8, 1, 1, 1), every).numpy()
     assert len({image.tobytes() for image in eight}) == 8
 
 
@@ -593,7 +607,7 @@ def oriented(n=400, size=9, seed=3):
     u = x * np.cos(phi)[:, None, None] + y * np.sin(phi)[:, None, None]
     v = y * np.cos(phi)[:, None, None] - x * np.sin(phi)[:, None, None]
     images = np.exp(-(u**2 + (v / q[:, None, None]) ** 2) / 8).astype(np.float32)[:, None]
-    return images, np.column_stack(conventions.q_phi_to_e1_e2_pearson(q, phi))
+    return images, np.column_stack(q_phi_to_e1_e2_pearson(q, phi))
 
 
 def test_a_mirrored_training_knows_orientations_it_was_never_shown(tmp_path):
@@ -607,10 +621,10 @@ def test_a_mirrored_training_knows_orientations_it_was_never_shown(tmp_path):
             spec | {"mirror": on}, images, labels, None,
             device=CPU, checkpoint=tmp_path / f"{on}", history=tmp_path / "h", log=lambda _: None,
         )  # fmt: skip
-        network = networks.build(spec, (1, 9, 9))
+        network = build(spec, (1, 9, 9))
         network.load_state_dict(trained.state_dict)
-        outputs = networks.evaluate(network, unseen, None, CPU) / 10
-        e1 = training.unscale(outputs[:, 0], trained.scaling["e1"])
+        outputs = evaluate(network, unseen, None, CPU) / 10
+        e1 = unscale(outputs[:, 0], trained.scaling["e1"])
         errors[on] = np.sqrt(np.mean((e1 + labels[:, 0]) ** 2))
     assert errors[True] < errors[False] / 2
 
@@ -728,7 +742,7 @@ def test_bfloat16_rounds_convolutions_and_nothing_else(tmp_path, monkeypatch):
     (tmp_path / "rounded").mkdir()
     rounded = train(tmp_path / "rounded", SPEC | {"autocast": "bfloat16"})
     hook.remove()
-    assert seen[networks.Conv2d][1] == torch.bfloat16
+    assert seen[Conv2d][1] == torch.bfloat16
     assert seen[torch.nn.Linear] == (torch.float32, torch.float32)
     # The first epoch's loss differs by rounding, 2^-9 relative in each feature.
     first = [column(trained, "train_loss")[0] for trained in (exact, rounded)]
@@ -757,9 +771,9 @@ def test_impossible_specs_name_the_key(tmp_path):
             train(tmp_path, SPEC | change)
     for targets in ("alpha", [], ["alpha", "alpha"]):
         with pytest.raises(ValueError, match="`targets` is a list"):
-            training.check_spec(SPEC | {"targets": targets})
+            check_spec(SPEC | {"targets": targets})
     with pytest.raises(ValueError, match="what becomes of phi in a mirror"):
-        training.check_spec(SPEC | {"mirror": True, "targets": ["theta_E", "phi"]})
+        check_spec(SPEC | {"mirror": True, "targets": ["theta_E", "phi"]})
     with pytest.raises(ValueError, match="seed missing"):
         train(tmp_path, {key: value for key, value in SPEC.items() if key != "seed"})
 
@@ -796,7 +810,7 @@ def test_only_convolutions_are_rounded_and_only_where_the_spec_says(
     trained = train(tmp_path, spec, sample)
     assert convolutions.allow_tf32 == rounded and not products.allow_tf32
     start_anew()
-    training.save_network(tmp_path / "w.pt", trained, spec, sample[0].shape[1:], {})
+    save_network(tmp_path / "w.pt", trained, spec, sample[0].shape[1:], {})
     network, meta = prediction.load_network(tmp_path / "w.pt")
     prediction.predict(network, meta, sample[0], sample[2][:, None], CPU)
     assert convolutions.allow_tf32 == rounded and not products.allow_tf32
@@ -830,9 +844,9 @@ def test_a_gpu_that_torch_cannot_use_is_an_error_where_it_was_to_be_used(
 
 
 def test_images_are_scaled_and_bad_ones_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "NORMALISE_ROWS", 7)  # chunks that fit neither shard
+    monkeypatch.setattr("lenscnn.nn.data.NORMALISE_ROWS", 7)  # chunks that fit neither shard
     paths = write_shards(tmp_path)
-    images, labels = training.load_normalised(paths, "image")
+    images, labels = load_normalised(paths, "image")
     raw = 50 * data(60, 12, seed=1)[0] - 7
     low, high = raw.min((1, 2, 3), keepdims=True), raw.max((1, 2, 3), keepdims=True)
     np.testing.assert_allclose(images, (raw - low) / (high - low), atol=1e-6)
@@ -846,24 +860,24 @@ def test_images_are_scaled_and_bad_ones_named(tmp_path, monkeypatch):
             file.pop("checksums", None)  # which would tell, too
         named = rf"shard_1\.h5 .*image 13 .*{what}.*delete"
         with pytest.raises(storage.DataFileError, match=named):
-            training.load_normalised(paths, "image")
+            load_normalised(paths, "image")
     with pytest.raises(storage.DataFileError, match="no label 'beta'"):
-        training.label(labels, "beta", paths[0])
-    assert list(training.label(labels, "subset", paths[0])) == ["varied"] * 60
+        label(labels, "beta", paths[0])
+    assert list(label(labels, "subset", paths[0])) == ["varied"] * 60
 
 
 @pytest.fixture
 def trained_pair(tmp_path):
     """Weights of a network for N and of one for alpha, and test shards."""
     shards = write_shards(tmp_path, ["varied", "alpha-1.6", "alpha-2.4"], name="test")
-    images, labels = training.load_normalised(shards, "image")
+    images, labels = load_normalised(shards, "image")
     for spec in (N_SPEC, SPEC):
         (target,) = spec["targets"]
         (tmp_path / target).mkdir()
         sample = images, labels["alpha"], labels["N"]
         trained = train(tmp_path / target, spec | {"epochs": 1}, sample)
         path = tmp_path / f"{target}.pt"
-        training.save_network(path, trained, spec, images.shape[1:], {})
+        save_network(path, trained, spec, images.shape[1:], {})
     return tmp_path, shards
 
 
@@ -893,7 +907,7 @@ def test_images_of_other_settings_are_not_predicted_on(trained_pair):
 
 def test_predictions_of_alpha_take_the_predicted_n(trained_pair):
     folder, shards = trained_pair
-    images, labels = training.load_normalised(shards, "image")
+    images, labels = load_normalised(shards, "image")
     assert predict(folder, "N", "none", shards, folder / "n.h5").returncode == 0
     counts, attrs = storage.read_h5(folder / "n.h5")
     assert (attrs["target"], attrs["unit"]) == ("N", "dimensionless")
@@ -924,9 +938,9 @@ def test_predictions_of_alpha_take_the_predicted_n(trained_pair):
 
 def test_predictions_of_several_targets_are_columns(trained_pair):
     folder, shards = trained_pair
-    images, labels = training.load_normalised(shards, "image")
+    images, labels = load_normalised(shards, "image")
     trained = train(folder, BOTH_SPEC, (images, labels["alpha"], labels["N"]))
-    training.save_network(folder / "both.pt", trained, BOTH_SPEC, images.shape[1:], {})
+    save_network(folder / "both.pt", trained, BOTH_SPEC, images.shape[1:], {})
     done = predict(folder, "both", "none", shards, folder / "both.h5")
     assert done.returncode == 0, done.stderr
     arrays, attrs = storage.read_h5(folder / "both.h5")
@@ -943,7 +957,7 @@ def test_predictions_of_several_targets_are_columns(trained_pair):
 def test_predictions_of_n_for_other_images_are_refused(trained_pair):
     folder, shards = trained_pair
     network, meta = prediction.load_network(folder / "alpha.pt")
-    _, labels = training.load_normalised(shards, "image")
+    _, labels = load_normalised(shards, "image")
     good = {"predicted": labels["N"] + 1, "N": labels["N"], "subset": labels["subset"]}
     path = folder / "n.h5"
 

@@ -481,13 +481,13 @@ def edited(checkout, file):
 
 
 def test_editing_a_physics_module_reruns_the_simulation(checkout):
-    planned = edited(checkout, "src/lenscnn/lensing/deflection.py")
+    planned = edited(checkout, "src/lenscnn/lensing/isothermal.py")
     assert {"simulate", "train", "predict", "metrics", "scutt_fig6"} <= planned
     assert not {"population", "scutt_fig1"} & planned
 
 
 def test_editing_the_training_loop_spares_the_images(checkout):
-    planned = edited(checkout, "src/lenscnn/training.py")
+    planned = edited(checkout, "src/lenscnn/nn/train.py")
     assert {"train", "predict", "scutt_fig6"} <= planned
     assert not {"population", "simulate", "scutt_fig1"} & planned
 
@@ -496,7 +496,7 @@ def test_editing_the_training_loop_spares_the_images(checkout):
     "file",
     [
         "scripts/figures/scutt_predictions.py",
-        "src/lenscnn/figures/predictions.py",
+        "src/lenscnn/papers/scutt/figures/predictions.py",
     ],
 )
 def test_editing_a_figure_reruns_that_figure_only(checkout, file):

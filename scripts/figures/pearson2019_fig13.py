@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from lenscnn.figures.lens_errors import snr_figure
-from lenscnn.figures.style import save
+from lenscnn.papers.pearson2019.figures.errors import snr_figure
+from lenscnn.plotting.style import save
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 

@@ -1,8 +1,8 @@
 """pearson2019, Figure 4: the first test images of each camera."""
 
-from lenscnn.figures.lens_examples import examples_figure
-from lenscnn.figures.style import save
-from lenscnn.storage import load_images
+from lenscnn.core.storage import load_images
+from lenscnn.papers.pearson2019.figures.examples import examples_figure
+from lenscnn.plotting.style import save
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 

@@ -1,8 +1,8 @@
 """pearson2019, Figure 5: the network."""
 
-from lenscnn.figures.architecture import blocks_figure
-from lenscnn.figures.style import save
-from lenscnn.networks import build
+from lenscnn.nn.network import build
+from lenscnn.plotting.architecture import blocks_figure
+from lenscnn.plotting.style import save
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 

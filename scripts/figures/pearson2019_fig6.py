@@ -1,8 +1,8 @@
 """pearson2019, Figure 6: distributions of the errors."""
 
-from lenscnn.figures.lens_predictions import distributions_figure
-from lenscnn.figures.style import save
-from lenscnn.lens_metrics import errors, read_predictions
+from lenscnn.papers.pearson2019.figures.predictions import distributions_figure
+from lenscnn.papers.pearson2019.metrics import errors, read_predictions
+from lenscnn.plotting.style import save
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 

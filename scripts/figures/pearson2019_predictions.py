@@ -1,8 +1,8 @@
 """pearson2019, Figures 7 and 9: predicted against true parameters."""
 
-from lenscnn.figures.lens_predictions import comparison_figure
-from lenscnn.figures.style import save
-from lenscnn.lens_metrics import read_predictions
+from lenscnn.papers.pearson2019.figures.predictions import comparison_figure
+from lenscnn.papers.pearson2019.metrics import read_predictions
+from lenscnn.plotting.style import save
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 

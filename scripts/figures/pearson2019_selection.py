@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from lenscnn.figures.selection import selection_figure
-from lenscnn.figures.style import save
-from lenscnn.storage import read_columns
+from lenscnn.core.storage import read_columns
+from lenscnn.papers.pearson2019.figures.selection import selection_figure
+from lenscnn.plotting.style import save
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 

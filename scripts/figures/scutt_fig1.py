@@ -1,8 +1,8 @@
 """Scutt, Figure 1: parameters of the lenses of a training set."""
 
-from lenscnn.figures.geometry import geometry_figure
-from lenscnn.figures.style import save
-from lenscnn.storage import read_h5
+from lenscnn.core.storage import read_h5
+from lenscnn.papers.scutt.figures.geometry import geometry_figure
+from lenscnn.plotting.style import save
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 

@@ -1,8 +1,8 @@
 """Scutt, Figure 2: masses of subhaloes."""
 
-from lenscnn.figures.style import save
-from lenscnn.figures.substructure import mass_figure
-from lenscnn.storage import read_h5
+from lenscnn.core.storage import read_h5
+from lenscnn.papers.scutt.figures.substructure import mass_figure
+from lenscnn.plotting.style import save
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 

@@ -1,8 +1,8 @@
 """Scutt, Figure 3: one simulated lens."""
 
-from lenscnn.figures.example import example_figure
-from lenscnn.figures.style import save
-from lenscnn.storage import read_h5
+from lenscnn.core.storage import read_h5
+from lenscnn.papers.scutt.figures.example import example_figure
+from lenscnn.plotting.style import save
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 

@@ -1,8 +1,8 @@
 """Scutt, Figure 4: the two networks."""
 
-from lenscnn.figures.architecture import architecture_figure
-from lenscnn.figures.style import save
-from lenscnn.networks import build
+from lenscnn.nn.network import build
+from lenscnn.plotting.architecture import architecture_figure
+from lenscnn.plotting.style import save
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from lenscnn.figures.predictions import Row, predictions_figure
-from lenscnn.figures.style import save
-from lenscnn.metrics import estimate_and_seed
-from lenscnn.storage import read_h5
+from lenscnn.core.storage import read_h5
+from lenscnn.papers.scutt.figures.predictions import Row, predictions_figure
+from lenscnn.plotting.style import save
+from lenscnn.stats.over_seeds import estimate_and_seed
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from lenscnn.claims import read_registry
-from lenscnn.lens_tables import lens_latex, lens_table
-from lenscnn.storage import replacing
+from lenscnn.claims.registry import read_registry
+from lenscnn.core.storage import atomic_write
+from lenscnn.papers.pearson2019.tables import lens_latex, lens_table
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
 metrics = {Path(path).stem: pd.read_csv(path) for path in job.input.metrics}  # one file a view
 table = lens_table(metrics, read_registry(job.input.registry))
-with replacing(job.output.csv) as path:
+with atomic_write(job.output.csv) as path:
     table.to_csv(path, index=False, float_format="%.7g")
-with replacing(job.output.tex) as path:
+with atomic_write(job.output.tex) as path:
     path.write_text(lens_latex(table, **job.params.run), encoding="utf-8")

@@ -1,7 +1,7 @@
 """What predictions and catalogues of lenses were made from, by whom, as CSV."""
 
-from lenscnn.lineage import table
-from lenscnn.storage import replacing
+from lenscnn.core.storage import atomic_write
+from lenscnn.records.lineage import table
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
@@ -10,5 +10,5 @@ versions = records["code"].str.partition(".git.")[0].unique()
 print(
     f"{len(records)} files, made by {len(versions)} versions of the library:", *versions, sep="\n"
 )
-with replacing(job.output[0]) as path:
+with atomic_write(job.output[0]) as path:
     records.to_csv(path, index=False)

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from lenscnn.runtimes import by_stage, join, read_jobs
-from lenscnn.storage import replacing
+from lenscnn.core.storage import atomic_write
+from lenscnn.records.runtimes import by_stage, join, read_jobs
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
@@ -13,5 +13,5 @@ for path in set(job.params.records) - set(files):
     jobs = join(pd.read_csv(path), jobs)
 table = by_stage(jobs)
 print(table.to_string(index=False, float_format="%.4g"))
-with replacing(job.output[0]) as path:
+with atomic_write(job.output[0]) as path:
     table.to_csv(path, index=False, float_format="%.6g")

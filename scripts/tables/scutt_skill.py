@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from lenscnn.storage import read_h5, replacing
-from lenscnn.tables import skill_latex, skill_table
+from lenscnn.core.storage import atomic_write, read_h5
+from lenscnn.papers.scutt.tables import skill_latex, skill_table
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
@@ -26,7 +26,7 @@ for view, metrics, training in zip(
         )
     )
 table = pd.concat(tables, ignore_index=True)
-with replacing(job.output.csv) as path:
+with atomic_write(job.output.csv) as path:
     table.to_csv(path, index=False, float_format="%.7g")
-with replacing(job.output.tex) as path:
+with atomic_write(job.output.tex) as path:
     path.write_text(skill_latex(table, **job.params.run), encoding="utf-8")

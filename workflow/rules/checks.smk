@@ -38,8 +38,9 @@ def keep_order(values, base):
 def check_config(config):
     """Raise WorkflowError, naming the key, if values of the config contradict each other."""
     # Here, when common.smk has said where the library is.
-    from lenscnn.population.photometry import FILTERS, age_of_universe
-    from lenscnn.provenance import changes
+    from lenscnn.core.cosmology import age_of_universe
+    from lenscnn.galaxies.photometry import FILTERS
+    from lenscnn.records.provenance import changes
 
     def refuse(key, why):
         raise WorkflowError(f"config key {key}: {why}")
@@ -126,7 +127,7 @@ def check_config(config):
                     refuse(
                         f"pearson2019.surveys.{name}.bands",
                         f"galaxies have no colours in {band!r}, only in {', '.join(FILTERS)}: "
-                        "add a filter to lenscnn.population.photometry.FILTERS and make "
+                        "add a filter to lenscnn.galaxies.photometry.FILTERS and make "
                         "data/photometry/bc03.h5 anew (README.md beside it)",
                     )
     for key in surveys["euclid"].keys() | surveys["euclid_dark"].keys():

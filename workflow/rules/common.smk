@@ -14,6 +14,7 @@ from snakemake.utils import validate
 
 # Rules and jobs import the library from this checkout, whatever environment or machine they run
 # in, and numerical libraries, which start a thread for every core they see, are told to start one.
+# Figures are drawn into files: the back end of a notebook that starts the workflow is its own.
 LIBRARY = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, LIBRARY)
 os.environ.update(
@@ -21,6 +22,7 @@ os.environ.update(
     OMP_NUM_THREADS="1",
     MKL_NUM_THREADS="1",
     OPENBLAS_NUM_THREADS="1",
+    MPLBACKEND="agg",
 )
 
 # What rules call `python` is the one that runs Snakemake, also where its environment is not active.

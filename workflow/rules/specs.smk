@@ -27,7 +27,7 @@ def shards_of(split):
 
 
 def architecture_of(networks, network):
-    """What `lenscnn.networks.build` needs of a training spec."""
+    """What `lenscnn.nn.network.build` needs of a training spec."""
     architecture = dict(networks[network])
     targets, scalars = architecture.pop("targets"), architecture.pop("scalars")
     return {"targets": targets, "scalars": scalars, "network": architecture}

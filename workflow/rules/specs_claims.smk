@@ -1,8 +1,8 @@
 # What the claims ledger is told of the runs. Nothing here is a rule.
 import yaml
 
-from lenscnn.migrations import OtherSettingsError, check_predictions
-from lenscnn.storage import DataFileError
+from lenscnn.records.migrations import OtherSettingsError, check_predictions
+from lenscnn.core.storage import DataFileError
 
 # What else a view or sample of pearson2019 is, read literally: dark current, population.
 PEARSON_LITERAL = {
@@ -23,7 +23,7 @@ PRINTED = yaml.safe_load(
 
 
 def claimed_runs():
-    """Of each paper, what lenscnn.products.Products takes beside the files."""
+    """Of each paper, what lenscnn.claims.quantities.RunResults takes beside the files."""
     n_scutt = S["sets"]["n_test"] + len(S["sets"]["fixed_alphas"]) * (
         S["sets"]["n_fixed_alpha"]
     )

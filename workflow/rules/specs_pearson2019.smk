@@ -100,7 +100,7 @@ TESTED_ON = networks_tested_on()
 
 
 def pearson_population_of(sample, split):
-    """What a sample is drawn from, as lenscnn.population.pearson2019 takes it."""
+    """What a sample is drawn from, as lenscnn.papers.pearson2019.population takes it."""
     draw, population = P["draws"][sample], dict(P["population"])
     reading, survey = P["readings"][draw["reading"]], dict(P["surveys"][draw["survey"]])
     labels = {

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lenscnn.lensing.deflection import sie_deflection
+from lenscnn.lensing.isothermal import sie_deflection
 
 
 def critical_curve(theta_E, q, phi, n_points: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,15 +12,19 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from lenscnn.lensing import compiled
+from lenscnn.lensing.kernels.subhaloes import sum_subhaloes
+from lenscnn.lensing.kernels.threads import in_threads
 
 # Softening of r^2 (arcsec^2), in place of a branch for a subhalo exactly on a pixel's centre: large
 # enough for gradients not to overflow.
 _SOFTENING = 1e-14
 
+
 # Pixel-subhalo pairs handled at once. Plain torch holds a few tensors of this size; the compiled
 # reduction holds none, and stays below 2^31 only to index with 32 bits.
 _PAIRS_EAGER = 2**24
+
+
 _PAIRS_COMPILED = 2**30
 
 
@@ -87,8 +91,8 @@ def _cpu_sum(
 ) -> tuple[Tensor, Tensor]:
     alpha = x.new_empty((2, len(offsets) - 1, len(y), len(x)))
     arrays = [t.detach().contiguous().numpy() for t in (x, y, offsets, center_x, center_y, theta_E)]
-    compiled.in_threads(
-        lambda first, last: compiled.sum_subhaloes(first, last, *arrays, alpha.numpy()),
+    in_threads(
+        lambda first, last: sum_subhaloes(first, last, *arrays, alpha.numpy()),
         len(offsets) - 1,
     )
     return alpha[0], alpha[1]

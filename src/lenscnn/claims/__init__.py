@@ -1,0 +1,1 @@
+"""Every number that the papers print, beside ours."""

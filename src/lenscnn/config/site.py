@@ -1,0 +1,70 @@
+"""What a cluster calls things: profiles/slurm/site.yaml, read and checked."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+_PARTS = ("partitions", "every_job", "gpu_job")
+
+
+_CLOCK = re.compile(r"(\d+-)?\d+(:\d+)+")
+
+
+class SiteError(SystemExit):
+    """A site file is bad: one line, which ends the program that reads it."""
+
+
+def read_site(path) -> dict:
+    """Read a site file.
+
+    Parameters
+    ----------
+    path
+        YAML, as in profiles/slurm/site.example.yaml.
+
+    Returns
+    -------
+    dict
+        ``partitions``, and ``every_job`` and ``gpu_job``, which may be empty or left out.
+
+    Raises
+    ------
+    SiteError
+        If it cannot be read, has other parts, no partition, or a time with colons: YAML takes
+        1:00:00 for the number 3600, which Snakemake would take for minutes.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        site, written = yaml.safe_load(text), yaml.load(text, Loader=yaml.BaseLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SiteError(f"error: {path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}:" if mark else ""
+        problem = getattr(error, "problem", error)
+        raise SiteError(f"error: {path}:{line} not YAML: {problem}") from None
+    if not isinstance(site, dict):
+        raise SiteError(f"error: {path} holds none of {', '.join(_PARTS)}")
+    if unknown := sorted(map(str, site.keys() - set(_PARTS))):
+        raise SiteError(f"error: {path}: {unknown[0]} is none of {', '.join(_PARTS)}")
+    for part in _PARTS:
+        site[part] = site.get(part) or {}
+        if not isinstance(site[part], dict):
+            raise SiteError(f"error: {path}: {part} is {site[part]!r}, not `name: value` pairs")
+    if not site["partitions"]:
+        raise SiteError(f"error: {path}: partitions names none; jobs need one to go to")
+    for key, value in _leaves(written):
+        if _CLOCK.fullmatch(value):
+            raise SiteError(f"error: {path}: {key} is {value}; write times as 90m, 4h or 1d")
+    return site
+
+
+def _leaves(node, key=""):
+    """Yield dotted keys and values, as written."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from _leaves(value, f"{key}.{name}".lstrip("."))
+    elif isinstance(node, str):
+        yield key, node

@@ -1,0 +1,1 @@
+"""What everything rests on: conventions, cosmology, files, devices."""

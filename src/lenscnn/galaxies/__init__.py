@@ -1,0 +1,1 @@
+"""Galaxies: distributions of their properties, spectra, colours."""

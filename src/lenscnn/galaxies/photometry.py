@@ -1,0 +1,196 @@
+"""Colours of galaxies: spectral energy distributions (SEDs) seen through a survey's filters.
+
+The magnitude of a galaxy in one band comes from its luminosity
+(`lenscnn.papers.pearson2019.population`); the other bands follow from m_band - m_reference of its
+redshifted SED, without dust or intergalactic absorption, and so does what redshift makes of the
+first (the K-correction). Both are tabulated once for a library of SEDs (`tabulate`, which takes
+astropy and speclite) and looked up ever after (`load`, numpy only).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lenscnn.core import storage
+
+FILTERS = {"g": "lsst2016-g", "r": "lsst2016-r", "i": "lsst2016-i", "VIS": "Euclid-VIS"}
+"""Name of each band's filter in speclite: whole system, LSST with atmosphere at airmass 1.2."""
+
+
+REFERENCE = "r"
+"""Band that the tabulated colours are relative to, and luminosities are given in."""
+
+
+class ColourError(ValueError):
+    """A survey or a population asks for colours that the table does not have."""
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """Colours and K-corrections of a library of SEDs.
+
+    Attributes
+    ----------
+    sfh : ndarray of str, shape (n_seds,)
+        Star-formation history.
+    age : ndarray, shape (n_seds,)
+        yr.
+    Z : ndarray, shape (n_seds,)
+        Metallicity, solar.
+    redshift : ndarray, shape (n_z,)
+        Increasing.
+    bands
+        Names of the bands.
+    colours : ndarray of float32, shape (n_seds, n_z, n_bands)
+        m_band - m_`REFERENCE`, AB magnitudes.
+    k_correction : ndarray of float32, shape (n_seds, n_z)
+        m - M - distance modulus in `REFERENCE` (Hogg et al. 2002, equation 2), magnitudes.
+    """
+
+    sfh: np.ndarray
+    age: np.ndarray
+    Z: np.ndarray
+    redshift: np.ndarray
+    bands: tuple[str, ...]
+    colours: np.ndarray
+    k_correction: np.ndarray
+
+
+def save(path, photometry: Photometry, attrs: dict[str, str]) -> None:
+    """Write a table with attributes that say where it comes from.
+
+    Raises
+    ------
+    storage.DataFileError
+        If it cannot be written.
+    """
+    arrays = {name: getattr(photometry, name) for name in Photometry.__dataclass_fields__}
+    units = {
+        "column age": "yr",
+        "column Z": "metallicity, solar",
+        "column colours": f"m_band - m_{REFERENCE}, AB magnitudes; axes SED, redshift, band",
+        "column k_correction": f"m - M - distance modulus in {REFERENCE}; axes SED, redshift",
+    }
+    storage.write_h5(path, arrays | {"bands": np.array(photometry.bands)}, units | attrs)
+
+
+def load(path) -> Photometry:
+    """Read a table that `save` wrote.
+
+    Raises
+    ------
+    storage.DataFileError
+        If it is missing, damaged, or no table of colours.
+    """
+    arrays, _ = storage.read_h5(path)
+    names = Photometry.__dataclass_fields__
+    if arrays.keys() != names.keys():
+        raise storage.DataFileError(
+            f"{path} holds {', '.join(arrays)}, not a table of colours ({', '.join(names)}): "
+            "build one with scripts/photometry.py"
+        )
+    return Photometry(**arrays | {"bands": tuple(arrays["bands"].tolist())})
+
+
+def choose_sed(u, z, photometry: Photometry, minimum_age: float, universe_age) -> np.ndarray:
+    """One of the SEDs that are younger than the universe, each as likely as the others.
+
+    Parameters
+    ----------
+    u : ndarray, shape (n,)
+        Uniform numbers in [0, 1).
+    z : ndarray, shape (n,)
+        Redshifts, for the message only.
+    photometry
+        The library.
+    minimum_age
+        Age from which SEDs are taken, yr.
+    universe_age : ndarray, shape (n,)
+        Age of the universe at z (`age_of_universe`), yr.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Rows of the library.
+
+    Raises
+    ------
+    ColourError
+        If no SED is old enough yet younger than the universe.
+    """
+    order = np.argsort(photometry.age, kind="stable")
+    ages = photometry.age[order]
+    first = np.searchsorted(ages, minimum_age)
+    n = np.searchsorted(ages, universe_age) - first
+    if np.any(n <= 0):
+        worst = np.argmin(n)
+        raise ColourError(
+            f"no SED of the library is at least {minimum_age:.3g} yr old and younger than the "
+            f"universe at z = {z[worst]:g} ({universe_age[worst]:.3g} yr): lower the minimum age "
+            "or the redshifts, or use a library with more ages"
+        )
+    return order[first + np.minimum((u * n).astype(int), n - 1)]
+
+
+def check_bands(photometry: Photometry, bands) -> None:
+    """Raise ColourError, naming it, if a band is not in the table."""
+    if unknown := set(bands) - {*photometry.bands}:
+        raise ColourError(
+            f"no colours for band {', '.join(sorted(unknown))}: "
+            f"the table has {', '.join(photometry.bands)}"
+        )
+
+
+def colours(photometry: Photometry, sed_index, z, bands, reference_band: str) -> np.ndarray:
+    """m_band - m_reference of SEDs at redshifts, linear between those of the table.
+
+    Parameters
+    ----------
+    photometry
+        The library.
+    sed_index : ndarray of int, shape (n,)
+        Rows of the library.
+    z : ndarray, shape (n,)
+        Redshifts.
+    bands
+        Names of n_bands bands.
+    reference_band
+        Band whose magnitude is known.
+
+    Returns
+    -------
+    ndarray, shape (n, n_bands)
+        AB magnitudes to be added to the reference band's.
+
+    Raises
+    ------
+    ColourError
+        If a band or a redshift is not in the table.
+    """
+    check_bands(photometry, {*bands, reference_band})
+    columns = [photometry.bands.index(band) for band in bands]
+    reference = photometry.bands.index(reference_band)
+    at_z = _at_redshift(photometry, photometry.colours, sed_index, z)
+    return at_z[:, columns] - at_z[:, [reference]]
+
+
+def k_corrections(photometry: Photometry, sed_index, z, bands) -> np.ndarray:
+    """Apparent magnitudes in bands less distance modulus and M in `REFERENCE` at rest.
+
+    Parameters, result (n, n_bands) and errors as for `colours`.
+    """
+    in_reference = _at_redshift(photometry, photometry.k_correction[..., None], sed_index, z)
+    return in_reference + colours(photometry, sed_index, z, bands, REFERENCE)
+
+
+def _at_redshift(photometry: Photometry, table: np.ndarray, sed_index, z) -> np.ndarray:
+    """Rows of a table of shape (n_seds, n_z, k) at redshifts (n,), shape (n, k)."""
+    grid, z = photometry.redshift, np.asarray(z, float)
+    if not np.all((z >= grid[0]) & (z <= grid[-1])):
+        raise ColourError(
+            f"redshifts from {z.min():g} to {z.max():g} leave the table of colours "
+            f"({grid[0]:g} to {grid[-1]:g}): narrow them, or build a wider table"
+        )
+    right = np.clip(np.searchsorted(grid, z), 1, len(grid) - 1)
+    t = ((z - grid[right - 1]) / (grid[right] - grid[right - 1]))[:, None]
+    return (1 - t) * table[sed_index, right - 1] + t * table[sed_index, right]

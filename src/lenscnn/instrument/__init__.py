@@ -1,0 +1,1 @@
+"""Surveys and detectors: electrons, background, noise."""

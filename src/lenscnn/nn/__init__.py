@@ -1,0 +1,1 @@
+"""Networks: spec, data, layers, training, prediction."""

@@ -1,0 +1,180 @@
+"""Images and labels as a network takes them: scaled, checked, mirrored."""
+
+import numpy as np
+import torch
+
+from lenscnn.core import storage
+from lenscnn.records import provenance
+
+
+def normalise(images: torch.Tensor, each: str) -> torch.Tensor:
+    """Scale images to [0, 1] by their own minimum and maximum; what is constant becomes zero.
+
+    Parameters
+    ----------
+    images : Tensor, shape (B, C, H, W)
+    each
+        Whose extremes: "image", over all its bands, which keeps its colours, or "band".
+    """
+    axes = {"image": (1, 2, 3), "band": (2, 3)}[each]
+    low = images.amin(axes, keepdim=True)
+    span = images.amax(axes, keepdim=True) - low
+    return (images - low).div_(torch.where(span > 0, span, torch.ones_like(span)))
+
+
+NORMALISE_ROWS = 4096
+
+
+MIRRORED = {
+    "theta_E": (1, 1, 1),
+    "alpha": (1, 1, 1),
+    "N": (1, 1, 1),
+    "e1": (1, 1, -1),
+    "e2": (-1, -1, 1),
+}
+"""Sign that a label takes when the sky is mirrored in x, in y, in the diagonal x = y.
+
+e1 + i e2 is e exp(2 i phi), where a mirror takes phi to pi - phi, to -phi, to pi / 2 - phi.
+"""
+
+
+def load_normalised(shards: list, each: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Images as a network sees them (`data.normalise`), and their labels.
+
+    Parameters
+    ----------
+    shards
+        Files of images, in order.
+    each
+        "image" or "band", scaled to [0, 1].
+
+    Returns
+    -------
+    images : ndarray of float32, shape (n, C, H, W)
+    labels : dict of ndarray, shape (n,)
+
+    Raises
+    ------
+    DataFileError
+        As `core.storage.load_images`.
+    """
+    images, labels, _ = storage.load_images(shards)
+    for start in range(0, len(images), NORMALISE_ROWS):  # in place: the set is held once
+        chunk = torch.from_numpy(images[start : start + NORMALISE_ROWS])
+        chunk.copy_(normalise(chunk, each))
+    return images, labels
+
+
+def check_origin(shards: list, images: dict) -> None:
+    """Compare what shards say of their images with what is expected of them.
+
+    Parameters
+    ----------
+    shards
+        Files of images.
+    images
+        Spec of the images, of which ``n`` is their number; from that of a training or a prediction.
+
+    Raises
+    ------
+    DataFileError
+        If a shard's images were made with other settings, are not the next ones of the data set,
+        or are too many or too few.
+    """
+    anew = "delete the file and run again, and they are made anew"
+    row = 0
+    for path, (count, *_) in zip(shards, storage.shapes(shards), strict=True):
+        attrs = storage.read_attrs(path)
+        made = provenance.decode(attrs, path)["spec"]
+        for key, old, new in provenance.changes(made, images):
+            raise storage.DataFileError(
+                f"{path}: its images were made with {key} = {old}, and {new} is expected: {anew}"
+            )
+        if (first := int(attrs.get("first_row", row))) != row:
+            raise storage.DataFileError(
+                f"{path}: its images begin with row {first}, and {row} is expected: {anew}"
+            )
+        row += count
+    if row != images["n"]:
+        raise storage.DataFileError(
+            f"{', '.join(map(str, shards))}: {row} images, and {images['n']} are expected: {anew}"
+        )
+
+
+def label(labels: dict[str, np.ndarray], name: str, path) -> np.ndarray:
+    """One label of a data set, shape (n,): numbers as float64, text as it is.
+
+    Raises
+    ------
+    DataFileError
+        If the file (`path`, for the message) has no such label or it is not finite throughout.
+    """
+    if name not in labels:
+        raise storage.DataFileError(f"{path} has no label {name!r}; it has {sorted(labels)}")
+    if labels[name].dtype.kind == "U":
+        return labels[name]
+    values = np.asarray(labels[name], dtype=np.float64)
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise storage.DataFileError(f"{path}: label {name!r} is not finite in row {row}")
+    return values
+
+
+def extremes(values: np.ndarray, name: str) -> tuple[float, float]:
+    """Smallest and largest value of a label.
+
+    Raises
+    ------
+    ValueError
+        If they are the same: there is nothing to scale by, and nothing to learn.
+    """
+    low, high = float(np.min(values)), float(np.max(values))
+    if low == high:
+        raise ValueError(f"{name} is {low} in all {len(values)} rows to be trained on")
+    return low, high
+
+
+def scale(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Map [low, high] to [0, 1]."""
+    low, high = limits
+    return (values - low) / (high - low)
+
+
+def unscale(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Map [0, 1] to [low, high]."""
+    low, high = limits
+    return low + values * (high - low)
+
+
+def mirror(images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """Mirror images in x, then in y, then in the diagonal x = y.
+
+    Parameters
+    ----------
+    images : tensor, shape (n, C, H, H)
+    chosen : tensor of bool, shape (n, 3)
+        Which of the mirrors each image meets.
+
+    Returns
+    -------
+    tensor, shape (n, C, H, H)
+    """
+    for column, reflect in enumerate((lambda x: x.flip(3), lambda x: x.flip(2), lambda x: x.mT)):
+        images = torch.where(chosen[:, column, None, None, None], reflect(images), images)
+    return images
+
+
+def mirrored_signs(signs: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """What labels are multiplied with where images meet mirrors.
+
+    Parameters
+    ----------
+    signs : tensor, shape (n_labels, 3)
+        As in `MIRRORED`.
+    chosen : tensor of bool, shape (n, 3)
+
+    Returns
+    -------
+    tensor, shape (n, n_labels)
+    """
+    return torch.where(chosen[:, None], signs, torch.ones_like(signs)).prod(2)

@@ -1,0 +1,1 @@
+"""The papers, a folder each. They import nothing of each other."""

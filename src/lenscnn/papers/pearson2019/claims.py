@@ -1,0 +1,113 @@
+"""Quantities that the claims on Pearson et al. 2019 ask for."""
+
+import functools
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from lenscnn.claims.formulas import FormulaError, Quantity
+from lenscnn.claims.quantities import (
+    RunResults,
+    as_list,
+    labels_of,
+    must_exist,
+    with_resamples,
+)
+from lenscnn.core import storage
+from lenscnn.papers.pearson2019 import metrics, selection
+
+_CAMERAS = ("vis", "r", "gri")
+_UNITS = {"theta_E": "arcsec", "phi": "rad", "sigma_v": "km/s"}
+
+
+@dataclass
+class Pearson2019Results(RunResults):
+    """What one reading of Pearson et al. 2019 has made.
+
+    Attributes
+    ----------
+    scatter
+        Multiples of the usual scatter of the light about the mass, by view, for the networks
+        (``train``) and the test sets (``test``).
+    """
+
+    scatter: dict[str, dict] = field(default_factory=dict)
+
+    OF_NETWORKS: ClassVar[set[str]] = {"rms", "steadiest"}
+    OF_SAMPLES: ClassVar[set[str]] = {"fit"}
+    FUNCTIONS: ClassVar[set[str]] = OF_NETWORKS | OF_SAMPLES | {"parameters"}
+    CONSTANTS: ClassVar[dict[str, list]] = {
+        "LENS": ["theta_E", "phi", "ellipticity"],
+        "PARAMETERS": list(metrics.PARAMETERS),
+        **{
+            light.upper(): [f"{camera}_{light}" for camera in _CAMERAS]
+            for light in ("removed", "kept", "bright")
+        },
+    }
+
+    def rms(self, seed, views, targets, network=None, snr=None) -> Quantity:
+        """RMS errors of lens parameters: of each view, those of each target.
+
+        Each view is seen by the network trained on it, or by the one named (one for each view);
+        `snr` keeps images of a signal-to-noise ratio between two numbers only.
+        """
+        views, targets = as_list(views), as_list(targets)
+        estimates = views if network is None else as_list(network)
+        rows = [metrics.PARAMETERS.index(target) for target in targets]
+        values = [
+            _lens_rms(self.path(view, name, seed), tuple(snr or ()), self.resamples)[rows]
+            for view, name in zip(views, estimates, strict=True)
+        ]
+        units = [_UNITS.get(target, "1") for target in targets]
+        return Quantity(np.concatenate(values), tuple(units * len(views)))
+
+    def steadiest(self, seed) -> Quantity:
+        """Scatter of light about mass to train with, for the steadiest estimates over test sets.
+
+        In multiples of the usual scatter. The RMS error of each network is taken relative to the
+        best network's on the same test set, and averaged over test sets and lens parameters.
+        """
+        train, test = self.scatter["train"], self.scatter["test"]
+        errors = np.stack([
+            [self.rms(seed, view, self.CONSTANTS["LENS"], network=name).values for view in test]
+            for name in train
+        ])  # fmt: skip  # (networks, test sets, parameters, 1 + resamples)
+        regret = (errors / errors.min(axis=0)).mean(axis=(1, 2))
+        return Quantity(np.array(list(train.values()))[regret.argmin(axis=0)][None], ("1",))
+
+    def fit(self, seed, sample, quantity, moment) -> Quantity:
+        """Mean or sd of the Gaussian fitted to a histogram of a sample of lenses."""
+        if sample not in self.samples:
+            raise FormulaError(f"no sample {sample!r}; there are {sorted(self.samples)}")
+        for path in self.samples[sample]:
+            must_exist(path)
+        paths = tuple(self.samples[sample])
+        count = sum(len(labels_of(path)[quantity]) for path in paths)
+        if count != self.lenses[sample]:
+            raise storage.DataFileError(
+                f"{paths[0]} and the others of {sample} hold {count} lenses, this configuration "
+                f"has {self.lenses[sample]}: are they of another scale?"
+            )
+        values = _fits(paths, quantity, self.resamples)
+        return Quantity(values[["mean", "sd"].index(moment)][None], (_UNITS.get(quantity, "1"),))
+
+
+@functools.cache
+def _lens_rms(path: str, snr: tuple[float, ...], resamples: int) -> np.ndarray:
+    """RMS error of each of `papers.pearson2019.metrics.PARAMETERS`, shape (5, 1 + resamples)."""
+    true, predicted, labels = metrics.read_predictions(path)
+    error = metrics.errors(true, predicted)
+    square = np.stack([error[name] for name in metrics.PARAMETERS]) ** 2
+    if snr:
+        square = square[:, (labels["snr"] >= snr[0]) & (labels["snr"] < snr[1])]
+    if square.shape[1] < metrics.MIN_LENSES:
+        return np.full((len(square), 1 + resamples), np.nan)
+    return np.sqrt(with_resamples(lambda values: values.mean(axis=-1), (square,), resamples))
+
+
+@functools.cache
+def _fits(paths: tuple[str, ...], quantity: str, resamples: int) -> np.ndarray:
+    """Mean and sd of Gaussian fits to a sample, shape (2, 1 + fits); see `resampled_fits`."""
+    values = np.concatenate([labels_of(path)[quantity] for path in paths])
+    return selection.resampled_fits(values, resamples)[:, 1:].T

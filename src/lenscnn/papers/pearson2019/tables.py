@@ -1,0 +1,123 @@
+"""Table 1 of pearson2019: data frames in, a data frame and LaTeX out."""
+
+import numpy as np
+import pandas as pd
+
+from lenscnn.claims.registry import printed
+from lenscnn.papers.pearson2019.metrics import MIRRORS, PARAMETERS
+from lenscnn.stats.latex import latex_row, latex_table, value_with_error
+from lenscnn.stats.over_seeds import error_of_mean, rms_of
+
+_CAMERAS = {
+    "vis": ("Euclid", "VIS"),
+    "r": ("LSST", "$r$"),
+    "gri": ("LSST", "$gri$"),
+    "vis_dark": ("Euclid VIS,", r"2\,e$^-$/s dark"),
+}
+
+
+_SECTIONS = {
+    "removed": "Lens light removed",
+    "kept": "Lens light kept",
+    f"removed{MIRRORS}": "Lens light removed, mean over mirrored images (not in the paper)",
+    f"kept{MIRRORS}": "Lens light kept, mean over mirrored images (not in the paper)",
+    "fitted": r"A fitted S\'ersic profile removed (not in the paper)",
+    "light": "The shape of the lens light taken for that of the mass (not in the paper)",
+}
+
+
+_PARAMETERS = {
+    "theta_E": r"$\theta_\mathrm{E}$ [arcsec]",
+    "e1": "$e_1$",
+    "e2": "$e_2$",
+    "ellipticity": "Ellipticity $1 - b/a$",
+    "phi": r"$\phi$ [rad]",
+}
+
+
+def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.DataFrame:
+    """RMS errors of each view's own network beside the printed ones (Table 1).
+
+    Parameters
+    ----------
+    metrics
+        Rows of `metrics.evaluate` by view. A view ``<camera>_fitted`` was not trained on:
+        its network is that of ``<camera>_removed``. A view ``<camera>_light`` is from
+        `metrics.evaluate_light`. Estimates of a view's network averaged over mirrored images
+        have rows of their own, where there are any.
+    registry
+        From `claims.registry.read_registry`, for what is printed.
+
+    Returns
+    -------
+    DataFrame
+        Columns view, estimate, target, n_seeds, n, rms, rms_err, rms_scatter (these three as in
+        `stats.over_seeds.average_seeds`) and printed (nan where the paper has no such number: it
+        shows the network each image once).
+
+    Raises
+    ------
+    ValueError
+        If a view lacks its network.
+    """
+    parts = []
+    for view, frame in metrics.items():
+        once = view.replace("_fitted", "_removed")
+        prints = {once: [printed(registry, "rms", view, name) for name in PARAMETERS]}
+        if (averaged := once + MIRRORS) in set(frame["estimate"]):
+            prints[averaged] = np.nan
+        for estimate, values in prints.items():
+            table = rms_of(frame, estimate, ["target"]).set_index("target").loc[list(PARAMETERS)]
+            parts.append(
+                table.reset_index().assign(
+                    view=view,
+                    estimate=estimate,
+                    n=table["n"].astype(int).to_numpy(),
+                    printed=values,
+                )
+            )
+    columns = ["view", "estimate", "target", "n_seeds", "n", "rms", "rms_err", "rms_scatter"]
+    return pd.concat(parts, ignore_index=True)[[*columns, "printed"]]
+
+
+def lens_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
+    """LaTeX of a `lens_table`, in the layout of the paper's Table 1 (needs booktabs)."""
+    mirrored = table["estimate"].str.endswith(MIRRORS)
+    sections = table["view"].mask(mirrored, table["view"] + MIRRORS)
+    values = map(_cell, table.to_dict("records"), error_of_mean(table, "rms"))
+    cells = dict(zip(zip(sections, table["target"], strict=True), values, strict=True))
+    body = []
+    for light, section in _SECTIONS.items():
+        if light.endswith(MIRRORS) and not sections.str.endswith(f"_{light}").any():
+            continue
+        body += [r"\midrule"] if body else []
+        body.append(latex_row([rf"\multicolumn{{{len(_CAMERAS) + 1}}}{{l}}{{\emph{{{section}}}}}"]))
+        for target, label in _PARAMETERS.items():
+            row = [cells.get((f"{camera}_{light}", target), "--") for camera in _CAMERAS]
+            body.append(latex_row([label, *row]))
+    heading = [latex_row(["", *words]) for words in zip(*_CAMERAS.values(), strict=True)]
+    counts = sorted(set(table["n"]))
+    n = "--".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+    caption = (
+        rf"Root mean square of predicted minus true parameters over {n} test images, that of "
+        r"$\phi$ modulo $\pi$. After each in parentheses its error in the last digits: bootstrap "
+        r"over the test images, joined with the error of the mean over training seeds where there "
+        r"are several; then, in parentheses of its own, what the paper prints. The last column "
+        r"takes the dark current of the text literally, at small scales with fewer images than "
+        r"the others. Networks tested on images less a fitted profile were trained on images less "
+        r"the true lens light."
+    )
+    if mirrored.any():
+        caption += (
+            r" A mean over mirrored images is that of one network's estimates from each test image "
+            r"in the eight positions that mirrors give it, the estimates mirrored back; elsewhere, "
+            r"as in the paper, the network sees each test image once."
+        )
+    return latex_table(caption, reading, scale, "l" + "c" * len(_CAMERAS), heading, body)
+
+
+def _cell(row: dict, error: float) -> str:
+    if np.isnan(row["rms"]):
+        return "--"
+    ours = value_with_error(row["rms"], error)
+    return ours if np.isnan(row["printed"]) else f"{ours} ({row['printed']:.3f})"

@@ -1,0 +1,1 @@
+"""Scutt: the number of dark subhaloes, then the slope of their mass function."""

@@ -1,0 +1,113 @@
+"""Quantities that the claims on Scutt ask for."""
+
+import functools
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from lenscnn.claims.formulas import Quantity
+from lenscnn.claims.quantities import (
+    NotComputed,
+    RunResults,
+    as_list,
+    labels_of,
+    target_of,
+    with_resamples,
+)
+from lenscnn.papers.scutt import metrics
+
+_STATISTICS = (*metrics.STATISTICS, "mean_true")
+
+
+@dataclass
+class ScuttResults(RunResults):
+    """What one variant of Scutt has made.
+
+    Attributes
+    ----------
+    geometry
+        By view: ``theta_E`` and ``pixel_scale``, arcsec.
+    """
+
+    geometry: dict[str, dict] = field(default_factory=dict)
+
+    OF_NETWORKS: ClassVar[set[str]] = {"stat", "lowest", "largest_excess", "share", "mean_n"}
+    FUNCTIONS: ClassVar[set[str]] = OF_NETWORKS | {"parameters", "pixels"}
+    CONSTANTS: ClassVar[dict[str, list]] = {
+        "ALPHAS": ["alpha-1.6", "alpha-1.8", "alpha-2.0", "alpha-2.2", "alpha-2.4"]
+    }
+
+    def stat(self, seed, view, estimate, subsets, statistic) -> Quantity:
+        """One of Scutt's statistics, or ``mean_true``, of an estimate on some subsets."""
+        path = self.path(view, estimate, seed)
+        row = _STATISTICS.index(statistic)
+        values = [_statistics(path, subset, self.resamples)[row] for subset in as_list(subsets)]
+        unit = "1" if statistic in ("gradient", "skill", "correlation") else target_of(path)
+        return Quantity(np.stack(values), (unit,) * len(values))
+
+    def lowest(self, seed, view, estimate) -> Quantity:
+        """Lowest estimate on subset ``varied``."""
+        return self._varied(seed, view, estimate, lambda true, predicted: predicted.min(axis=-1))
+
+    def largest_excess(self, seed, view, estimate, above) -> Quantity:
+        """Largest estimate minus truth on subset ``varied`` where the truth is above a number."""
+
+        def excess(true, predicted):
+            return np.where(true > above, predicted - true, -np.inf).max(axis=-1)
+
+        return self._varied(seed, view, estimate, excess)
+
+    def share(self, seed, view, estimate, column, low, high) -> Quantity:
+        """Share of subset ``varied`` whose ``true`` or ``predicted`` is between two numbers."""
+
+        def inside(true, predicted):
+            values = {"true": true, "predicted": predicted}[column]
+            return ((values > low) & (values < high)).mean(axis=-1)
+
+        return Quantity(self._varied(seed, view, estimate, inside).values, ("1",))
+
+    def mean_n(self, seed, view, estimate, alpha) -> Quantity:
+        """Mean true N at an alpha, from a cubic through subset ``varied``."""
+        labels = labels_of(self.path(view, estimate, seed))
+        chosen = labels["subset"] == metrics.VARIED
+
+        def at_alpha(slope, n):
+            powers = (slope - alpha)[..., None] ** np.arange(4)
+            normal = np.einsum("...ni,...nj->...ij", powers, powers)
+            right = np.einsum("...ni,...n->...i", powers, n)
+            return np.linalg.solve(normal, right[..., None])[..., 0, 0]
+
+        arrays = (labels["alpha"][chosen], labels["N"][chosen])
+        return Quantity(with_resamples(at_alpha, arrays, self.resamples)[None], ("N",))
+
+    def pixels(self, seed, view) -> Quantity:
+        """Pixels in the disc of radius 2 theta_E of a view's fixed geometry."""
+        theta_E, pixel_scale = (self.geometry[view][key] for key in ("theta_E", "pixel_scale"))
+        return Quantity(np.array([[np.pi * (2 * theta_E / pixel_scale) ** 2]]), ("pixels",))
+
+    def _varied(self, seed, view, estimate, function) -> Quantity:
+        path = self.path(view, estimate, seed)
+        arrays, chosen = labels_of(path), labels_of(path)["subset"] == metrics.VARIED
+        pair = (arrays["true"][chosen], arrays["predicted"][chosen])
+        return Quantity(with_resamples(function, pair, self.resamples)[None], (target_of(path),))
+
+
+@functools.cache
+def _statistics(path: str, subset: str, resamples: int) -> np.ndarray:
+    """`_STATISTICS` of a subset, one row each, shape (k, 1 + resamples)."""
+    arrays = labels_of(path)
+    chosen = arrays["subset"] == subset
+    if not chosen.any():
+        raise NotComputed(
+            f"no subset {subset!r} in this configuration; there are "
+            + ", ".join(sorted(set(arrays["subset"])))
+        )
+
+    def all_of_them(true, predicted):
+        values = metrics.statistics(true, predicted)
+        return np.stack([*values.values(), true.mean(axis=-1)])
+
+    return with_resamples(
+        all_of_them, (arrays["true"][chosen], arrays["predicted"][chosen]), resamples
+    )

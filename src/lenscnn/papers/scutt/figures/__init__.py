@@ -1,0 +1,1 @@
+"""Figures of Scutt: from small tables to Matplotlib figures."""

@@ -1,0 +1,1 @@
+"""Style and building blocks of figures."""

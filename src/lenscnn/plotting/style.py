@@ -1,0 +1,55 @@
+"""What all figures share: size, colours, the stamp, and how they are saved."""
+
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from lenscnn.core.storage import atomic_write
+
+PAGE_WIDTH = 6.9
+"""Width of a figure [inch]."""
+
+
+# Okabe and Ito's palette, told apart by colour-blind readers.
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+
+
+SKY, PURPLE, YELLOW, BLACK = "#56B4E9", "#CC79A7", "#F0E442", "#000000"
+
+
+STYLE_FILE = Path(__file__).with_name("paper.mplstyle")
+
+
+PREVIEW_DPI = 180  # 6.9 inches become 1242 pixels
+
+
+styled = matplotlib.rc_context(fname=STYLE_FILE)
+"""Decorator (for any number of functions): run with the style file, leave the settings alone."""
+
+
+def new_figure(height: float, note: str | None) -> Figure:
+    """An empty figure of page width, with `note` stamped into a margin of its own.
+
+    Parameters
+    ----------
+    height
+        [inch]
+    note
+        Where the figure comes from (reading and scale), or None for no stamp.
+    """
+    figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
+    if note is not None:
+        margin = 0.14 / height
+        figure.get_layout_engine().set(rect=(0, margin, 1, 1 - margin))
+        figure.text(0.995, 0.03 / height, note, size=6, color="0.45", ha="right", va="bottom")
+    return figure
+
+
+@styled
+def save(figure: Figure, pdf, png) -> None:
+    """Write a figure as PDF and as PNG; the same figure gives the same bytes."""
+    with atomic_write(pdf) as path:
+        figure.savefig(path, format="pdf", metadata={"CreationDate": None})
+    with atomic_write(png) as path:
+        figure.savefig(path, format="png", dpi=PREVIEW_DPI)

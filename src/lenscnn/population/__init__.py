@@ -1,1 +1,0 @@
-"""Who lenses whom: the populations of lenses, sources and subhaloes of each paper."""

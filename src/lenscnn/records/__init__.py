@@ -1,0 +1,1 @@
+"""What products were made from, and what making them took."""

@@ -1,0 +1,128 @@
+"""What a product was made from: spec, inputs, code, libraries, device.
+
+No timestamps: files made twice from the same things are the same.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import lenscnn
+from lenscnn.core.storage import DataFileError, read_attrs
+
+_LIBRARIES = ("numpy", "scipy", "numba", "torch", "h5py", "pandas", "matplotlib", "snakemake")
+
+
+_RECORD = ("code", "python", "libraries", "device", "spec", "inputs")
+
+
+def canonical_json(spec) -> str:
+    """`spec` as JSON with sorted keys: equal specs give equal text."""
+    return json.dumps(spec, sort_keys=True)
+
+
+def file_digest(path) -> str:
+    """SHA-256 of a file's content, first 16 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def code_version() -> str:
+    """Return package version, digest of the library's source, and git commit where there is one.
+
+    The commit is that of a repository that tracks this very file; of another one around the
+    source tree it would say nothing.
+    """
+    version = f"{lenscnn.__version__}+src.{lenscnn.SOURCE_DIGEST}"
+    here = Path(__file__)
+    try:
+        _git("ls-files", "--error-unmatch", here.name)
+        commit = _git("describe", "--always", "--dirty", "--abbrev=12")
+    except (OSError, subprocess.SubprocessError):
+        return version
+    return f"{version}.git.{commit}"
+
+
+def _git(*arguments: str) -> str:
+    """Return what git says in the folder of this file, whatever repository a hook runs for."""
+    elsewhere = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}
+    environment = {key: value for key, value in os.environ.items() if key not in elsewhere}
+    done = subprocess.run(
+        ["git", *arguments], cwd=Path(__file__).parent, env=environment, capture_output=True,
+        encoding="utf-8", errors="replace", timeout=10, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
+def collect(spec: dict, inputs: list, device: str = "cpu") -> dict[str, str]:
+    """Provenance of a product, as text to be stored with it.
+
+    Parameters
+    ----------
+    spec
+        Everything the step was told.
+    inputs
+        Paths of the files it read.
+    device
+        Where it computed, e.g. "cpu" or "cuda (NVIDIA H200)".
+
+    Returns
+    -------
+    dict of str
+        Keys ``spec``, ``inputs``, ``code``, ``libraries``, ``python``, ``device``.
+    """
+    loaded = {name: sys.modules[name] for name in _LIBRARIES if name in sys.modules}
+    return {
+        "spec": canonical_json(spec),
+        "inputs": canonical_json({Path(path).name: file_digest(path) for path in inputs}),
+        "code": code_version(),
+        "libraries": canonical_json({name: module.__version__ for name, module in loaded.items()}),
+        "python": platform.python_version(),
+        "device": device,
+    }
+
+
+def decode(stored: dict, path) -> dict:
+    """What `collect` gave, as it was: spec, inputs and libraries as dicts.
+
+    Raises
+    ------
+    DataFileError
+        If something is missing; `path` is what the message names.
+    """
+    if missing := [key for key in _RECORD if key not in stored]:
+        raise DataFileError(f"{path} does not say how it was made ({', '.join(missing)} missing)")
+    try:
+        decoded = {key: json.loads(stored[key]) for key in ("spec", "inputs", "libraries")}
+    except ValueError as error:
+        raise DataFileError(
+            f"{path} is damaged: what it says of how it was made cannot be read ({error}); delete "
+            "it and run again"
+        ) from None
+    return {key: stored[key] for key in _RECORD} | decoded
+
+
+def read_hdf5(path) -> dict:
+    """The record of an HDF5 file, decoded.
+
+    Raises
+    ------
+    DataFileError
+        If it has none, or cannot be read.
+    """
+    return decode(read_attrs(path), path)
+
+
+def changes(old, new, key: str = "") -> list[tuple[str, object, object]]:
+    """Dotted keys at which nested specs differ, with both values; None where there is none."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [] if old == new else [(key, old, new)]
+    return [
+        change
+        for name in sorted(old.keys() | new.keys())
+        for change in changes(old.get(name), new.get(name), f"{key}.{name}".lstrip("."))
+    ]

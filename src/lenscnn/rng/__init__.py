@@ -1,0 +1,1 @@
+"""Random numbers that depend on the image and not on who draws it."""

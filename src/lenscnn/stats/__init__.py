@@ -1,0 +1,1 @@
+"""Statistics of errors: bootstrap, averages over seeds, values in LaTeX."""

@@ -1,0 +1,62 @@
+"""Values with errors, and tables, in LaTeX."""
+
+import math
+
+
+def value_with_error(value: float, error: float) -> str:
+    """A value with its error in brackets, to two digits of the error: 0.658(12), 48.8(1.3).
+
+    The error counts in the last digits of the value, or reads as it stands if it is 1 or more.
+    A dash where the value is nan; three decimals and no error where there is none.
+    """
+    if math.isnan(value):
+        return "--"
+    if math.isnan(error) or error == 0:
+        return f"${value:.3f}$"
+    error = float(f"{error:.1e}")  # rounding first: 0.0996 has its digits where 0.10 has them
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    if error >= 1:
+        return f"${value:.{decimals}f}({error:.{decimals}f})$"
+    return f"${value:.{decimals}f}({error * 10**decimals:.0f})$"
+
+
+def rounded(value: float, decimals: int) -> str:
+    if math.isnan(value):
+        return "--"
+    return f"${round(value, decimals) + 0.0:.{decimals}f}$"  # adding 0.0 turns -0.0 into 0.0
+
+
+def latex_row(cells: list[str]) -> str:
+    """One row of a LaTeX table."""
+    return " & ".join(cells) + r" \\"
+
+
+def latex_table(
+    caption: str, reading: str, scale: str, columns: str, heading: list[str], body: list[str]
+) -> str:
+    """LaTeX of a table (needs booktabs), the run it comes from named in its caption.
+
+    Parameters
+    ----------
+    caption, columns
+        LaTeX; `columns` as tabular takes it.
+    reading, scale
+        The run.
+    heading, body
+        Lines, from `latex_row` or rules.
+    """
+    reading, scale = (text.replace("_", r"\_") for text in (reading, scale))
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{caption} Reading: \texttt{{{reading}}}; scale: \texttt{{{scale}}}.}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        *heading,
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
