@@ -21,17 +21,13 @@ if not os.path.samefile(
 configfile: "config/config.yaml"
 
 
-include: "workflow/rules/checks.smk"
 include: "workflow/rules/common.smk"
-include: "workflow/rules/specs_scutt.smk"
-include: "workflow/rules/specs_pearson2019.smk"
-include: "workflow/rules/specs.smk"
-include: "workflow/rules/specs_claims.smk"
-include: "workflow/rules/simulate.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/papers.smk"
 include: "workflow/rules/scutt.smk"
 include: "workflow/rules/pearson2019.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/targets.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/records.smk"
 
@@ -51,8 +47,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        [SCUTT_TARGETS[reading] for reading in READINGS],
-        PEARSON_TARGETS,
+        [files_of(name) for name in PAPERS],
         CLAIMS_TARGETS,
         PROVENANCE_TARGETS,
 

@@ -28,26 +28,23 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import yaml  # noqa: E402
 
-from lenscnn.core import storage
-from lenscnn.core.devices import has_amx, resolve_device
-from lenscnn.instrument import survey as detection
-from lenscnn.lensing import lenstronomy_reference
-from lenscnn.nn import layers
-from lenscnn.nn import train as training
-from lenscnn.nn.network import EVALUATION_BATCH, build, count_parameters, evaluate
-from lenscnn.nn.operations import network_flop
-from lenscnn.papers.pearson2019 import images as exposures
-from lenscnn.papers.pearson2019.scene import render_scene
-from lenscnn.papers.scutt import images as simulation
-from lenscnn.papers.scutt import population as scutt
-from lenscnn.plotting.speed import plot
-from lenscnn.records import speed
-from lenscnn.records.speed import gaussian_source_flop, sersic_galaxies_flop, update
-
-# noqa: E402
-# noqa: E402
-# noqa: E402
-# noqa: E402
+from lenscnn.core import storage  # noqa: E402
+from lenscnn.core.devices import has_amx, resolve_device  # noqa: E402
+from lenscnn.instrument import survey as detection  # noqa: E402
+from lenscnn.lensing import lenstronomy_reference  # noqa: E402
+from lenscnn.nn import layers  # noqa: E402
+from lenscnn.nn import train as training  # noqa: E402
+from lenscnn.nn.network import EVALUATION_BATCH, build, count_parameters, evaluate  # noqa: E402
+from lenscnn.nn.operations import network_flop  # noqa: E402
+from lenscnn.papers.paper import compose_training  # noqa: E402
+from lenscnn.papers.pearson2019 import images as exposures  # noqa: E402
+from lenscnn.papers.pearson2019.scene import render_scene  # noqa: E402
+from lenscnn.papers.registry import make_papers  # noqa: E402
+from lenscnn.papers.scutt import images as simulation  # noqa: E402
+from lenscnn.papers.scutt import population as scutt  # noqa: E402
+from lenscnn.plotting.speed import plot  # noqa: E402
+from lenscnn.records import speed  # noqa: E402
+from lenscnn.records.speed import gaussian_source_flop, sersic_galaxies_flop, update  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 5
@@ -80,7 +77,8 @@ NETWORKS = (
 N_GPU = {"scutt": 100_000, "pearson2019": 50_000}
 REPEATS_GPU = 10  # of the machine's arithmetic, so that clocks are up and launching counts little
 
-papers = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+papers = make_papers(config | {"seed": 1})
 
 
 class Machine:
@@ -221,14 +219,7 @@ def scutt_rows(machine: Machine) -> list[dict]:
     The peers are given the subhaloes and draw the noise-free images alone, so that ratios to them
     are lower bounds.
     """
-    config = papers["scutt"]
-    noise = {"definition": config["readings"]["scutt"]["noise"], **config["scene"]["noise"]}
-    view = {**config["views"]["fixed"], **config["scene"], "noise": noise}
-    draw = view.pop("draw")
-    population = {
-        "seed": 1, "draw": draw, "geometry": config["draws"][draw],
-        "mass_function": config["mass_functions"]["powerlaw"], **config["population"],
-    }  # fmt: skip
+    population, view = papers["scutt"].population_spec("fixed"), papers["scutt"].view_spec("fixed")
     if machine.device.type == "cpu":
         drawn = scutt.draw_lenses(population, "benchmark", np.arange(N_CANDIDATES), ALPHA)
         exact = np.flatnonzero(drawn["N"] == N_SUBHALOES)
@@ -274,7 +265,7 @@ def scutt_rows(machine: Machine) -> list[dict]:
 def systems(n: int, bands: list[str]) -> dict[str, np.ndarray]:
     """Catalogued lenses within the ranges of what Euclid detects, de Vaucouleurs-like."""
     rng = np.random.default_rng(1)
-    n_sersic = papers["pearson2019"]["population"]["n_sersic"]
+    n_sersic = papers["pearson2019"].config["population"]["n_sersic"]
     lenses = {
         "index": np.arange(n),
         "theta_E": rng.uniform(0.5, 2, n), "q": rng.uniform(0.4, 1, n),
@@ -314,8 +305,7 @@ def pearson2019_rows(machine: Machine, camera: str) -> list[dict]:
     The peers draw lensed source and lens light without noise, once for all bands, which differ by
     factors: ratios are lower bounds.
     """
-    config = papers["pearson2019"]
-    survey = config["surveys"][config["draws"][config["cameras"][camera]["draw"]]["survey"]]
+    config, survey = papers["pearson2019"].config, papers["pearson2019"].survey_of(camera)
     bands = config["cameras"][camera]["bands"]
     view = {"bands": bands, "visits": 1, "lens_light": "kept"}
     on_cpu = machine.device.type == "cpu"
@@ -392,12 +382,10 @@ class Keras:
 def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *rest) -> list[dict]:
     """Training and prediction of one network, on images in memory."""
     n_training, n_prediction, *stated = rest
-    config = papers[paper]
-    architecture, settings = dict(config["networks"][name]), dict(config["training"])
-    targets, scalars = architecture.pop("targets"), architecture.pop("scalars")
-    seed = settings.pop("seeds")[0]
+    config = papers[paper].config
     camera = config["views"]["fixed"] if paper == "scutt" else config["surveys"]["euclid"]
     shape = 1, camera["n_pix"], camera["n_pix"]
+    settings = compose_training(config, name, config["training"]["seeds"][0], "random")
     on_gpu = machine.device.type == "cuda"
     if on_gpu:
         n_images = n_prediction = N_GPU[paper]
@@ -409,10 +397,7 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
     table = []
     for suffix, autocast in VARIANTS[machine.device.type].items():
         layers.FOURIER_DEVICES = {"cpu", "cuda"} if suffix == FOURIER else {"cpu"}
-        spec = {
-            **settings, "network": architecture, "targets": targets, "scalars": scalars,
-            "seed": seed, "images": "random", "autocast": autocast, "epochs": ROUNDS + 1,
-        }  # fmt: skip
+        spec = settings | {"autocast": autocast, "epochs": ROUNDS + 1}
         network = build(spec, shape).to(machine.device)
         flop, training_flop = network_flop(spec, shape)
         arithmetic = machine.arithmetic(autocast)
@@ -437,8 +422,8 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
 
         torch.backends.cudnn.benchmark = False  # as in scripts/predict.py; training turned it on
         images = torch.from_numpy(rng.random((n_prediction, *shape), np.float32))
-        extra = torch.from_numpy(rng.random((n_prediction, len(scalars)), np.float32))
-        inputs = network, images, extra if scalars else None, machine.device
+        extra = torch.from_numpy(rng.random((n_prediction, len(spec["scalars"])), np.float32))
+        inputs = network, images, extra if spec["scalars"] else None, machine.device
         peers = {} if keras is None else peer("prediction", n_prediction)
         ours = {"ours": lambda run=inputs: machine.rate(n_prediction, evaluate, *run)}
         rates = contest(ours | peers | arithmetic)

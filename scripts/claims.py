@@ -5,6 +5,7 @@ from lenscnn.claims.page import page
 from lenscnn.claims.quantities import list_predictions
 from lenscnn.claims.registry import check_formulas, read_reasons, read_registry
 from lenscnn.core.storage import atomic_write
+from lenscnn.papers.pearson2019.claims import LITERAL
 from lenscnn.papers.registry import RESULTS
 
 job = snakemake  # noqa: F821 (given by Snakemake)
@@ -24,11 +25,11 @@ papers = {
         )
     ],
     "scutt": [
-        RESULTS["scutt"](list_predictions(made_or_awaited(reading)), **params.runs["scutt"])
-        for reading in params.readings["scutt"]
+        RESULTS["scutt"](list_predictions(made_or_awaited(variant)), **params.runs[variant])
+        for variant in params.readings["scutt"]
     ],
 }
-papers["pearson2019"].append(papers["pearson2019"][0].renamed(params.literal))
+papers["pearson2019"].append(papers["pearson2019"][0].renamed(LITERAL))
 
 registry = read_registry(job.input.registry)
 check_formulas(registry, RESULTS)

@@ -9,6 +9,8 @@ from pathlib import Path  # noqa: E402
 import pytest  # noqa: E402
 import yaml  # noqa: E402
 
+from lenscnn.papers.scutt.specs import Scutt  # noqa: E402
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -39,14 +41,8 @@ def population(config):
     """Function: the population spec of a law and a draw, as the workflow puts it together."""
 
     def spec(law="powerlaw", draw="fixed", **changes):
-        scutt = config["scutt"]
-        parts = {
-            "seed": 3,
-            "draw": draw,
-            "geometry": scutt["draws"][draw],
-            "mass_function": scutt["mass_functions"][law],
-        }
-        return parts | scutt["population"] | changes
+        parts = Scutt(config | {"seed": 3}, "scutt").population_spec(draw)
+        return parts | {"mass_function": config["scutt"]["mass_functions"][law]} | changes
 
     return spec
 
@@ -56,9 +52,6 @@ def view(config):
     """Function: the spec of a view, with the noise of the reading as printed."""
 
     def spec(name="fixed", **changes):
-        camera, scene = dict(config["scutt"]["views"][name]), config["scutt"]["scene"]
-        del camera["draw"]
-        noise = {"definition": config["scutt"]["readings"]["scutt"]["noise"], **scene["noise"]}
-        return camera | scene | {"noise": noise} | changes
+        return Scutt(config, "scutt").view_spec(name) | changes
 
     return spec

@@ -836,6 +836,7 @@ def test_the_script(tmp_path, whole, config, registry, partial):
         "scutt": {"resamples": RESAMPLES, "epochs": EPOCHS, "images": whole["scutt"][0].images,
                   "networks": whole["scutt"][0].networks, "geometry": whole["scutt"][0].geometry},
     }  # fmt: skip
+    runs["scutt_as_run"] = runs["scutt"]
     files = dict(first.samples, registry=str(REGISTRY), reasons=str(REASONS))
     files |= {"pearson2019": paths(first)}
     files |= {name: paths(of) for name, of in zip(("scutt", "scutt_as_run"), whole["scutt"],
@@ -855,7 +856,7 @@ def test_the_script(tmp_path, whole, config, registry, partial):
         input=Input(files),
         output=SimpleNamespace(csv=tmp_path / "claims.csv", page=tmp_path / "claims.md"),
         params=SimpleNamespace(
-            runs=runs, samples=list(first.samples), literal=LITERAL, awaited=awaited,
+            runs=runs, samples=list(first.samples), awaited=awaited,
             run={"scale": "quick", "note": "a note", "uneven": []},
             tolerances=config["claims"]["tolerance"],
             readings={"pearson2019": ["a", "b"], "scutt": ["scutt", "scutt_as_run"]},

@@ -1,16 +1,17 @@
 # Every number that the papers print, beside ours.
 
 CLAIMS_TARGETS = [f"<papers>/claims.{kind}" for kind in ("csv", "md")]
-CLAIMED = {
-    **claimed_predictions(),
-    **{draw: pearson_shards(draw, "test") for draw in PEARSON_DRAWN},
+CLAIM_INPUTS = {
+    **{name: paper.all_predictions() for name, paper in PAPERS.items()},
+    **{sample: P.catalogue(sample, "test") for sample in SELECTED},
 }
-CLAIMED_HERE = {name: at_hand(paths) for name, paths in CLAIMED.items()}
+# The papers' networks, for the numbers of their parameters: smaller scales have smaller ones.
+PRINTED = make_papers(checks.values_of_scale(CONFIGS, "paper"))
 
 
 rule claims:
     input:
-        **CLAIMED_HERE,
+        **{name: available(paths) for name, paths in CLAIM_INPUTS.items()},
         registry=local("config/claims.csv"),
         reasons=local("config/reasons.csv"),
         code=code_of("scripts/claims.py"),
@@ -33,19 +34,24 @@ rule claims:
     conda:
         "../../envs/lenscnn.yaml"
     params:
-        runs=claimed_runs(),
-        awaited={
-            name: [here(path) for path in paths if path not in CLAIMED_HERE[name]]
-            for name, paths in CLAIMED.items()
+        runs={
+            name: RUN_OF[type(paper)](paper, PRINTED.get(name, PRINTED["scutt"]))
+            for name, paper in PAPERS.items()
         },
-        samples=PEARSON_DRAWN,
-        literal=PEARSON_LITERAL,
+        awaited={
+            name: [here(path) for path in paths if path not in available(paths)]
+            for name, paths in CLAIM_INPUTS.items()
+        },
+        samples=list(SELECTED),
         tolerances=config["claims"]["tolerance"],
-        readings={"scutt": READINGS[:2], "pearson2019": ["as configured", "literal"]},
+        readings={"scutt": list(VARIANTS)[:2], P.name: ["as configured", "literal"]},
         run={
             "scale": SCALE,
-            "note": f"{note_of('scutt')}; {pearson_note([*PEARSON_CORE, 'euclid_dark', 'euclid_caustic'])}",
-            "uneven": unevenly_trained(),
+            "note": f"{VARIANTS['scutt'].note()}; "
+            + P.note(
+                [*map(P.camera_sample, (*CAMERAS, "vis_dark")), "euclid_caustic"]
+            ),
+            "uneven": [P.name] if trained_unevenly(P) else [],
         },
     script:
         "../../scripts/claims.py"

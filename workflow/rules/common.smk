@@ -1,5 +1,4 @@
 # Validation, paths, and the helpers of every rule.
-import ast
 import functools
 import hashlib
 import json
@@ -30,9 +29,20 @@ PYTHON = Path(sys.executable).with_name("python")
 if PYTHON.exists() and PYTHON.samefile(sys.executable):
     os.environ.update(PATH=os.pathsep.join([str(PYTHON.parent), os.getenv("PATH", "")]))
 
+# The library can be imported from here on.
+from lenscnn.config import checks, code_inputs
+from lenscnn.papers.registry import CHECKS
+
+CONFIGS = Path(workflow.basedir, "config")
 validate(config, "../schemas/config.schema.yaml", set_default=False)
-check_config(config)
-keep_order(config, values_of_scale("paper"))
+try:
+    checks.check_numbers(config)
+    for paper, check in CHECKS.items():
+        check(config[paper])
+    checks.check_scale(config, checks.values_of_scale(CONFIGS, config["scale"]))
+except checks.ConfigError as error:
+    raise WorkflowError(str(error)) from None
+checks.keep_order(config, checks.values_of_scale(CONFIGS, "paper"))
 
 SCALE = config["scale"]
 
@@ -58,50 +68,14 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+@functools.cache
 def code_of(script):
-    """A script, every module of the library it reaches and the style file those name.
-
-    Rules take them as inputs: Snakemake compares the content of inputs, so an edit reruns the
-    jobs that use the code and a checkout or a touch does not.
-    """
-    base, files, queue = Path(workflow.basedir), [], [Path(script)]
-    while queue:
-        path = queue.pop()
-        if path in files or not (base / path).exists():
-            continue
-        files.append(path)
-        if path.suffix != ".py":
-            continue
-        names = []
-        for node in ast.walk(ast.parse((base / path).read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                names += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names.append(node.module)
-                names += [f"{node.module}.{alias.name}" for alias in node.names]
-            elif isinstance(node, ast.Constant) and str(node.value).endswith(
-                ".mplstyle"
-            ):
-                queue.append(path.with_name(node.value))
-        for name in names:
-            if name.split(".")[0] == "lenscnn":
-                place = Path("src", *name.split("."))
-                queue.append(place.with_suffix(".py"))
-                queue += [
-                    package / "__init__.py" for package in (place, *place.parents)
-                ]
-    paths = [files[0].as_posix(), *sorted(path.as_posix() for path in files[1:])]
-    # Local: code comes with the workflow, wherever the data may be.
-    return [local(path) for path in paths]
+    """Input: a script and all code it reaches, which comes with the workflow, not with the data."""
+    return [local(path) for path in code_inputs.code_of(script, workflow.basedir)]
 
 
 def as_json(value):
     return json.dumps(value, sort_keys=True)
-
-
-def shard_rows(n, shard_size):
-    """First and last (exclusive) row of each shard."""
-    return [(start, min(start + shard_size, n)) for start in range(0, n, shard_size)]
 
 
 def growing(amount, unit):

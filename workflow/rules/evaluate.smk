@@ -1,4 +1,4 @@
-# Predictions on the test sets, and how good they are. With `predictions: released` the files
+# Predictions on the test sets. With `predictions: released` the files
 # under results/<scale>/ stand as they are and nothing upstream of them is asked for.
 
 if config["predictions"] == "computed":
@@ -6,14 +6,14 @@ if config["predictions"] == "computed":
     rule predict:
         input:
             unpack(inputs_of_estimate),
-            shards=shards_of("test"),
+            shards=images_of("test"),
             code=code_of("scripts/predict.py"),
         output:
-            "<results>/{reading}/predictions/{view}/{estimate}_seed{seed}.h5",
+            "<results>/{paper}/predictions/{view}/{estimate}_seed{seed}.h5",
         log:
-            "<logs>/{reading}/predict/{view}/{estimate}_seed{seed}.log",
+            "<logs>/{paper}/predict/{view}/{estimate}_seed{seed}.log",
         benchmark:
-            "<benchmarks>/{reading}/predict/{view}/{estimate}_seed{seed}.tsv"
+            "<benchmarks>/{paper}/predict/{view}/{estimate}_seed{seed}.tsv"
         conda:
             "../../envs/lenscnn.yaml"
         threads: 1
@@ -23,33 +23,17 @@ if config["predictions"] == "computed":
             gpu=GPU,
             device=config["device"],
         params:
-            spec=estimate_spec,
-            images=images_spec("test"),
+            spec=lambda w: as_json(
+                PAPERS[w.paper].estimate_spec(w.estimate, w.view, w.seed)
+            ),
+            images=spec_of_images("test"),
             n_from=n_of_estimate,
-            keep=labels_kept,
-            mirrors=mirrors_of_estimate,
+            keep=lambda w: PAPERS[w.paper].kept_labels,
+            mirrors=lambda w: (
+                "--mirrors" if PAPERS[w.paper].sees_mirrors(w.estimate, w.view) else ""
+            ),
         shell:
             "python {input.code[0]} --weights {input.weights} --shards {input.shards}"
             " --n-from {params.n_from} --keep {params.keep} {params.mirrors}"
             " --spec {params.spec:q} --images {params.images:q} --out {output}"
             " --device {resources.device} --threads {threads} > {log} 2>&1"
-
-
-rule metrics:
-    input:
-        predictions=predictions_of_view,
-        code=code_of("scripts/metrics.py"),
-    output:
-        "<results>/{reading}/metrics/{view}.csv",
-    log:
-        "<logs>/{reading}/metrics/{view}.log",
-    wildcard_constraints:
-        reading="|".join(READINGS),
-    localrule: True
-    conda:
-        "../../envs/lenscnn.yaml"
-    params:
-        bootstrap=config["scutt"]["evaluation"]["bootstrap"],
-        made_with=settings_of_predictions(None),
-    script:
-        "../../scripts/metrics.py"

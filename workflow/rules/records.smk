@@ -30,16 +30,13 @@ rule runtime_table:
 rule provenance_table:
     input:
         records=[
-            path
-            for paths in (
-                *CLAIMED_HERE.values(),
-                *(
-                    at_hand(ridge_predictions(reading, view))
-                    for reading in READINGS
-                    for view in ESTIMATES
-                ),
-            )
-            for path in paths
+            *(path for paths in CLAIM_INPUTS.values() for path in available(paths)),
+            *(
+                path
+                for paper in VARIANTS.values()
+                for view in paper.views
+                for path in available(paper.ridge_predictions(view))
+            ),
         ],
         code=code_of("scripts/tables/provenance.py"),
     output:

@@ -3,15 +3,15 @@
 
 rule train:
     input:
-        shards=shards_of("train"),
+        shards=images_of("train"),
         code=code_of("scripts/train.py"),
     output:
-        weights="<results>/{reading}/weights/{view}/{network}_seed{seed}.pt",
-        history="<results>/{reading}/history/{view}/{network}_seed{seed}.jsonl",
+        weights="<results>/{paper}/weights/{view}/{network}_seed{seed}.pt",
+        history="<results>/{paper}/history/{view}/{network}_seed{seed}.jsonl",
     log:
-        "<logs>/{reading}/train/{view}/{network}_seed{seed}.log",
+        "<logs>/{paper}/train/{view}/{network}_seed{seed}.log",
     benchmark:
-        "<benchmarks>/{reading}/train/{view}/{network}_seed{seed}.tsv"
+        "<benchmarks>/{paper}/train/{view}/{network}_seed{seed}.tsv"
     conda:
         "../../envs/lenscnn.yaml"
     threads: 1
@@ -21,7 +21,7 @@ rule train:
         gpu=GPU,
         device=config["device"],
     params:
-        spec=training_spec,
+        spec=lambda w: as_json(PAPERS[w.paper].training_spec(w.view, w.network, w.seed)),
         # Not an output: Snakemake deletes the outputs of a job that failed, and a checkpoint
         # is for just that case. It carries its spec and is ignored by any other training.
         checkpoint=checkpoint_path,

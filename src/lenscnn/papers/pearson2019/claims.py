@@ -16,6 +16,7 @@ from lenscnn.claims.quantities import (
 )
 from lenscnn.core import storage
 from lenscnn.papers.pearson2019 import metrics, selection
+from lenscnn.papers.pearson2019.specs import CORE_VIEWS, Pearson2019
 
 _CAMERAS = ("vis", "r", "gri")
 _UNITS = {"theta_E": "arcsec", "phi": "rad", "sigma_v": "km/s"}
@@ -111,3 +112,42 @@ def _fits(paths: tuple[str, ...], quantity: str, resamples: int) -> np.ndarray:
     """Mean and sd of Gaussian fits to a sample, shape (2, 1 + fits); see `resampled_fits`."""
     values = np.concatenate([labels_of(path)[quantity] for path in paths])
     return selection.resampled_fits(values, resamples)[:, 1:].T
+
+
+LITERAL = {
+    **{view: view.replace("vis_", "vis_dark_") for view in CORE_VIEWS},
+    **{sample: f"{sample}_literal" for sample in ("euclid", "lsst")},
+}
+"""What a view or sample is if the text is read literally: dark current, population."""
+
+
+def run_of(paper: Pearson2019, printed: Pearson2019) -> dict:
+    """Return what `Pearson2019Results` takes beside the files.
+
+    Parameters
+    ----------
+    paper
+        As the run is configured.
+    printed
+        As the paper has it, for the numbers of its network's parameters.
+    """
+    config = paper.config
+    n_test = {sample: draw["n_test"] for sample, draw in config["draws"].items()}
+    return {
+        "resamples": config["evaluation"]["bootstrap"],
+        "epochs": config["training"]["epochs"],
+        "images": {view: n_test[paper.sample_of(view)] for view in paper.tested_on},
+        "networks": {
+            camera: {"spec": printed.network(), "image_shape": paper.image_shape(camera)}
+            for camera in ("vis", "gri")
+        },
+        "scatter": paper.scatter_views["both"],
+        "lenses": n_test,
+    }
+
+
+def trained_unevenly(paper: Pearson2019) -> bool:
+    """Return whether networks of the two dark currents are trained on unlike numbers of images."""
+    draws = paper.config["draws"]
+    n_train = {draws[paper.camera_sample(camera)]["n_train"] for camera in ("vis", "vis_dark")}
+    return len(n_train) > 1

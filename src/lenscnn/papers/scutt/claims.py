@@ -16,6 +16,7 @@ from lenscnn.claims.quantities import (
     with_resamples,
 )
 from lenscnn.papers.scutt import metrics
+from lenscnn.papers.scutt.specs import Scutt
 
 _STATISTICS = (*metrics.STATISTICS, "mean_true")
 
@@ -111,3 +112,34 @@ def _statistics(path: str, subset: str, resamples: int) -> np.ndarray:
     return with_resamples(
         all_of_them, (arrays["true"][chosen], arrays["predicted"][chosen]), resamples
     )
+
+
+def run_of(paper: Scutt, printed: Scutt) -> dict:
+    """Return what `ScuttResults` takes beside the files.
+
+    Parameters
+    ----------
+    paper
+        As the run is configured.
+    printed
+        As the paper has it, for the numbers of its networks' parameters: smaller scales have
+        smaller networks.
+    """
+    config, views = paper.config, ("fixed", "lowres")
+    pixels = config["views"]["fixed"]["n_pix"]
+    return {
+        "resamples": config["evaluation"]["bootstrap"],
+        "epochs": config["training"]["epochs"],
+        "images": dict.fromkeys(paper.views, paper.images_spec("fixed", "test")["n"]),
+        "networks": {
+            name: {"spec": printed.network(name), "image_shape": [1, pixels, pixels]}
+            for name in paper.networks_of("fixed")
+        },
+        "geometry": {
+            view: {
+                "theta_E": config["draws"]["fixed"]["theta_E"],
+                "pixel_scale": config["views"][view]["pixel_scale"],
+            }
+            for view in views
+        },
+    }

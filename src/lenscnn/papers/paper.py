@@ -1,0 +1,165 @@
+"""What the rules shared by all papers ask of a paper, and what papers compose alike.
+
+Paths begin with ``<results>``, which Snakemake replaces by the folder of the scale.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class Paper(Protocol):
+    """A paper, or one variant of it, as the config describes it.
+
+    Attributes
+    ----------
+    name
+        Folder of its results, and the wildcard ``{paper}`` of rules.
+    views, networks, estimates
+        Names that stand for the wildcards of rules: views of the sky, networks, and what is
+        estimated with networks or without.
+    kept_labels
+        Labels of the images that predictions files keep.
+    """
+
+    name: str
+    views: list[str]
+    networks: list[str]
+    estimates: list[str]
+    kept_labels: tuple[str, ...]
+
+    def images_spec(self, view: str, split: str) -> dict:
+        """Return what the images of one split of a view are made from."""
+
+    def shards(self, view: str, split: str) -> list[str]:
+        """Return the files of these images, in order."""
+
+    def training_spec(self, view: str, network: str, seed: int) -> dict:
+        """Return the spec of a training (`nn.spec`)."""
+
+    def trained_on(self, estimate: str, view: str) -> tuple[str, str]:
+        """Return the view of training and the network behind an estimate from a view's images."""
+
+    def estimate_spec(self, estimate: str, view: str, seed: int) -> dict:
+        """Return the spec of the training, or of the fit, behind an estimate."""
+
+    def targets_of(self, estimate: str, view: str) -> list[str]:
+        """Return the labels that an estimate is of."""
+
+    def source_of_n(self, estimate: str) -> str:
+        """Return where an estimate has the label N from: "truth", an estimate's name, or "none"."""
+
+    def sees_mirrors(self, estimate: str, view: str) -> bool:
+        """Return whether an estimate is also averaged over the mirrored versions of each image."""
+
+    def all_predictions(self) -> list[str]:
+        """Return every predictions file of a network."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure or a table of a paper, as one rule makes it.
+
+    Attributes
+    ----------
+    name
+        Of its files, without suffix: fig1, table1, skill.
+    script
+        In scripts/, without suffix: figures/scutt_fig1.
+    inputs, params
+        By name. An input that is `Available` may lack files.
+    caption
+        In workflow/report/, without suffix.
+    """
+
+    name: str
+    script: str
+    inputs: dict
+    params: dict
+    caption: str
+
+    @property
+    def suffixes(self) -> tuple[str, str]:
+        """Suffixes of its files."""
+        return ("pdf", "png") if self.script.startswith("figures/") else ("csv", "tex")
+
+    @property
+    def shown(self) -> str:
+        """Suffix of the file that the report shows."""
+        return "png" if "png" in self.suffixes else "csv"
+
+    @property
+    def label(self) -> str:
+        """What the report calls it."""
+        for prefix, word in (("fig", "figure"), ("table", "table")):
+            if self.name.startswith(prefix):
+                return f"{word} {self.name.removeprefix(prefix)}"
+        return self.name
+
+
+class Available(list):
+    """Files of which those count that are here or can be made, where predictions are released."""
+
+
+def shard_rows(n: int, size: int) -> list[tuple[int, int]]:
+    """Return the first and last (exclusive) row of each file of a data set."""
+    return [(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def architecture(networks: dict, network: str) -> dict:
+    """Return the parts of a training spec that describe a network of the config."""
+    layers = dict(networks[network])
+    targets, scalars = layers.pop("targets"), layers.pop("scalars")
+    return {"targets": targets, "scalars": scalars, "network": layers}
+
+
+def compose_training(config: dict, network: str, seed: int, images: dict) -> dict:
+    """Return the spec of a training.
+
+    Parameters
+    ----------
+    config
+        A paper's part of the config.
+    network, seed
+        Name of the network, and the training seed.
+    images
+        Spec of the training images.
+    """
+    settings = {key: value for key, value in config["training"].items() if key != "seeds"}
+    return {
+        **architecture(config["networks"], network),
+        "seed": int(seed),
+        "images": images,
+        **settings,
+    }
+
+
+def settings_behind(paper: Paper, path) -> dict:
+    """Return what a predictions file should have been made with, as its path says it.
+
+    Parameters
+    ----------
+    paper
+        Whose predictions they are.
+    path
+        ``.../<view>/<estimate>_seed<seed>.h5``.
+
+    Returns
+    -------
+    dict
+        As `records.migrations.check_predictions` takes it.
+    """
+    path = Path(path)
+    view, (estimate, seed) = path.parent.name, path.stem.rsplit("_seed", 1)
+    n_from = paper.source_of_n(estimate)
+    return {
+        "training": paper.estimate_spec(estimate, view, int(seed)),
+        "images": paper.images_spec(view, "test"),
+        "target": " ".join(paper.targets_of(estimate, view)),
+        "n_from": n_from if n_from in ("truth", "none") else f"{n_from}_seed{seed}.h5",
+    }
+
+
+def count(n: int, what: str) -> str:
+    """Return a number with a noun: 1 epoch, 20 epochs."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

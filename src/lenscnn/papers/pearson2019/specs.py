@@ -1,0 +1,263 @@
+"""What the steps of Pearson et al. 2019 are told, from the config."""
+
+from lenscnn.papers.paper import architecture, compose_training, count, shard_rows
+
+CAMERAS = ("vis", "r", "gri")
+"""Cameras of the paper's figures, of those in the config."""
+
+CORE_VIEWS = [f"{camera}_{light}" for light in ("removed", "kept") for camera in CAMERAS]
+DARK_VIEWS = ["vis_dark_removed", "vis_dark_kept"]
+CONTROL_VIEW = "caustic_removed"
+"""The sample of figures 10-12 without lens light."""
+
+SELECTED = ("euclid", "lsst", "euclid_literal", "lsst_literal")
+"""Samples in figures 1-3."""
+
+
+class Pearson2019:
+    """Pearson et al. 2019; implements `papers.paper.Paper`.
+
+    A view is a camera or a sample of misaligned lenses, what becomes of the lens light, and how
+    many visits are stacked. Networks bear the name of the view they are trained on.
+
+    Parameters
+    ----------
+    config
+        The whole configuration.
+    """
+
+    name = "pearson2019"
+    kept_labels = ("index", "snr", "lens_R_sersic")
+
+    def __init__(self, config: dict):
+        self.seed, self.scale = config["seed"], config["scale"]
+        self.config = config["pearson2019"]
+        self.networks = list(self.config["networks"])
+        self.samples = list(self.config["draws"])
+        self.visit_views = {
+            "vis_removed" if visits == 1 else f"vis_removed_visits{visits}": visits
+            for visits in self.config["visits"]
+        }
+        self.scatter_views = {
+            study: {
+                purpose: {self.scatter_view(study, value): value for value in values}
+                for purpose, values in levels.items()
+            }
+            for study, levels in self.config["misalignment"].items()
+        }
+        self._views = self._describe_views()
+        self.views = self.estimates = list(self._views)
+        self.tested_on = self._list_tests()
+
+    def _scatter(self, study: str, value: float) -> tuple[float, float]:
+        """Return sigma_e and sigma_phi (deg) of a value on the axis of figure 10, 11 or 12."""
+        slacs = self.config["population"]["light_of_mass"]
+        return {
+            "phi": (0.0, value),
+            "e": (value, 0.0),
+            "both": (value * slacs["q_sd"], value * slacs["phi_sd"]),
+        }[study]
+
+    def scatter_view(self, study: str, value: float) -> str:
+        """Return the name of the view in which the light scatters so much about the mass."""
+        sigma_e, sigma_phi = self._scatter(study, value)
+        return f"caustic_e{100 * sigma_e:g}_phi{sigma_phi:g}".replace(".", "p")
+
+    def slacs_on_axis(self, study: str) -> float:
+        """Return where the scatter of SLACS lenses, as in the main samples, is in figures 10-12."""
+        slacs = self.config["population"]["light_of_mass"]
+        return {"phi": slacs["phi_sd"], "e": slacs["q_sd"], "both": 1.0}[study]
+
+    def _describe_views(self) -> dict[str, dict]:
+        """Return sample, bands, visits, lens light and scatter (None: as drawn) of each view."""
+        cameras = self.config["cameras"]
+
+        def seen(camera, lens_light, draw=None, visits=1, light_of_mass=None):
+            return {
+                "draw": draw or cameras[camera]["draw"],
+                "bands": cameras[camera]["bands"],
+                "visits": visits,
+                "lens_light": lens_light,
+                "light_of_mass": light_of_mass,
+            }
+
+        views = {
+            f"{camera}_{light}": seen(camera, light)
+            for camera in cameras
+            for light in ("removed", "kept")
+        }
+        for camera in CAMERAS:
+            views[f"{camera}_fitted"] = seen(camera, "fitted")
+            views[f"{camera}_bright"] = seen(
+                camera, "removed", draw=f"{cameras[camera]['draw']}_bright"
+            )
+        for view, visits in self.visit_views.items():
+            views[view] = seen("vis", "removed", visits=visits)
+        for study, levels in self.config["misalignment"].items():
+            for value in (*levels["train"], *levels["test"]):
+                sigma_e, sigma_phi = self._scatter(study, value)
+                scatter = {"q_mean": 1.0, "q_sd": sigma_e, "phi_sd": sigma_phi}
+                views[self.scatter_view(study, value)] = seen(
+                    "vis", "kept", draw="euclid_caustic", light_of_mass=scatter
+                )
+        aligned = {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0}
+        views[CONTROL_VIEW] = seen("vis", "removed", draw="euclid_caustic", light_of_mass=aligned)
+        return views
+
+    def _list_tests(self) -> dict[str, list[str]]:
+        """Return, of each view that something is tested on, the networks: their training views."""
+        tested = {view: [view] for view in (*CORE_VIEWS, *DARK_VIEWS, CONTROL_VIEW)}
+        for camera in CAMERAS:
+            for light in ("fitted", "bright"):
+                tested[f"{camera}_{light}"] = [f"{camera}_removed"]
+        tested |= {view: list(self.visit_views) for view in self.visit_views}
+        for levels in self.scatter_views.values():
+            for view in levels["test"]:
+                networks = tested.setdefault(view, [])
+                networks += [name for name in levels["train"] if name not in networks]
+        return tested
+
+    def sample_of(self, view: str) -> str:
+        """Return the sample of lenses that a view sees."""
+        return self._views[view]["draw"]
+
+    def camera_sample(self, camera: str) -> str:
+        """Return the sample of lenses that a camera sees."""
+        return self.config["cameras"][camera]["draw"]
+
+    def survey_of(self, camera: str) -> dict:
+        """Return the survey that a camera belongs to."""
+        sample = self.config["draws"][self.camera_sample(camera)]
+        return self.config["surveys"][sample["survey"]]
+
+    def image_shape(self, camera: str) -> list[int]:
+        """Return (C, H, W) of a camera's images."""
+        n_pix = self.survey_of(camera)["n_pix"]
+        return [len(self.config["cameras"][camera]["bands"]), n_pix, n_pix]
+
+    def population_spec(self, sample: str, split: str) -> dict:
+        """Return what one split of a sample is drawn from, as `population.draw_lenses` takes it."""
+        config = self.config
+        draw, population = config["draws"][sample], dict(config["population"])
+        reading, survey = (
+            config["readings"][draw["reading"]],
+            dict(config["surveys"][draw["survey"]]),
+        )
+        labels = {"theta_E": survey.pop("theta_E_training"), "q": population.pop("q_training")}
+        return {
+            "seed": self.seed,
+            "draw": sample,
+            "cosmology": config["cosmology"],
+            "redshift": {
+                "prior": reading["redshift_prior"],
+                "z_lens": population.pop("z_lens_maximum"),
+                "z_source": population.pop("z_source_maximum"),
+            },
+            "position": reading["position"],
+            "survey": {"name": draw["survey"], **survey},
+            "criteria": {**config["criteria"], "snr": reading["snr"]},
+            "scene": config["scene"],
+            "training": labels if split == "train" else None,
+            "maximum_attempts": reading["maximum_attempts"],
+            "k_correction": config["photometry"]["k_correction"],
+            "minimum_lens_age": config["photometry"]["minimum_lens_age"],
+            **population,
+            "center_sd": population["center_sd"] * survey["pixel_scale"],
+        }
+
+    def rows(self, sample: str, split: str) -> list[tuple[int, int]]:
+        """Return the first and last (exclusive) row of each file of a catalogue."""
+        n = self.config["draws"][sample][f"n_{split}"]
+        return shard_rows(n, self.config["lenses_per_job"])
+
+    def catalogue(self, sample: str, split: str) -> list[str]:
+        """Return the files of one split of a sample of lenses, in order."""
+        return [
+            f"<results>/{self.name}/population/{sample}/{split}/shard_{k}.h5"
+            for k in range(len(self.rows(sample, split)))
+        ]
+
+    def images_spec(self, view: str, split: str) -> dict:
+        """Return what the images of one split of a view are made from."""
+        sample = self.sample_of(view)
+        return {
+            "population": self.population_spec(sample, split),
+            "view": {key: value for key, value in self._views[view].items() if key != "draw"},
+            "split": split,
+            "n": self.config["draws"][sample][f"n_{split}"],
+        }
+
+    def shards(self, view: str, split: str) -> list[str]:
+        """Return the file of the images of one split of a view."""
+        return [f"<results>/{self.name}/images/{view}/{split}.h5"]
+
+    def training_spec(self, view: str, network: str, seed: int) -> dict:
+        """Return the spec of a training."""
+        return compose_training(self.config, network, seed, self.images_spec(view, "train"))
+
+    def trained_on(self, estimate: str, view: str) -> tuple[str, str]:
+        """Return the view of training and the network behind an estimate."""
+        return estimate, "cnn"
+
+    def estimate_spec(self, estimate: str, view: str, seed: int) -> dict:
+        """Return the spec of the training behind an estimate."""
+        return self.training_spec(*self.trained_on(estimate, view), seed)
+
+    def targets_of(self, estimate: str, view: str) -> list[str]:
+        """Return the labels that an estimate is of."""
+        return self.config["networks"]["cnn"]["targets"]
+
+    def source_of_n(self, estimate: str) -> str:
+        """Return where an estimate has N from: there is no N in this paper."""
+        return "none"
+
+    def sees_mirrors(self, estimate: str, view: str) -> bool:
+        """Return whether an estimate is also averaged over mirrored images, for table 1."""
+        return view == estimate and view in (*CORE_VIEWS, *DARK_VIEWS)
+
+    def predictions(self, views, networks) -> list[str]:
+        """Return, of each view, the predictions files of each network."""
+        return [
+            f"<results>/{self.name}/predictions/{view}/{network}_seed{seed}.h5"
+            for view in views
+            for network in networks
+            for seed in self.config["training"]["seeds"]
+        ]
+
+    def own_predictions(self, views) -> list[str]:
+        """Return, of each view, the predictions of the first network that was trained on it."""
+        seed = self.config["training"]["seeds"][0]
+        return [f"<results>/{self.name}/predictions/{view}/{view}_seed{seed}.h5" for view in views]
+
+    def all_predictions(self) -> list[str]:
+        """Return every predictions file of a network."""
+        return [
+            path
+            for view, networks in self.tested_on.items()
+            for path in self.predictions([view], networks)
+        ]
+
+    def metrics(self, views, kind="") -> list[str]:
+        """Return, of each view, the file of its errors; of kind ``_binned`` in bins."""
+        return [f"<results>/{self.name}/metrics/{view}{kind}.csv" for view in views]
+
+    def network(self) -> dict:
+        """Return the parts of a training spec that describe the network."""
+        return architecture(self.config["networks"], "cnn")
+
+    def note(self, samples) -> str:
+        """Return the stamp of a figure that networks trained on these samples are behind."""
+        counts = sorted({self.config["draws"][sample]["n_train"] for sample in samples})
+        n = " or ".join(f"{count:,}" for count in counts)
+        network, epochs = self.config["networks"]["cnn"], self.config["training"]["epochs"]
+        sizes = ", ".join(
+            f"{what} {network[what][0]}-{network[what][-1]}" for what in ("filters", "kernels")
+        )
+        return (
+            f"{self.name}, scale {self.scale}: {n} training images, {count(epochs, 'epoch')}, "
+            f"{sizes}"
+        )
+
+    def run(self) -> dict:
+        """Return what a table's caption says of the run."""
+        return {"reading": self.name, "scale": self.scale}

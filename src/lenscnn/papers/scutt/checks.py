@@ -1,0 +1,34 @@
+"""Relations between the values of Scutt's part of the config."""
+
+from lenscnn.config.checks import ConfigError, check_name, check_network
+
+
+def check(config: dict) -> None:
+    """Raise ConfigError, naming the key, if values contradict each other.
+
+    Parameters
+    ----------
+    config
+        The part ``scutt``.
+    """
+    for name, variant in config["readings"].items():
+        check_name(
+            variant["mass_function"],
+            config["mass_functions"],
+            f"scutt.readings.{name}.mass_function",
+        )
+    z_lens = config["population"]["z_lens"]
+    z_sources = {
+        "fixed.z_source": config["draws"]["fixed"]["z_source"],
+        "varied.z_source.minimum": config["draws"]["varied"]["z_source"]["minimum"],
+    }
+    for key, z_source in z_sources.items():
+        if z_source <= z_lens:
+            raise ConfigError(
+                f"scutt.draws.{key}", f"{z_source} is not behind the lens, z_lens = {z_lens}"
+            )
+    for name, network in config["networks"].items():
+        check_network(network, f"scutt.networks.{name}")
+    for name, view in config["views"].items():
+        for network in view["networks"]:
+            check_name(network, config["networks"], f"scutt.views.{name}.networks")

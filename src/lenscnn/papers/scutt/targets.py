@@ -1,0 +1,69 @@
+"""Figures and tables of Scutt: a line each says what they are made of."""
+
+from lenscnn.papers.paper import Target
+from lenscnn.papers.scutt.specs import Scutt
+
+_BOTH = ["n_cnn", "alpha_cnn"]
+FIGURES = {
+    "fig5": ("fixed", _BOTH),
+    "fig6": ("lowres", _BOTH),
+    "fig7": ("varied", _BOTH),
+    "fig8": ("varied", ["alpha_cnn_true_n"]),
+}
+"""Which view a figure shows, and which estimates, top to bottom."""
+
+TABLES = {
+    "table1": ("fixed", _BOTH),
+    "table2": ("lowres", _BOTH),
+    "table3": ("varied", _BOTH),
+    "table4": ("varied", ["alpha_cnn_true_n"]),
+}
+"""Which view a table shows, and which estimates, left to right."""
+
+
+def targets(paper: Scutt) -> list[Target]:
+    """Return the figures and tables of a variant of Scutt."""
+    folder, note = f"<results>/{paper.name}", {"note": paper.note()}
+    varied = paper.config["draws"]["varied"]
+    pixels = paper.config["views"]["fixed"]["n_pix"]
+    alpha = paper.config["population"]["alpha"]
+    made = [
+        _figure("fig1", {"population": f"{folder}/population/varied/train.h5"}, note | {
+            "parents": {key: varied[key] for key in ("theta_E", "q", "z_source")}
+        }),
+        _figure("fig2", {"sample": f"{folder}/population/masses.h5"}, note),
+        _figure("fig3", {"example": f"{folder}/images/example.h5"}, note),
+        _figure("fig4", {}, note | {
+            "n_cnn": paper.network("n_cnn"), "alpha_cnn": paper.network("alpha_cnn"),
+            "image_shape": [1, pixels, pixels],
+        }),
+    ]  # fmt: skip
+    for name, (view, estimates) in FIGURES.items():
+        inputs = {
+            "metrics": paper.metrics(view),
+            "predictions": paper.predictions(view, estimates, first_seed_only=True),
+        }
+        made.append(Target(name, "figures/scutt_predictions", inputs, note, f"scutt_{name}"))
+    for name, (view, estimates) in TABLES.items():
+        camera = paper.config["views"][view]
+        params = {"view": view, "seen": camera, "estimates": estimates, "run": paper.run()}
+        inputs = {"metrics": paper.metrics(view)}
+        made.append(Target(name, "tables/scutt_table", inputs, params, f"scutt_{name}"))
+    inputs = {
+        "metrics": [paper.metrics(view) for view in paper.views],
+        "training": [paper.catalogue(view, "train") for view in paper.views],
+        "n_predictions": [
+            path for view in paper.views for path in paper.predictions(view, ["n_cnn"])
+        ],
+    }
+    params = {
+        "views": paper.views,
+        "alpha_constant": sum(alpha.values()) / 2,
+        "bootstrap": paper.config["evaluation"]["bootstrap"],
+        "run": paper.run(),
+    }
+    return [*made, Target("skill", "tables/scutt_skill", inputs, params, "scutt_skill")]
+
+
+def _figure(name: str, inputs: dict, params: dict) -> Target:
+    return Target(name, f"figures/scutt_{name}", inputs, params, f"scutt_{name}")

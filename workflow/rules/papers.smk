@@ -1,0 +1,157 @@
+# The papers that the config describes, and what rules ask of them. Nothing here is a rule.
+from lenscnn.core.storage import DataFileError
+from lenscnn.papers.paper import Available, settings_behind
+from lenscnn.papers.pearson2019.claims import trained_unevenly
+from lenscnn.papers.pearson2019.specs import CAMERAS, SELECTED
+from lenscnn.papers.pearson2019.targets import N_EXAMPLES
+from lenscnn.papers.registry import RUN_OF, make_papers, targets_of
+from lenscnn.papers.scutt.specs import RIDGE
+from lenscnn.records.migrations import OtherSettingsError, check_predictions
+
+PAPERS = make_papers(config)
+P = PAPERS["pearson2019"]
+VARIANTS = {name: paper for name, paper in PAPERS.items() if name != P.name}  # of Scutt
+
+
+def any_of(names):
+    """Pattern of a wildcard that is one of some names, those of all papers without repeats."""
+    return "|".join(dict.fromkeys(names))
+
+
+wildcard_constraints:
+    paper=any_of(PAPERS),
+    variant=any_of(VARIANTS),
+    sample=any_of(name for paper in PAPERS.values() for name in paper.samples),
+    view=any_of(name for paper in PAPERS.values() for name in paper.views),
+    camera=any_of(P.config["cameras"]),
+    network=any_of(name for paper in PAPERS.values() for name in paper.networks),
+    estimate=any_of(name for paper in PAPERS.values() for name in paper.estimates),
+
+
+def images_of(split):
+    """Input function: the images of one split of a view."""
+    return lambda w: PAPERS[w.paper].shards(w.view, split)
+
+
+def spec_of_images(split):
+    """Parameter function: what the images of one split of a view are made from."""
+    return lambda w: as_json(PAPERS[w.paper].images_spec(w.view, split))
+
+
+def first_and_last(rows):
+    return "{} {}".format(*rows)
+
+
+def checkpoint_path(wildcards, output):
+    weights = Path(output.weights)
+    return weights.with_name(f".{weights.stem}.checkpoint").as_posix()
+
+
+def inputs_of_estimate(wildcards):
+    """Weights of the network behind an estimate and, where it takes N from another, that."""
+    w, paper = wildcards, PAPERS[wildcards.paper]
+    view, network = paper.trained_on(w.estimate, w.view)
+    folder = f"<results>/{w.paper}"
+    inputs = {"weights": f"{folder}/weights/{view}/{network}_seed{w.seed}.pt"}
+    source = paper.source_of_n(w.estimate)
+    if source not in ("truth", "none"):
+        inputs["n"] = f"{folder}/predictions/{w.view}/{source}_seed{w.seed}.h5"
+    return inputs
+
+
+def n_of_estimate(wildcards, input):
+    return getattr(input, "n", PAPERS[wildcards.paper].source_of_n(wildcards.estimate))
+
+
+def settings_of_predictions(name=None):
+    """Parameter function of metrics: settings behind each of the predictions, in order."""
+    return lambda wildcards, input: [
+        as_json(settings_behind(PAPERS[name or wildcards.paper], path))
+        for path in input.predictions
+    ]
+
+
+def here(path):
+    """A path with the folder that <results> is."""
+    return path.replace("<results>", f"results/{SCALE}")
+
+
+def available(paths):
+    """Those of the files that a target can have: all, unless released ones are missing."""
+    if config["predictions"] == "computed":
+        return paths
+    return [path for path in paths if can_be_made(here(path))]
+
+
+def available_or_all(paths):
+    """Input function: what is available; without anything the target is not to be made."""
+    return lambda wildcards: available(paths) or paths
+
+
+TARGETS = {name: targets_of(paper) for name, paper in PAPERS.items()}
+
+
+def files_of(name):
+    """Files of all figures and tables of a paper."""
+    return [
+        f"<papers>/{name}/{target.name}.{suffix}"
+        for target in TARGETS[name]
+        for suffix in target.suffixes
+    ]
+
+
+def inputs_of(target):
+    """Inputs of a target's rule: code stays with the workflow, some files may be missing."""
+    inputs = {"code": code_of(f"scripts/{target.script}.py")}
+    for key, value in target.inputs.items():
+        if isinstance(value, Available):
+            value = available_or_all(value)
+        elif not str(value).startswith(("<", "[")):
+            value = local(value)
+        inputs[key] = value
+    return inputs
+
+
+def outputs_of(name, target):
+    """Outputs of a target's rule, by suffix; one of them is in the report."""
+    paths = {
+        suffix: f"<papers>/{name}/{target.name}.{suffix}" for suffix in target.suffixes
+    }
+    shown = report(
+        paths[target.shown],
+        caption=f"../report/{target.caption}.rst",
+        category=name,
+        labels={"target": target.label},
+    )
+    return paths | {target.shown: shown}
+
+
+def photometry():
+    """The table of galaxy colours: the committed one, or one made from a library of SEDs."""
+    if P.config["photometry"]["sed_library"] == "committed":
+        return local("data/photometry/bc03.h5")
+    return f"<results>/{P.name}/photometry.h5"
+
+
+def check_released():
+    """Raise WorkflowError if predictions that are here were made with other settings."""
+    for paper in PAPERS.values():
+        paths = paper.all_predictions()
+        if paper.name in VARIANTS:
+            paths += [
+                path for view in paper.views for path in paper.ridge_predictions(view)
+            ]
+        for path in map(here, paths):
+            if not os.path.isfile(path):
+                continue
+            try:
+                check_predictions(path, settings_behind(paper, path))
+            except OtherSettingsError as error:
+                raise WorkflowError(str(error)) from None
+            except DataFileError:
+                continue  # what draws it says what is wrong
+
+
+# Figures and the ledger say of released predictions what the config says of them.
+if config["predictions"] == "released":
+    check_released()

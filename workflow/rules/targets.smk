@@ -1,0 +1,31 @@
+# Figures and tables: a rule for each target of each paper.
+# `scutt_fig5` and `paper_figures/<scale>/scutt/fig5.pdf` are the same target.
+
+for name in PAPERS:
+
+    rule:
+        name:
+            name
+        input:
+            files_of(name),
+        localrule: True
+
+    for target in TARGETS[name]:
+
+        rule:
+            name:
+                f"{name}_{target.name}"
+            input:
+                **inputs_of(target),
+            output:
+                **outputs_of(name, target),
+            log:
+                f"<logs>/{name}/{target.name}.log",
+            localrule: True
+            conda:
+                "../../envs/lenscnn.yaml"
+            params:
+                **target.params,
+                script=target.script,  # the path below is made when the job runs
+            script:
+                "../../scripts/{params.script}.py"
