@@ -48,8 +48,8 @@ def page(
         "error. *contradicts itself*: the paper has another number for it elsewhere (†); how ours "
         "compares with this one stands beside it. Our *sigma* is half of the central 68.27 per "
         "cent of predicted less true values of the same images; *sigma_unpaired* is the standard "
-        "deviation of predicted less true values of all pairs of images, which scutt seems to "
-        "print for varied alpha (`config/README.md`). *(derived)*: not printed, but computed from "
+        "deviation of predicted less true values of all pairs of images, which seems to be "
+        "printed for varied alpha (`config/README.md`). *(derived)*: not printed, but computed from "
         "printed numbers. In brackets the error, in units of the last digits; triples are Einstein "
         "radius, orientation, ellipticity.",
         "",

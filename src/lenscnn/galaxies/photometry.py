@@ -1,9 +1,8 @@
 """Colours of galaxies: spectral energy distributions (SEDs) seen through a survey's filters.
 
-The magnitude of a galaxy in one band comes from its luminosity
-(`lenscnn.papers.pearson2019.population`); the other bands follow from m_band - m_reference of its
-redshifted SED, without dust or intergalactic absorption, and so does what redshift makes of the
-first (the K-correction). Both are tabulated once for a library of SEDs (`tabulate`, which takes
+Where the magnitude of a galaxy in one band is known, the other bands follow from
+m_band - m_reference of its redshifted SED, without dust or intergalactic absorption, and so does
+what redshift makes of the first (the K-correction). Both are tabulated once for a library of SEDs (`tabulate`, which takes
 astropy and speclite) and looked up ever after (`load`, numpy only).
 """
 

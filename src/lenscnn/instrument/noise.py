@@ -10,17 +10,17 @@ from lenscnn.rng.normal import standard_normal
 def noise_sigma(images: torch.Tensor, definition: str, snr: float, peak_fraction: float):
     """Standard deviation of the pixel noise that gives an image its signal-to-noise ratio.
 
-    scutt prints "a fixed signal-to-noise ratio of 300" and no definition; these are the readings.
+    Papers that print "a fixed signal-to-noise ratio" and no definition may mean any of these.
 
     Parameters
     ----------
     images : Tensor, shape (B, C, H, W)
         Noise-free images.
     definition
-        ``integrated``: flux of the stamp over its noise, S / (sigma sqrt(n_pix)) (pearson2019
-        equation 5, the only definition either paper prints); ``integrated_bright``: the same over
-        pixels above half the peak; ``peak``: peak pixel over sigma; ``peak_fraction``: sigma is
-        `peak_fraction` of the peak, which is what scutt's published code amounts to.
+        ``integrated``: flux of the stamp over its noise, S / (sigma sqrt(n_pix))
+        (arXiv:1904.06199, equation 5); ``integrated_bright``: the same over pixels above half the
+        peak; ``peak``: peak pixel over sigma; ``peak_fraction``: sigma is `peak_fraction` of the
+        peak.
     snr
         The ratio, for the first three.
     peak_fraction

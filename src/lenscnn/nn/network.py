@@ -18,8 +18,8 @@ class ConvRegressor(nn.Module):
 
     A block is: convolution ("same" padding, stride 1), ReLU, batch normalisation, 2x2 max-pooling
     where asked for, dropout where asked for. After the last block: flatten, a dense ReLU layer, the
-    scalars concatenated to its output, a linear layer. The scutt networks (section 2.2) and the
-    pearson2019 network are instances.
+    scalars concatenated to its output, a linear layer. The networks of both papers are
+    instances.
 
     Both papers trained in Keras and state no initialisation and no batch-norm constants, so what
     they ran with are Keras' defaults, which are not torch's: Glorot-uniform kernels, zero biases,

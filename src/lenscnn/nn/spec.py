@@ -7,7 +7,7 @@ A training is a function of its spec and its data. The spec is a dict with the k
 ``targets``
     Labels to estimate, one output each, e.g. ["alpha"] or ["theta_E", "e1", "e2"].
 ``label_range``
-    Targets are scaled to [0, label_range]: 1 for scutt, 10 for pearson2019.
+    Targets are scaled to [0, label_range].
 ``scalars``
     Labels that enter beside the image, e.g. ["N"] or [].
 ``optimizer``

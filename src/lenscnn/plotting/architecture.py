@@ -1,4 +1,4 @@
-"""Scutt, Figure 4, and pearson2019, Figure 5: networks, drawn from the modules that are trained."""
+"""Diagrams of networks, drawn from the modules that are trained."""
 
 from dataclasses import dataclass
 

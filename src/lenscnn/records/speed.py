@@ -39,12 +39,12 @@ _POISSON = 20  # made of a normal one, and the background
 
 
 def gaussian_source_flop(n_pix: int, n_subhaloes: float) -> float:
-    """Operations for one image of scutt, not supersampled, its PSF left out."""
+    """Return operations for one image of a Gaussian source, not supersampled, without its PSF."""
     return n_pix**2 * (_PAIR * n_subhaloes + _SIE + _GAUSSIAN + _NORMAL)
 
 
 def sersic_galaxies_flop(n_pix: int, supersampling: int, n_bands: int) -> float:
-    """Operations for one system of pearson2019: source, lens light and the noise of each band.
+    """Return operations for one system of Sersic galaxies: source, lens light, noise of each band.
 
     Squares that are quartered and the PSF are left out: a floor, not an estimate.
     """

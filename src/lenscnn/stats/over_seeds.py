@@ -67,7 +67,7 @@ def rms_of(metrics: pd.DataFrame, estimate: str, keys: list[str]) -> pd.DataFram
     Parameters
     ----------
     metrics
-        Rows of `papers.pearson2019.metrics.evaluate` or `evaluate_binned` for one view.
+        Rows of one view, with the columns estimate and seed, and RMS errors with errors.
     estimate
         Name of the network: the view it was trained on.
     keys
