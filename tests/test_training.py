@@ -23,17 +23,9 @@ from lenscnn.core import devices, storage, weights
 from lenscnn.nn import predict as prediction
 from lenscnn.nn import train as training
 from lenscnn.nn.cuda_graphs import capture_steps, split_into_blocks
-from lenscnn.nn.data import (
-    MIRRORED,
-    check_origin,
-    label,
-    load_normalised,
-    mirror,
-    mirrored_signs,
-    scale,
-    unscale,
-)
+from lenscnn.nn.data import check_origin, label, load_normalised, scale, unscale
 from lenscnn.nn.layers import Conv2d
+from lenscnn.nn.mirrors import MIRRORED, mirror, mirrored_signs
 from lenscnn.nn.network import build, evaluate
 from lenscnn.nn.optimizers import EPSILON, SharedNAdam, rewind
 from lenscnn.nn.spec import check_spec

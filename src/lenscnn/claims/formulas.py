@@ -15,7 +15,6 @@ _OPERATORS = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv
 }  # fmt: skip
 
-
 _SYNTAX = (
     ast.Expression, ast.Call, ast.keyword, ast.Name, ast.Load, ast.Constant, ast.List, ast.BinOp,
     ast.UnaryOp, ast.USub, *_OPERATORS,

@@ -15,19 +15,15 @@ from lenscnn.core import storage
 SPREAD = "spread"
 """Tolerance of the second number of ``mean_and_spread``."""
 
-
 CONTRADICTED = "contradicts itself"
 """Verdict on what the paper has another number for, however ours compares with this one."""
-
 
 VERDICTS = (
     "match", "within tolerance", "better", "worse", "differs", "undecided", "satisfied",
     "not satisfied", CONTRADICTED, "not computed",
 )  # fmt: skip
 
-
 _EXPLAINED = ("better", "worse", "differs", "not satisfied")
-
 
 TOO_FEW_IMAGES = "too few test images in this run"
 

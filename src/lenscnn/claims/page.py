@@ -49,9 +49,9 @@ def page(
         "compares with this one stands beside it. Our *sigma* is half of the central 68.27 per "
         "cent of predicted less true values of the same images; *sigma_unpaired* is the standard "
         "deviation of predicted less true values of all pairs of images, which seems to be "
-        "printed for varied alpha (`config/README.md`). *(derived)*: not printed, but computed from "
-        "printed numbers. In brackets the error, in units of the last digits; triples are Einstein "
-        "radius, orientation, ellipticity.",
+        "printed for varied alpha (`config/README.md`). *(derived)*: not printed, but computed "
+        "from printed numbers. In brackets the error, in units of the last digits; triples are "
+        "Einstein radius, orientation, ellipticity.",
         "",
     ]
     lines += ["## Summary", "", *_summary(ledger, readings, uneven)]

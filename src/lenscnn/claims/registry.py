@@ -22,9 +22,7 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of the registry."""
 
-
 LOWER, UNITY, NEITHER = "lower", "unity", "neither"
-
 
 KINDS = {
     "rms": LOWER, "rmse": LOWER, "bias": LOWER, "gradient": UNITY, "correlation": UNITY,
@@ -34,9 +32,7 @@ KINDS = {
 }  # fmt: skip
 """Kinds of claims that have a tolerance, and which way is better: lower, nearer 1, neither."""
 
-
 _OTHER_KINDS = ("count", "bounds", "none")  # equal or not, kept or not, nothing to compare
-
 
 REASONS = ("claims", "reading", "reason")
 """Columns of the reasons: pattern of ids, 1 or 2 for the reading, why ours is another number."""

@@ -7,7 +7,6 @@ import yaml
 
 _PARTS = ("partitions", "every_job", "gpu_job")
 
-
 _CLOCK = re.compile(r"(\d+-)?\d+(:\d+)+")
 
 

@@ -15,7 +15,6 @@ import numpy as np
 ARCSEC = np.pi / 180 / 3600
 """One arcsec in radians."""
 
-
 SPEED_OF_LIGHT = 299792.458
 """Speed of light in km/s."""
 

@@ -34,19 +34,15 @@ import numpy as np
 FORMAT = "lenscnn/1"
 """Mark of our files, in the attribute ``format``."""
 
-
 _CANNOT_WRITE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO
 }  # fmt: skip
 
-
 _LEFT_BEHIND_SECONDS = 24 * 3600.0
 """Age at which a temporary file of another host is taken for left behind."""
 
-
 _BLOCK = 256
 """Images that have a checksum together."""
-
 
 _LIBVER = ("v110", "v110")
 """HDF5's first format with a checksum on all that describes the data."""

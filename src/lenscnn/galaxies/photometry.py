@@ -1,9 +1,9 @@
 """Colours of galaxies: spectral energy distributions (SEDs) seen through a survey's filters.
 
-Where the magnitude of a galaxy in one band is known, the other bands follow from
-m_band - m_reference of its redshifted SED, without dust or intergalactic absorption, and so does
-what redshift makes of the first (the K-correction). Both are tabulated once for a library of SEDs (`tabulate`, which takes
-astropy and speclite) and looked up ever after (`load`, numpy only).
+Where the magnitude of a galaxy in one band is known, the other bands follow from m_band -
+m_reference of its redshifted SED, without dust or intergalactic absorption, and so does what
+redshift makes of the first (the K-correction). Both are tabulated once for a library of SEDs
+(`tabulate`, which takes astropy and speclite) and looked up ever after (`load`, numpy only).
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ from lenscnn.core import storage
 
 FILTERS = {"g": "lsst2016-g", "r": "lsst2016-r", "i": "lsst2016-i", "VIS": "Euclid-VIS"}
 """Name of each band's filter in speclite: whole system, LSST with atmosphere at airmass 1.2."""
-
 
 REFERENCE = "r"
 """Band that the tabulated colours are relative to, and luminosities are given in."""

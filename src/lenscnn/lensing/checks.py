@@ -6,7 +6,6 @@ from torch import Tensor
 
 LENS_KEYS = ("theta_E", "q", "phi", "center_x", "center_y")
 
-
 # Sub-pixels handled at once in torch: enough to fill a GPU. No result depends on it.
 SUBPIXELS_AT_ONCE = 2**24
 

@@ -6,7 +6,6 @@ from torch import Tensor
 SMOOTHING = 1e-4
 """Radius within which a Sersic profile is constant, arcsec (lenstronomy's)."""
 
-
 SMALLEST_N = 0.2
 """Smallest Sersic index: that of b_n = 0 is 0.16."""
 

@@ -18,7 +18,6 @@ from lenscnn.lensing.psf import convolve_gaussian, gaussian_kernel
 
 SERSIC_KEYS = ("R_sersic", "n_sersic", "q", "phi")
 
-
 GALAXY_KEYS = (*SERSIC_KEYS, "center_x", "center_y")
 
 

@@ -19,11 +19,9 @@ from lenscnn.lensing.kernels.threads import in_threads
 # enough for gradients not to overflow.
 _SOFTENING = 1e-14
 
-
 # Pixel-subhalo pairs handled at once. Plain torch holds a few tensors of this size; the compiled
 # reduction holds none, and stays below 2^31 only to index with 32 bits.
 _PAIRS_EAGER = 2**24
-
 
 _PAIRS_COMPILED = 2**30
 

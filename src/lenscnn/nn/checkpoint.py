@@ -8,9 +8,33 @@ from pathlib import Path
 import numpy as np
 
 from lenscnn.core import storage, weights
+from lenscnn.nn.data import TrainingData
+from lenscnn.records import provenance
+
+
+def identify(spec: dict, data: TrainingData, images: np.ndarray, precision: str) -> dict[str, str]:
+    """Return what makes a training the same one: a checkpoint of another is not used.
+
+    Parameters
+    ----------
+    spec
+        Of the training.
+    data, images
+        What it is trained on, on the device and as it was given.
+    precision
+        Of the convolutions, as they are computed.
+    """
+    return {
+        "spec": provenance.canonical_json(spec),
+        "data": digest_of_data(images, data.columns),
+        "device": data.images.device.type,
+        "precision": precision,
+        "code": code_digest(),
+    }
 
 
 def digest_of_data(images: np.ndarray, columns: np.ndarray) -> str:
+    """Return a digest of images and labels."""
     digest = hashlib.sha256(np.ascontiguousarray(images))
     digest.update(np.ascontiguousarray(columns))
     return digest.hexdigest()
@@ -23,6 +47,24 @@ def code_digest() -> str:
 
 
 def read_checkpoint(path: Path, identity: dict, log: Callable[[str], None]) -> dict | None:
+    """Read the checkpoint of a training; None if there is none to go on from.
+
+    One of another training, or a damaged one, is put aside under a name that gives the reason.
+
+    Parameters
+    ----------
+    path
+        File; need not exist.
+    identity
+        From `identify`.
+    log
+        Called with a line for the reader where one is put aside.
+
+    Raises
+    ------
+    OSError
+        If it is there and the system does not hand it over. It is left as it is.
+    """
     path = Path(path)
     if not path.exists():
         return None

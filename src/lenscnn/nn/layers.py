@@ -9,7 +9,6 @@ FOURIER_DEVICES = {"cpu"}
 """Where convolutions in float32 may go by Fourier transforms. Not on a GPU until one has shown that
 it is the faster for it (scripts/bench.py measures both)."""
 
-
 MIN_OPERATION_RATIO = 3
 """How many times fewer operations Fourier transforms must take. Between 1.5 times, where they train
 at 0.9 times a direct sum's rate, and 3.5 times, where it is 1.2 times; on one thread, which is what

@@ -9,7 +9,6 @@ from lenscnn.nn.layers import Conv2d, Dropout
 EVALUATION_BATCH = {"cpu": 256, "cuda": 1024}
 """Images in a batch when no gradient is wanted: enough for speed, little memory."""
 
-
 _ARCHITECTURE = {"filters", "kernels", "pool_after", "dense", "dropout"}
 
 

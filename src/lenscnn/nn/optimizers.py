@@ -8,7 +8,6 @@ from torch import nn
 EPSILON = 1e-7
 """Keras' value (torch has 1e-8); neither paper states another."""
 
-
 WARMUP = 0.1
 """Fraction of all steps in which the rate of a "linear" schedule rises."""
 

@@ -14,20 +14,19 @@ import numpy as np
 import torch
 
 from lenscnn.core import devices, storage, weights
-from lenscnn.nn.data import MIRRORED, label, load_normalised, mirror, mirrored_signs, scale, unscale
+from lenscnn.nn.data import label, load_normalised, scale, unscale
+from lenscnn.nn.mirrors import MIRRORED, mirror, mirrored_signs
 from lenscnn.nn.network import EVALUATION_BATCH, ConvRegressor, build, evaluate
 from lenscnn.records import provenance
 
 UNITS = {"theta_E": "arcsec"}
 """Units of the targets that have one."""
 
-
 SYMMETRIES = tuple(itertools.product((False, True), repeat=3))
 """The eight symmetries of a square: whether `data.mirror` mirrors in x, y and the diagonal.
 
 The first leaves the square as it is.
 """
-
 
 _CONTENTS = {"state_dict", "spec", "image_shape", "scaling", "best_epoch", "provenance"}
 
@@ -158,11 +157,13 @@ def predict_mirrored(
     Raises
     ------
     ValueError
-        As `predict`, or if images are not square, or if `data.MIRRORED` lacks a target.
+        As `predict`, or if images are not square, or if `mirrors.MIRRORED` lacks a target.
     """
     targets = meta["spec"]["targets"]
     if unknown := sorted(set(targets) - MIRRORED.keys()):
-        raise ValueError(f"training.MIRRORED does not say how {', '.join(unknown)} is mirrored")
+        raise ValueError(
+            f"lenscnn.nn.mirrors.MIRRORED does not say how {', '.join(unknown)} is mirrored"
+        )
     if images.shape[2] != images.shape[3]:
         raise ValueError(f"only square images can be mirrored, not {images.shape[2:]} pixels")
     signs = torch.tensor([MIRRORED[name] for name in targets])

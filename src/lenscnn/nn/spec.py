@@ -45,13 +45,11 @@ smallest validation loss.
 """
 
 from lenscnn.core import devices
-from lenscnn.nn.data import MIRRORED
+from lenscnn.nn.mirrors import MIRRORED
 
 OPTIMIZERS = ("adam", "nadam")
 
-
 DECAYS = ("none", "cosine", "linear")
-
 
 _KEYS = {
     "network", "targets", "label_range", "scalars", "optimizer", "learning_rate", "batch_size",
@@ -93,7 +91,7 @@ def check_spec(spec: dict) -> None:
     if spec["mirror"] and (unknown := sorted(set(targets) - MIRRORED.keys())):
         raise ValueError(
             f"training spec: `mirror` is on and nobody has said what becomes of "
-            f"{', '.join(unknown)} in a mirror; turn it off or add to training.MIRRORED"
+            f"{', '.join(unknown)} in a mirror; turn it off or add to lenscnn.nn.mirrors.MIRRORED"
         )
     for key in ("label_range", "learning_rate", "batch_size", "epochs"):
         if not spec[key] > 0:

@@ -1,7 +1,6 @@
 """Training: one loop for every network, resumable, the same on CPU and GPU."""
 
 import contextlib
-import json
 import math
 import sys
 import time
@@ -14,14 +13,15 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from lenscnn.core import devices, storage, weights
-from lenscnn.nn.checkpoint import code_digest, digest_of_data, read_checkpoint
+from lenscnn.core import devices, weights
+from lenscnn.nn.checkpoint import identify, read_checkpoint
 from lenscnn.nn.cuda_graphs import capture_steps, split_into_blocks, warm_up
-from lenscnn.nn.data import MIRRORED, extremes, mirror, mirrored_signs, scale
+from lenscnn.nn.data import TrainingData, prepare_data
+from lenscnn.nn.history import describe, list_rmses, make_record, write_history
+from lenscnn.nn.mirrors import RandomMirrors
 from lenscnn.nn.network import build, evaluate
 from lenscnn.nn.optimizers import learning_rate_at, make_optimizer, set_learning_rate
-from lenscnn.nn.spec import check_spec, count_training_rows
-from lenscnn.records import provenance
+from lenscnn.nn.spec import check_spec
 from lenscnn.rng.streams import stream_key
 
 CHECKPOINT_SECONDS = 20.0
@@ -113,167 +113,200 @@ def train(
     """
     check_spec(spec)
     devices.set_precision(spec["autocast"])
-    precision = devices.training_precision(spec["autocast"], device)
-    if precision != spec["autocast"]:
-        log(f"trains in {precision}: {spec['autocast']} is no gain on this processor")
-    n_train = count_training_rows(spec, len(images))
-    batch_size = min(spec["batch_size"], n_train)
-    names, n_targets = [*spec["targets"], *spec["scalars"]], len(spec["targets"])
-    columns = np.column_stack([targets] if scalars is None else [targets, scalars])
-    if columns.shape != (len(images), len(names)):
-        raise ValueError(
-            f"{len(images)} images need {len(images)} rows of {names}, not {columns.shape}"
-        )
-    scaling = {n: extremes(columns[:n_train, k], n) for k, n in enumerate(names)}
-    scaled = np.column_stack([scale(columns[:, k], scaling[n]) for k, n in enumerate(names)])
-    scaled[:, :n_targets] *= spec["label_range"]
-
-    # Everything on the device at once: images stay float32 (1.4 GB for 100,000 of 60x60), which
-    # is exact and small beside the memory of any GPU that one would train on.
-    pixels = torch.from_numpy(images).to(device)
-    labels = torch.from_numpy(scaled.astype(np.float32)).to(device)
-    goals = labels[:, :n_targets]
-    extras = labels[:, n_targets:] if spec["scalars"] else None
-    if spec["mirror"]:
-        # Which mirrors each image meets; drawn anew in every epoch.
-        mirrors = torch.zeros((n_train, 3), dtype=torch.bool, device=device)
-        signs = torch.tensor([MIRRORED[name] for name in spec["targets"]], device=device)
-        zeros = torch.tensor(
-            [float(scale(0.0, scaling[name])) * spec["label_range"] for name in spec["targets"]],
-            device=device,
-        )
-
-    torch.manual_seed(stream_key(spec["seed"], "training", "", "weights"))
-    network = build(spec, images.shape[1:]).to(device)
-    on_gpu = device.type == "cuda"
-    # On a GPU the rate is a number on the device, which graphs read at each replay.
-    rate = torch.tensor(spec["learning_rate"], device=device) if on_gpu else spec["learning_rate"]
-    optimizer = make_optimizer(spec, network, rate, on_gpu)
-    loss_sum = torch.zeros((), dtype=torch.float64, device=device)
-
-    def step(rows: torch.Tensor) -> None:
-        """One batch: forward, backward, optimizer. Reads nothing back, so nothing waits."""
-        optimizer.zero_grad(set_to_none=True)
-        seen, wanted = pixels.index_select(0, rows), goals.index_select(0, rows)
-        if spec["mirror"]:
-            chosen = mirrors.index_select(0, rows)
-            seen = mirror(seen, chosen)
-            wanted = zeros + (wanted - zeros) * mirrored_signs(signs, chosen)
-        with _autocast(precision, device):
-            outputs = network(seen, None if extras is None else extras.index_select(0, rows))
-        loss = nn.functional.mse_loss(outputs, wanted)
-        loss.backward()
-        optimizer.step()
-        loss_sum.add_(loss.detach() * len(rows))
-
-    if on_gpu:
-        torch.backends.cudnn.benchmark = True  # shapes never change: let it choose by timing
-        warm_up(step, network, optimizer, batch_size, device)
-    identity = {
-        "spec": provenance.canonical_json(spec),
-        "data": digest_of_data(images, columns),
-        "device": device.type,
-        "precision": precision,
-        "code": code_digest(),
-    }
-    records, best = [], {"epoch": 0, "loss": math.inf, "state_dict": None}
+    data = prepare_data(spec, images, targets, scalars, device)
+    training = _Training(spec, data)
+    if training.precision != spec["autocast"]:
+        log(f"trains in {training.precision}: {spec['autocast']} is no gain on this processor")
+    identity = identify(spec, data, images, training.precision)
     if (state := read_checkpoint(checkpoint, identity, log)) is not None:
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        optimizer.param_groups[0]["lr"] = rate
-        records, best = state["history"], state["best"]
-        log(f"goes on after epoch {len(records)} from {checkpoint}")
-    _write_history(history, records)
-    network.train()
-    # By how many rows it takes. Graphs are bound to the tensors that they were captured with, so
-    # this is after a checkpoint is loaded.
-    advance = capture_steps(step, batch_size, device) if on_gpu else {batch_size: step}
+        training.restore(state)
+        log(f"goes on after epoch {len(training.records)} from {checkpoint}")
+    records = training.records
+    write_history(history, records)
+    training.prepare_steps()
 
-    bar = tqdm(
-        total=spec["epochs"] * n_train,
-        initial=len(records) * n_train,
-        unit="img",
-        unit_scale=True,
-        desc=f"training for {', '.join(spec['targets'])}",
-        disable=not sys.stderr.isatty(),
-    )
     saved = began = time.monotonic()
     resumed_after = len(records)
-    steps_per_epoch = -(-n_train // batch_size)
-    while not _is_over(spec, len(records), best["epoch"]):
-        epoch = len(records) + 1
-        started = time.monotonic()
-        network.train()
-        loss_sum.zero_()
-        steps = len(records) * steps_per_epoch
-        learning_rate = learning_rate_at(spec, steps, steps_per_epoch)
+    with _progress_bar(spec, data.n_train, len(records)) as bar:
+        while not training.is_over():
+            training.run_epoch(bar)
+            if training.is_over() or time.monotonic() - saved >= CHECKPOINT_SECONDS:
+                weights.save(checkpoint, identity | training.state())
+                saved = time.monotonic()
+            write_history(history, records)
+            if bar.disable:
+                per_epoch = (time.monotonic() - began) / (len(records) - resumed_after)
+                log(describe(records[-1], spec, per_epoch))
+            bar.set_postfix(RMSE=list_rmses(records[-1]), best=training.best["epoch"])
+    if len(records) < spec["epochs"]:
+        log(
+            f"stops after epoch {len(records)}: the validation loss has not fallen below that of "
+            f"epoch {training.best['epoch']} for {spec['patience']} epochs"
+        )
+    best = training.best
+    return Trained(best["state_dict"], best["epoch"], data.scaling, records)
+
+
+class _Training:
+    """A network, its optimizer and its data between two epochs.
+
+    Attributes
+    ----------
+    precision
+        Of the convolutions in training.
+    records
+        One dict an epoch (`history.make_record`).
+    best
+        ``epoch``, ``loss`` and ``state_dict`` of the smallest validation loss so far.
+    """
+
+    def __init__(self, spec: dict, data: TrainingData):
+        self.spec, self.data, self.device = spec, data, data.images.device
+        self.precision = devices.training_precision(spec["autocast"], self.device)
+        self.batch_size = min(spec["batch_size"], data.n_train)
+        self.steps_per_epoch = -(-data.n_train // self.batch_size)
+        self.mirrors = None
+        if spec["mirror"]:
+            self.mirrors = RandomMirrors(
+                spec["targets"], spec["label_range"], data.scaling, data.n_train, self.device
+            )
+        torch.manual_seed(stream_key(spec["seed"], "training", "", "weights"))
+        self.network = build(spec, tuple(data.images.shape[1:])).to(self.device)
+        self.on_gpu = self.device.type == "cuda"
+        # On a GPU the rate is a number on the device, which graphs read at each replay.
+        rate = spec["learning_rate"]
+        self.graph_learning_rate = torch.tensor(rate, device=self.device) if self.on_gpu else rate
+        self.optimizer = make_optimizer(spec, self.network, self.graph_learning_rate, self.on_gpu)
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.records, self.best = [], {"epoch": 0, "loss": math.inf, "state_dict": None}
+        if self.on_gpu:
+            torch.backends.cudnn.benchmark = True  # shapes never change: let it choose by timing
+            warm_up(self.step, self.network, self.optimizer, self.batch_size, self.device)
+
+    def step(self, rows: torch.Tensor) -> None:
+        """One batch: forward, backward, optimizer. Reads nothing back, so nothing waits."""
+        data = self.data
+        self.optimizer.zero_grad(set_to_none=True)
+        inputs, targets = data.images.index_select(0, rows), data.targets.index_select(0, rows)
+        if self.mirrors is not None:
+            inputs, targets = self.mirrors.apply(rows, inputs, targets)
+        scalars = None if data.scalars is None else data.scalars.index_select(0, rows)
+        with _autocast(self.precision, self.device):
+            outputs = self.network(inputs, scalars)
+        loss = nn.functional.mse_loss(outputs, targets)
+        loss.backward()
+        self.optimizer.step()
+        self.loss_sum.add_(loss.detach() * len(rows))
+
+    def prepare_steps(self) -> None:
+        """Choose how many batches a call steps; on a GPU capture them.
+
+        Graphs are bound to the tensors that they were captured with, so this is after a checkpoint
+        is restored.
+        """
+        self.network.train()
+        self.steppers = {self.batch_size: self.step}
+        if self.on_gpu:
+            self.steppers = capture_steps(self.step, self.batch_size, self.device)
+
+    def state(self) -> dict:
+        """Return everything that the rest of the training depends on."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": self.records,
+            "best": self.best,
+        }
+
+    def restore(self, state: dict) -> None:
+        """Go back to where `state` was taken."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.param_groups[0]["lr"] = self.graph_learning_rate
+        self.records, self.best = state["history"], state["best"]
+
+    def is_over(self) -> bool:
+        """Return whether all epochs are done, or validation has stopped falling."""
+        epoch, spec = len(self.records), self.spec
+        if epoch >= spec["epochs"]:
+            return True
+        return spec["patience"] is not None and epoch - self.best["epoch"] >= spec["patience"]
+
+    def run_epoch(self, bar: tqdm) -> None:
+        """Train on each image once, validate, and write down how it went."""
+        epoch, started = len(self.records) + 1, time.monotonic()
+        learning_rate, train_loss = self._train_epoch(epoch, bar)
+        trained = time.monotonic()
+        losses = self._validate()
+        finished = time.monotonic()
+        record = make_record(
+            self.spec, epoch, train_loss, losses, self.data.scaling, learning_rate=learning_rate,
+            seconds=round(finished - started, 3),
+            images_per_second=round(self.data.n_train / (trained - started), 1),
+        )  # fmt: skip
+        self._check_finite(record)
+        self.records.append(record)
+        if record["validation_loss"] < self.best["loss"]:
+            weights_now = {
+                key: tensor.detach().to("cpu", copy=True)
+                for key, tensor in self.network.state_dict().items()
+            }
+            self.best = {
+                "epoch": epoch, "loss": record["validation_loss"], "state_dict": weights_now
+            }  # fmt: skip
+
+    def _train_epoch(self, epoch: int, bar: tqdm) -> tuple[float, float]:
+        """Return the learning rate of the first step and the mean loss."""
+        spec, n_train = self.spec, self.data.n_train
+        self.network.train()
+        self.loss_sum.zero_()
+        steps = (epoch - 1) * self.steps_per_epoch
+        first_rate = learning_rate_at(spec, steps, self.steps_per_epoch)
         # Order, mirrors and dropout depend on seed and epoch only, so a resumed training repeats
         # none.
         order = torch.Generator().manual_seed(
             stream_key(spec["seed"], "training", str(epoch), "order")
         )
         torch.manual_seed(stream_key(spec["seed"], "training", str(epoch), "dropout"))
-        if spec["mirror"]:
-            mirrors.copy_(torch.randint(2, (n_train, 3), generator=order))
-        for rows in split_into_blocks(torch.randperm(n_train, generator=order).to(device), advance):
-            set_learning_rate(optimizer, learning_rate_at(spec, steps, steps_per_epoch))
-            steps += -(-len(rows) // batch_size)
-            advance.get(len(rows), step)(rows)
+        if self.mirrors is not None:
+            self.mirrors.draw(order)
+        shuffled = torch.randperm(n_train, generator=order).to(self.device)
+        for rows in split_into_blocks(shuffled, self.steppers):
+            rate = learning_rate_at(spec, steps, self.steps_per_epoch)
+            set_learning_rate(self.optimizer, rate)
+            steps += -(-len(rows) // self.batch_size)
+            self.steppers.get(len(rows), self.step)(rows)
             bar.update(len(rows))
-        train_loss = loss_sum.item() / n_train  # the one place that waits for a GPU
-        trained = time.monotonic()
-        extra = None if extras is None else extras[n_train:]
-        outputs = evaluate(network, pixels[n_train:], extra, device)
-        errors = outputs - scaled[n_train:, :n_targets]
-        losses = {name: np.mean(errors[:, k] ** 2) for k, name in enumerate(spec["targets"])}
-        validation_loss = float(np.mean(list(losses.values())))
-        if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
+        return first_rate, self.loss_sum.item() / n_train  # the one place that waits for a GPU
+
+    def _validate(self) -> dict[str, float]:
+        """Return the mean squared error of each target on the rows not trained on."""
+        data, n_train = self.data, self.data.n_train
+        scalars = None if data.scalars is None else data.scalars[n_train:]
+        outputs = evaluate(self.network, data.images[n_train:], scalars, self.device)
+        errors = outputs - data.exact_targets[n_train:]
+        return {name: np.mean(errors[:, k] ** 2) for k, name in enumerate(self.spec["targets"])}
+
+    def _check_finite(self, record: dict) -> None:
+        losses = record["train_loss"], record["validation_loss"]
+        if not all(map(math.isfinite, losses)):
             raise FloatingPointError(
-                f"the loss is not finite in epoch {epoch} (training {train_loss}, validation "
-                f"{validation_loss}): lower `learning_rate` (it is {learning_rate:.3g})"
-                + (", or set `autocast: float32`" if spec["autocast"] != "float32" else "")
+                f"the loss is not finite in epoch {record['epoch']} (training {losses[0]}, "
+                f"validation {losses[1]}): lower `learning_rate` (it is "
+                f"{record['learning_rate']:.3g})"
+                + (", or set `autocast: float32`" if self.spec["autocast"] != "float32" else "")
             )
-        finished = time.monotonic()
-        records.append(
-            {
-                "epoch": epoch,
-                "train_loss": train_loss,
-                "validation_loss": validation_loss,
-                "validation_rmse": {
-                    name: math.sqrt(loss) / spec["label_range"] * float(np.ptp(scaling[name]))
-                    for name, loss in losses.items()
-                },
-                "learning_rate": learning_rate,
-                "seconds": round(finished - started, 3),
-                "images_per_second": round(n_train / (trained - started), 1),
-            }
-        )
-        if validation_loss < best["loss"]:
-            best = {
-                "epoch": epoch,
-                "loss": validation_loss,
-                "state_dict": {
-                    key: tensor.detach().to("cpu", copy=True)
-                    for key, tensor in network.state_dict().items()
-                },
-            }
-        over = _is_over(spec, epoch, best["epoch"])
-        if over or finished - saved >= CHECKPOINT_SECONDS:
-            state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
-            weights.save(checkpoint, identity | state | {"history": records, "best": best})
-            saved = time.monotonic()
-        _write_history(history, records)
-        per_epoch = (finished - began) / (epoch - resumed_after)
-        if bar.disable:
-            log(_line(records[-1], spec, per_epoch))
-        bar.set_postfix(RMSE=_rmses(records[-1]), best=best["epoch"])
-    bar.close()
-    if len(records) < spec["epochs"]:
-        log(
-            f"stops after epoch {len(records)}: the validation loss has not fallen below that of "
-            f"epoch {best['epoch']} for {spec['patience']} epochs"
-        )
-    return Trained(best["state_dict"], best["epoch"], scaling, records)
+
+
+def _progress_bar(spec: dict, n_train: int, done: int) -> tqdm:
+    return tqdm(
+        total=spec["epochs"] * n_train,
+        initial=done * n_train,
+        unit="img",
+        unit_scale=True,
+        desc=f"training for {', '.join(spec['targets'])}",
+        disable=not sys.stderr.isatty(),
+    )
 
 
 def save_network(
@@ -310,35 +343,8 @@ def save_network(
     weights.save(path, contents)
 
 
-def _is_over(spec: dict, epoch: int, best_epoch: int) -> bool:
-    """Return whether a training ends after an epoch, counted from 1 (0 before the first)."""
-    if epoch >= spec["epochs"]:
-        return True
-    return spec["patience"] is not None and epoch - best_epoch >= spec["patience"]
-
-
 def _autocast(precision: str, device: torch.device):
     if precision == "bfloat16":
         # No cache of cast weights: captured in a graph it would outlive the weights' updates.
         return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=False)
     return contextlib.nullcontext()
-
-
-def _write_history(path: Path, records: list[dict]) -> None:
-    lines = "".join(json.dumps(record) + "\n" for record in records)
-    storage.write_bytes(path, lines.encode())
-
-
-def _rmses(record: dict) -> str:
-    return ", ".join(f"{name} {rmse:.4g}" for name, rmse in record["validation_rmse"].items())
-
-
-def _line(record: dict, spec: dict, seconds_per_epoch: float) -> str:
-    left = round((spec["epochs"] - record["epoch"]) * seconds_per_epoch)
-    return (
-        f"epoch {record['epoch']}/{spec['epochs']}: loss {record['train_loss']:.3e}, "
-        f"validation {record['validation_loss']:.3e} "
-        f"(RMSE of {_rmses(record)}), "
-        f"{record['images_per_second']:.0f} images/s, "
-        f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d} left"
-    )

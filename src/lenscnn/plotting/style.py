@@ -10,19 +10,14 @@ from lenscnn.core.storage import atomic_write
 PAGE_WIDTH = 6.9
 """Width of a figure [inch]."""
 
-
 # Okabe and Ito's palette, told apart by colour-blind readers.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 
-
 SKY, PURPLE, YELLOW, BLACK = "#56B4E9", "#CC79A7", "#F0E442", "#000000"
-
 
 STYLE_FILE = Path(__file__).with_name("paper.mplstyle")
 
-
 PREVIEW_DPI = 180  # 6.9 inches become 1242 pixels
-
 
 styled = matplotlib.rc_context(fname=STYLE_FILE)
 """Decorator (for any number of functions): run with the style file, leave the settings alone."""

@@ -18,7 +18,6 @@ from lenscnn.records.provenance import canonical_json, changes, decode, file_dig
 
 _JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)(?:Shell command: (.*))?", re.M)
 
-
 _CODE = (".py", ".mplstyle")
 
 

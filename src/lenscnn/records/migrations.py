@@ -18,7 +18,6 @@ DEFAULTS_OF_OLD_FILES = {
 }
 """What older predictions were made with, by key of the training spec, where it is younger."""
 
-
 FREE = ("autocast", "patience")
 """Settings of a training that may differ from the config's: its precision, which moves errors less
 than another seed does (benchmarks/README.md, Less precision), and when it stops for want of

@@ -16,7 +16,6 @@ from lenscnn.core.storage import DataFileError, read_attrs
 
 _LIBRARIES = ("numpy", "scipy", "numba", "torch", "h5py", "pandas", "matplotlib", "snakemake")
 
-
 _RECORD = ("code", "python", "libraries", "device", "spec", "inputs")
 
 

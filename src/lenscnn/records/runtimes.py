@@ -10,14 +10,11 @@ import pandas as pd
 JOB = ("paper", "stage", "job")
 """Columns that tell jobs apart."""
 
-
 _COLUMNS = {"s": "wall_s", "cpu_time": "cpu_s", "max_rss": "memory_MB"}
-
 
 _MEASURED = (
     "wall_s", "wall_asked_s", "cpu_s", "memory_MB", "memory_asked_MB", "gpu_memory_MB",
 )  # fmt: skip
-
 
 _GPU_MEMORY = re.compile(r"^GPU memory: (\d+) MB at most$", re.M)
 """What `core.devices.report_memory` prints."""

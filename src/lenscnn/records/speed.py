@@ -17,23 +17,17 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of the table, explained in benchmarks/README.md."""
 
-
 # Operations as the formulas need them, at the least; an estimate of a reciprocal square root with
 # one Newton step counts five, a logarithm or an exponential in single precision fifteen.
 _PAIR = 10  # a subhalo at a pixel: the distance's reciprocal, two products added
 
-
 _SIE = 70  # the ellipsoid's deflection, a series of seven terms
-
 
 _SERSIC = 72  # a profile at a point, and whether a square around it is small enough
 
-
 _GAUSSIAN = 20
 
-
 _NORMAL = 20  # a normal number from two uniform ones
-
 
 _POISSON = 20  # made of a normal one, and the background
 

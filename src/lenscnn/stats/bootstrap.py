@@ -6,7 +6,6 @@ import numpy as np
 
 _BOOTSTRAP_SEED = 20190401
 
-
 _CHUNK = 2_000_000  # resampled values held at a time: 16 MB for each of a few arrays
 
 

@@ -8,7 +8,6 @@ from lenscnn.lensing.kernels.threads import OPTIONS
 # Added to r^2 (arcsec^2), in place of a branch for a point exactly on a lens's centre.
 SOFTENING = 1e-30
 
-
 LN2 = float(np.log(2))
 
 

@@ -13,7 +13,6 @@ OPTIONS = {
     "error_model": "numpy",
 }
 
-
 # Whole functions inside their callers: as functions of their own the process that compiles them
 # and those that read them from the cache would round differently.
 INLINED = OPTIONS | {"inline": "always"}

@@ -13,11 +13,9 @@ from lenscnn.papers.pearson2019.systems import detection_bands
 CHUNK = 512
 """Stamps at once: bounds the memory, changes no image."""
 
-
 COARSER, ROUGH = 2, 1e-2
 """Pixels of a first look, in pixels of the survey, and its tolerance (benchmarks/README.md says
 what that saves and misses)."""
-
 
 MARGIN = 1.5
 """More than a first look falls short by: of 40,000 detected systems, of both surveys and two

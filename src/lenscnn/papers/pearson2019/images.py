@@ -15,7 +15,6 @@ LENS_LIGHT = ("kept", "removed", "fitted")
 """What becomes of the lens light: nothing; the true one is subtracted, its shot noise stays; a
 Sersic profile fitted to the noisy image is subtracted."""
 
-
 CHUNK = 512
 """Images taken at once: bounds the memory, changes no image."""
 

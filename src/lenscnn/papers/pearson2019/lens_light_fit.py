@@ -13,26 +13,20 @@ from lenscnn.papers.pearson2019.ellipticity import e1_e2_to_q_phi_pearson
 PARAMETERS = ("flux", *GALAXY_KEYS)
 """What is fitted: total flux (electrons), and the parameters of `render_sersic`."""
 
-
 N_SERSIC = (0.5, 8.0)
 """Range of the Sersic index."""
-
 
 SMALLEST_R = 0.05
 """Smallest half-light radius, arcsec; the largest is the size of the stamp."""
 
-
 SMALLEST_Q = 0.1
 """Smallest axis ratio."""
 
-
 _LARGEST_E = (1 - SMALLEST_Q**2) / (1 + SMALLEST_Q**2)  # pearson2019's ellipticity
-
 
 # Iterations end when chi^2 falls by less than a part in 10^5, some 0.03, or when the parameters
 # move by less than a part in 10^4.
 _CHI2_CHANGE, _STEP_LENGTH, _EVALUATIONS = 1e-5, 1e-4, 100
-
 
 # Forward step of the derivatives, in free parameters (each spans some 4): of the order of 0.01 of
 # a radius or a pixel. Nearly all fits end at one chi^2 from 5e-4 to 5e-3, and above it at 2e-2.

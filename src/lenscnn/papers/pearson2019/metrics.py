@@ -16,14 +16,11 @@ from lenscnn.stats.over_seeds import estimate_and_seed
 ESTIMATED = ("theta_E", "e1", "e2")
 """What the networks estimate: arcsec and equation 1."""
 
-
 PARAMETERS = (*ESTIMATED, "ellipticity", "phi")
 """The rows of Table 1; phi in rad."""
 
-
 ERRORS = (*PARAMETERS, "fractional_theta_E")
 """Names of the errors; the last is that of theta_E over the true theta_E (Figure 8)."""
-
 
 BINNED_BY = {
     "theta_E": "arcsec",
@@ -34,10 +31,8 @@ BINNED_BY = {
 }
 """What errors are binned by (Figures 8 and 13), with units; R_e is the lens light's."""
 
-
 MIRRORS = "_mirrors"
 """Ends the name of an estimate that is the mean over the mirrored versions of each image."""
-
 
 MIN_LENSES = 20
 """Lenses behind an RMS error worth showing: of fewer, neither it nor its error means much."""

@@ -51,15 +51,12 @@ COLUMNS = {
 ``magnitude_source_<band>``, ``magnitude_lens_<band>`` are AB magnitudes of the unlensed source and
 of the lens in each band of the survey."""
 
-
 CUTS = ("geometry", "size", "flux", "magnification", "signal_to_noise")
 """Where attempts fail: sigma_v, redshifts and position (criterion i), source against Einstein
 radius (ii), `faint` ones that need no image, magnification (iii), and signal-to-noise (iv)."""
 
-
 MAX_ATTEMPTS_PER_BATCH = 2_000_000
 """Attempts looked at together: bounds the memory, changes no lens."""
-
 
 MIN_BATCH = 64
 """Systems looked at together at the least: fewer take as long."""

@@ -8,7 +8,6 @@ from lenscnn.stats.bootstrap import resampled_rows
 
 QUANTITIES = ("theta_E", "sigma_v", "z_lens", "z_source")
 
-
 FITS = 50
 """Resamples that are fitted: a fit takes milliseconds, and these give its error to a tenth."""
 

@@ -14,19 +14,15 @@ from lenscnn.rng.streams import image_keys, stream_key, uniforms_of
 SLOTS = 32
 """Counters reserved for one attempt; the names below say what each is for."""
 
-
 (
     _Z_LENS, _Z_SOURCE, _SIGMA_V, _Q, _CROSS_SECTION, _RADIUS, _ANGLE, _LUMINOSITY, _SOURCE_SIZE,
     _SOURCE_Q, _SOURCE_PHI, _SOURCE_N, _LENS_SIZE, _LENS_N, _LIGHT_Q, _LIGHT_PHI, _PHI,
     _CENTER_X, _CENTER_Y, _SOURCE_SED, _LENS_SED,
 ) = range(21)  # fmt: skip
 
-
 _CAUSTIC_POINTS = 96
 
-
 _CAUSTIC_ROWS = 16384
-
 
 _LARGEST_SNR = 0.5
 """No signal-to-noise exceeds this share of `faint`'s estimate, whatever the flux and the pixels

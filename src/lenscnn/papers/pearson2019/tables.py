@@ -15,7 +15,6 @@ _CAMERAS = {
     "vis_dark": ("Euclid VIS,", r"2\,e$^-$/s dark"),
 }
 
-
 _SECTIONS = {
     "removed": "Lens light removed",
     "kept": "Lens light kept",
@@ -24,7 +23,6 @@ _SECTIONS = {
     "fitted": r"A fitted S\'ersic profile removed (not in the paper)",
     "light": "The shape of the lens light taken for that of the mass (not in the paper)",
 }
-
 
 _PARAMETERS = {
     "theta_E": r"$\theta_\mathrm{E}$ [arcsec]",

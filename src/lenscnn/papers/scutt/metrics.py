@@ -15,10 +15,8 @@ from lenscnn.stats.over_seeds import estimate_and_seed
 STATISTICS = ("gradient", "sigma", "rmse", "bias", "skill", "correlation", "sigma_unpaired")
 """Names of the statistics, in the order of the columns."""
 
-
 CENTRAL = 0.6827
 """Probability inside one standard deviation of a normal distribution."""
-
 
 VARIED = "varied"
 """Subset of a test set whose alpha is drawn like that of the training set."""

@@ -30,7 +30,6 @@ COLUMNS = {
 }
 """Columns of a catalogue with their meaning and unit; `subset` and `index` name the row."""
 
-
 BLOCK = 2000
 """Lenses drawn at once: the subhaloes of a whole training set would fill the memory."""
 

@@ -14,13 +14,10 @@ from scipy import linalg
 
 COMPONENTS = 400
 
-
 SQUARES = 24
 """How many principal components, and how many of them squared as well."""
 
-
 PENALTIES = 10.0 ** np.arange(-6, 2)
-
 
 _ROWS = 4096  # images in float64 features at a time
 

@@ -10,15 +10,12 @@ from lenscnn.stats.over_seeds import average_seeds
 
 _KEYS = ["view", "estimate", "target", "subset"]
 
-
 _HEADINGS = {"gradient": "Gradient", "sigma": r"$\sigma$", "rmse": "RMSE", "correlation": "$r$"}
-
 
 _SKILL_COLUMNS = [
     *("view", "target", "estimator", "gradient", "correlation", "rmse", "rmse_err"),
     *("bias", "sigma", "skill", "skill_err"),
 ]
-
 
 ESTIMATORS = {
     "n_cnn": r"$N$-CNN",
@@ -33,9 +30,7 @@ ESTIMATORS = {
 }
 """Networks and baselines, in LaTeX."""
 
-
 _TARGETS = {"N": "$N$", "alpha": r"$\alpha$"}
-
 
 _DECIMALS = {"N": 1, "alpha": 3}
 

@@ -9,6 +9,5 @@ CAMERAS = {
 }
 """Name and colour."""
 
-
 LIGHT = {"removed": ("removed", "--"), "kept": ("kept", "-")}
 """What became of the lens light, and line style."""

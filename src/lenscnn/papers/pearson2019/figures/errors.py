@@ -28,7 +28,6 @@ _COLUMNS = {
     "ellipticity": "Ellipticity $1 - b/a$",
 }
 
-
 _ROWS = {
     "theta_E": r"Einstein radius $\theta_\mathrm{E}$ [arcsec]",
     "phi": r"Orientation $\phi$ [rad]",
@@ -36,9 +35,7 @@ _ROWS = {
     "theta_E_over_R_e": r"$\theta_\mathrm{E}$ / effective radius of the lens",
 }
 
-
 _ROW_OF_LIGHT = "theta_E_over_R_e"  # means nothing where the light is removed
-
 
 _PANELS = {
     "theta_E": "RMS error of Einstein\nradius [arcsec]",
@@ -46,14 +43,12 @@ _PANELS = {
     "ellipticity": "RMS error of\nellipticity $1 - b/a$",
 }
 
-
 _LINES = [
     {"color": colour, "marker": marker, "markersize": 4}
     for colour, marker in (
         (BLUE, "s"), (GREEN, "D"), (ORANGE, "p"), (VERMILION, "o"), (PURPLE, "^"), (SKY, "v")
     )
 ]  # fmt: skip
-
 
 _SCATTER = {
     "phi": (
@@ -69,7 +64,6 @@ _SCATTER = {
         "trained at {:g} × SLACS",
     ),
 }
-
 
 _SERIES = {
     "theta_E": (r"$\theta_\mathrm{E}$ [arcsec]", BLUE, "D", 1),

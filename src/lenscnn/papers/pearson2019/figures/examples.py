@@ -9,10 +9,8 @@ from lenscnn.plotting.style import new_figure, styled
 
 _TITLES = {"vis": "Euclid VIS", "r": r"LSST $r$", "gri": r"LSST, RGB = $i$, $r$, $g$"}
 
-
 _SOFTENING = 3.0
 """Where the scale turns from linear to logarithmic, in standard deviations of the sky."""
-
 
 _BLACK = -1.0
 """What is black, in standard deviations of the sky."""

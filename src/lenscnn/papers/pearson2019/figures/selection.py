@@ -13,15 +13,11 @@ _AXES = {
     "z": ("Redshift", "Number density"),
 }
 
-
 _SYMBOL = {"theta_E": "", "sigma_v": "", "z_lens": " lenses", "z_source": " sources"}
-
 
 _DECIMALS = {"theta_E": 2, "sigma_v": 0, "z_lens": 2, "z_source": 2}  # as the paper prints them
 
-
 _COLOURS = (BLUE, VERMILION, GREEN, ORANGE)
-
 
 _SURVEY = {"euclid": "Euclid", "lsst": "LSST"}
 

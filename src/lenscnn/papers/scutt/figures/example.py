@@ -10,7 +10,6 @@ from lenscnn.plotting.style import VERMILION, new_figure, styled
 
 _LARGEST_MARKER = 60  # area [pt^2]
 
-
 _SMALLEST_MARKER = 0.8
 
 

@@ -14,7 +14,6 @@ from lenscnn.plotting.style import BLACK, VERMILION, new_figure, styled
 
 _QUANTITY = {"N": "number of subhaloes $N$", "alpha": r"slope $\alpha$"}
 
-
 _SYMBOL = {"N": "$N$", "alpha": r"$\alpha$"}
 
 
