@@ -103,8 +103,7 @@ class Machine:
         return n / (self.clock() - begun)
 
     def arithmetic(self, precision: str) -> dict[str, Callable[[], float]]:
-        """Operations per second in a matrix product and in a convolution of a
-        `core.devices.PRECISIONS`.
+        """Return operations per second in a matrix product and in a convolution.
 
         Both, since either may be the faster: they are of different libraries.
         """
@@ -140,7 +139,7 @@ class Machine:
 
 @contextlib.contextmanager
 def all_allowed(tf32: bool):
-    """cuDNN chooses by timing, and with `tf32` matrix products round as convolutions do."""
+    """Let cuDNN choose by timing; with `tf32` matrix products round as convolutions do."""
     convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
     before = convolutions.benchmark, convolutions.allow_tf32, products.allow_tf32
     convolutions.benchmark, convolutions.allow_tf32, products.allow_tf32 = True, tf32, tf32
@@ -174,7 +173,7 @@ def contest(contestants: dict[str, Callable[[], float]]) -> dict[str, list[float
 
 
 def rows(stage, machine, flop, rates, peers, differences=None, stated=None) -> list[dict]:
-    """A row for each peer, of the rates in a contest and of what the paper states."""
+    """Make a row for each peer, of the rates in a contest and of what the paper states."""
     floors = rates["matmul"], np.maximum(rates["matmul"], rates["convolution"])
     common = stage, machine.place, rates["ours"], flop, *floors
     table = [speed.row(*common, peer, rates[peer], (differences or {}).get(peer, math.nan))

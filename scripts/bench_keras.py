@@ -39,7 +39,7 @@ class Stopwatch(keras.callbacks.Callback):
 
 
 def build(spec: dict, image_shape: list[int]) -> keras.Model:
-    """What `lenscnn.nn.network.build` builds, with Keras' own initialisation and optimizer."""
+    """Build what `nn.network.build` builds, with Keras' own initialisation and optimizer."""
     network, (channels, height, width) = spec["network"], image_shape
     image = features = keras.Input((height, width, channels))
     scalars = keras.Input((len(spec["scalars"]),))

@@ -32,13 +32,13 @@ def trainings(folder: Path) -> dict[str, list[list[dict]]]:
 
 
 def lowest(histories: list[list[dict]], target: str) -> np.ndarray:
-    """Validation RMSE of a target in each history's best epoch, in the target's unit."""
+    """Return the validation RMSE of a target in each history's best epoch, in the target's unit."""
     best = [min(records, key=lambda one: one["validation_loss"]) for records in histories]
     return np.array([one["validation_rmse"][target] for one in best])
 
 
 def deviation(values: np.ndarray) -> float:
-    """Standard deviation; of a single value nan."""
+    """Return the standard deviation; of a single value nan."""
     return np.std(values, ddof=1) if len(values) > 1 else np.nan
 
 

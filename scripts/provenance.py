@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def config_of(path: Path) -> str:
-    """The overlay of the scale that a product's path names."""
+    """Return the overlay of the scale that a product's path names."""
     if path.parts[0] not in ("results", "paper_figures") or path.parts[1] == "paper":
         return "config/config.yaml"
     config = f"config/{path.parts[1]}.yaml"
@@ -22,7 +22,7 @@ def config_of(path: Path) -> str:
 
 
 def committed(path: str) -> str:
-    """The commit that a file without a record was last changed in: all there is of its age."""
+    """Return the commit that a file without a record was last changed in."""
     git = ["git", "log", "-1", "--format=%h", "--", path]
     try:
         commit = subprocess.run(

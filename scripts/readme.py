@@ -31,7 +31,7 @@ def _in_order(name: str) -> tuple[str, list[int]]:
 
 
 def boxes(sources: dict[str, set[str]]) -> str:
-    """The graph as Mermaid text, targets that have the same sources in one box."""
+    """Write the graph as Mermaid text, targets that have the same sources in one box."""
     targets = sources.pop("all")
     steps = sources.keys() - targets
     alike = defaultdict(list)
@@ -63,7 +63,7 @@ def claims() -> str:
 
 
 def summary(page: Path) -> str:
-    """What a claims page says before it comes to single claims."""
+    """Return what a claims page says before it comes to single claims."""
     title, _, rest = page.read_text(encoding="utf-8").partition("\n## Summary\n")
     note = re.search(r"^\*\*.*\*\*$", title, re.M)
     heading = f"Scale `{page.parent.name}`, from [claims.md]({page})."
@@ -72,7 +72,7 @@ def summary(page: Path) -> str:
 
 
 def fill(text: str, name: str, content: str, document: Path) -> str:
-    """The text with what stands between the marks of this name replaced."""
+    """Replace what is between the marks of a name in a text."""
     begin, end = f"<!-- {name}: written by make docs -->\n", f"<!-- end of {name} -->"
     before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)

@@ -7,7 +7,7 @@ __version__ = "0.1.0"
 
 
 def source_digest() -> str:
-    """Digest of the library's source, 12 hex digits: equal code, equal digest."""
+    """Return the digest of the library's source, 12 hex digits: equal code, equal digest."""
     root = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):

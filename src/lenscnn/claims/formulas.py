@@ -95,12 +95,12 @@ def one_call(tree: ast.Expression) -> tuple[str, tuple] | None:
 
 
 def calls(tree: ast.Expression) -> set[str]:
-    """Names of the functions in a formula."""
+    """Return the names of the functions in a formula."""
     return {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call)}
 
 
 def texts(tree: ast.Expression, constants: dict[str, list]) -> set[str]:
-    """Texts in a formula, those of its named lists too."""
+    """Return the texts in a formula, those of its named lists too."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -111,7 +111,7 @@ def texts(tree: ast.Expression, constants: dict[str, list]) -> set[str]:
 
 
 def evaluate(tree: ast.Expression, functions: dict, constants: dict[str, list]) -> Quantity:
-    """What a formula gives.
+    """Evaluate a formula.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class Estimate:
 
 
 def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
-    """Ours: the mean over training seeds, errors from the bootstrap joined with their scatter.
+    """Return ours: the mean over training seeds, with bootstrap errors joined with their scatter.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
 
 
 def verdict(claim: pd.Series, found: Estimate, tolerances: dict[str, float]) -> tuple[str, float]:
-    """What to say of a claim.
+    """Return the verdict on a claim.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def verdict(claim: pd.Series, found: Estimate, tolerances: dict[str, float]) -> 
 
 
 def has_second(claim: pd.Series, first: RunResults, second: RunResults | None) -> bool:
-    """Whether a second reading has all that a claim asks for, and some of it from other files."""
+    """Return whether a second variant has all that a claim asks for, some from other files."""
     if second is None or not claim["formula"]:
         return False
     tree = formulas.parse(claim["formula"])
@@ -172,7 +172,7 @@ def make_ledger(
     reasons: pd.DataFrame,
     scale: str,
 ) -> pd.DataFrame:
-    """The registry with ours and verdicts, for both readings of each paper.
+    """Lay ours and verdicts beside the registry, for both variants of each paper.
 
     Parameters
     ----------

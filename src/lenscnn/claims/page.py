@@ -14,7 +14,7 @@ _LARGEST = 10
 def page(
     ledger: pd.DataFrame, readings: dict[str, list[str]], scale: str, note: str, uneven: list[str]
 ) -> str:
-    """Markdown of a `ledger.ledger`: a summary, then every claim by paper and section.
+    """Write a ledger as Markdown: a summary, then every claim by paper and section.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def page(
 
 
 def _section(where: str) -> str:
-    """The first place that a claim is printed in."""
+    """Return the first place that a claim is printed in."""
     first = re.split("[;,]", where)[0].replace("sections", "section")
     return first[0].upper() + first[1:]
 

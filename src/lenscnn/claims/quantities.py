@@ -67,11 +67,11 @@ class RunResults:
     """Lists that formulas know by name."""
 
     def files(self, name: str):
-        """What is behind the name of a view or sample; None if nothing is."""
+        """Return what is behind the name of a view or sample; None if nothing is."""
         return self.predictions.get(name) or self.samples.get(name)
 
     def seeds(self) -> list[int]:
-        """Training seeds of the networks."""
+        """Return the training seeds of the networks."""
         files = self.predictions.values()
         return sorted({seed for view in files for seeds in view.values() for seed in seeds})
 
@@ -96,11 +96,11 @@ class RunResults:
         )
 
     def functions(self, seed: int | None) -> dict:
-        """`FUNCTIONS` by name, of the networks of one training seed."""
+        """Return `FUNCTIONS` by name, of the networks of one training seed."""
         return {name: functools.partial(getattr(self, name), seed) for name in self.FUNCTIONS}
 
     def parameters(self, seed, name) -> Quantity:
-        """Trainable parameters of a network, counted on the module."""
+        """Count the trainable parameters of a network, on the module."""
         from lenscnn.nn import network  # here, for torch takes seconds to import
 
         n = network.count_parameters(network.build(**self.networks[name]))
@@ -133,7 +133,7 @@ class RunResults:
 
 
 def list_predictions(paths: list) -> dict[str, dict[str, dict[int, list[str]]]]:
-    """Paths of predictions files, ``.../<view>/<estimate>_seed<seed>.h5``, by these three."""
+    """List predictions files, ``.../<view>/<estimate>_seed<seed>.h5``, by these three."""
     found = {}
     for path in map(str, paths):
         view, (estimate, seed) = Path(path).parent.name, estimate_and_seed(path)

@@ -82,7 +82,7 @@ def read_registry(path) -> pd.DataFrame:
 
 
 def read_reasons(path, registry: pd.DataFrame) -> pd.DataFrame:
-    """Why ours is another number, where that is known; the first that fits a claim holds.
+    """Read why ours is another number, where that is known; the first that fits a claim holds.
 
     Raises
     ------
@@ -101,6 +101,7 @@ def read_reasons(path, registry: pd.DataFrame) -> pd.DataFrame:
 
 
 def reason_for(reasons: pd.DataFrame, id: str, reading: str) -> str:
+    """Return why ours is another number than a claim has; empty where that is not known."""
     for _, row in reasons[reasons["reading"] == reading].iterrows():
         if fnmatch.fnmatchcase(id, row["claims"]):
             return row["reason"]

@@ -103,6 +103,7 @@ class _Cache(caching.NullCache):
         return self._folder / f"{self._name}-{digest}"
 
     def load_overload(self, signature, target_context):
+        """Return a compiled function from its file, or None."""
         target_context.refresh()
         path = self._path(signature, target_context.codegen())
         try:
@@ -116,6 +117,7 @@ class _Cache(caching.NullCache):
         return compiler.CompileResult._rebuild(target_context, *pickle.loads(pickled))
 
     def save_overload(self, signature, compiled) -> None:
+        """Write a compiled function to its file."""
         # Not if the source was edited since it was imported: this folder is for what it was then.
         if lenscnn.source_digest() != lenscnn.SOURCE_DIGEST:
             return

@@ -20,7 +20,7 @@ SPEED_OF_LIGHT = 299792.458
 
 
 def pixel_centers(n_pix: int, pixel_scale: float) -> np.ndarray:
-    """Coordinates of the pixel centres along one axis of a stamp centred on the origin.
+    """Return the coordinates of the pixel centres along one axis of a stamp centred on the origin.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def pixel_centers(n_pix: int, pixel_scale: float) -> np.ndarray:
 
 
 def q_phi_to_e1_e2_lenstronomy(q, phi):
-    """lenstronomy's complex ellipticity, (1 - q)/(1 + q) exp(2 i phi).
+    """Return lenstronomy's complex ellipticity, (1 - q)/(1 + q) exp(2 i phi).
 
     Parameters
     ----------

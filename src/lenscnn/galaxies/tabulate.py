@@ -15,7 +15,7 @@ _FAINTEST = 1e-10  # of the brightest band: 25 magnitudes stand for no flux at a
 
 
 def load_filters() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Wavelength (nm) and response of each of `FILTERS`, from speclite's files."""
+    """Load wavelength (nm) and response of each of `FILTERS`, from speclite's files."""
     from speclite.filters import load_filter
 
     filters = {band: load_filter(name) for band, name in FILTERS.items()}
@@ -23,7 +23,7 @@ def load_filters() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _band_weights(wavelength, z: float, band: np.ndarray, response: np.ndarray) -> np.ndarray:
-    """Weights, one a wavelength of the SED, whose sum over F_lambda is the AB flux in a band.
+    """Return weights, one a wavelength, whose sum over F_lambda is the AB flux in a band.
 
     AB flux: the photons of the SED, moved to redshift z, over those of F_nu = 1, in units where
     the speed of light is 1. F_lambda keeps its height when it is moved: it cancels in colours.
@@ -55,7 +55,7 @@ def _check_coverage(sed: SED, redshift: np.ndarray, filters: dict) -> None:
 
 
 def tabulate(seds: list[SED], redshift: np.ndarray = REDSHIFTS) -> Photometry:
-    """Colours and K-corrections of SEDs at redshifts, through all of `FILTERS`.
+    """Tabulate colours and K-corrections of SEDs at redshifts, through all of `FILTERS`.
 
     Parameters
     ----------

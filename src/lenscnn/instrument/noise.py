@@ -8,7 +8,7 @@ from lenscnn.rng.normal import standard_normal
 
 
 def noise_sigma(images: torch.Tensor, definition: str, snr: float, peak_fraction: float):
-    """Standard deviation of the pixel noise that gives an image its signal-to-noise ratio.
+    """Return the sigma of the pixel noise that gives an image its signal-to-noise ratio.
 
     Papers that print "a fixed signal-to-noise ratio" and no definition may mean any of these.
 
@@ -70,7 +70,7 @@ POISSON_EXACT_BELOW = 10.0
 
 
 def poisson(mean: torch.Tensor, normal: torch.Tensor) -> torch.Tensor:
-    """Poisson numbers, by inverting the distribution at standard normal numbers.
+    """Return Poisson numbers, by inverting the distribution at standard normal numbers.
 
     Monotonic in `normal`, so that images of nearly the same mean get nearly the same noise. From a
     mean of 10 on by the asymptotic expansion of Giles 2016 (ACM Transactions on Mathematical
@@ -105,7 +105,7 @@ def poisson(mean: torch.Tensor, normal: torch.Tensor) -> torch.Tensor:
 def add_detector_noise(
     rates: torch.Tensor, background: Background, reads: int, read_noise: float, keys
 ):
-    """Counts of a detector, with the mean of the background subtracted.
+    """Return the counts of a detector, with the mean of the background subtracted.
 
     Parameters
     ----------
@@ -144,6 +144,7 @@ def add_detector_noise(
 
 
 def add_detector_noise_in_torch(rates, background, read_sigma, keys):
+    """Return the counts of `add_detector_noise`, by tensor operations on any device."""
     n = rates.shape[1:].numel()
     normal = standard_normal(keys, 2 * n)
     counts = poisson(rates + background.mean, normal[:, :n].view(rates.shape))

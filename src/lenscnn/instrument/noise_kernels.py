@@ -41,7 +41,7 @@ def fill_counts(keys, rates, background, few, read_sigma, images):
 
 @njit(error_model="numpy")
 def _by_sum(mean, normal):
-    """Poisson number of a small mean at a normal number, summing probabilities."""
+    """Return the Poisson number of a small mean at a normal number, summing probabilities."""
     u = 0.5 * math.erfc(-normal / math.sqrt(2))
     probability = cumulative = math.exp(-mean)
     number = 0

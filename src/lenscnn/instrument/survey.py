@@ -13,7 +13,7 @@ class Background(NamedTuple):
 
 
 def electrons(magnitude, zero_point: float, survey: dict, visits: int = 1):
-    """Electrons that a source of this magnitude leaves in `visits` exposures.
+    """Return the electrons that a source of this magnitude leaves in `visits` exposures.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def electrons(magnitude, zero_point: float, survey: dict, visits: int = 1):
 
 
 def background(survey: dict, band: str, visits: int = 1) -> Background:
-    """Sky, dark current and read noise of a pixel in a stack of exposures.
+    """Return sky, dark current and read noise of a pixel in a stack of exposures.
 
     Parameters
     ----------

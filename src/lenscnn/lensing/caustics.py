@@ -7,7 +7,7 @@ from lenscnn.lensing.isothermal import sie_deflection
 
 
 def critical_curve(theta_E, q, phi, n_points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tangential critical curve, relative to the lens centre: an ellipse of area pi theta_E^2.
+    """Return the tangential critical curve about the lens centre: an ellipse of area pi theta_E^2.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def critical_curve(theta_E, q, phi, n_points: int) -> tuple[np.ndarray, np.ndarr
 
 
 def tangential_caustic(theta_E, q, phi, n_points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tangential caustic, relative to the lens centre: the critical curve in the source plane.
+    """Return the tangential caustic about the lens centre: the curve in the source plane.
 
     A point within it has four images where it also lies within the cut, which for q below 0.39 it
     need not. Arguments and result are those of :func:`critical_curve`.

@@ -13,6 +13,7 @@ SUBPIXELS_AT_ONCE = 2**24
 def check_parameters(
     parameters: Mapping[str, Tensor], keys: tuple[str, ...], name: str, n: int
 ) -> None:
+    """Raise ValueError if parameters are missing, unknown, or not one a lens."""
     if set(parameters) != set(keys):
         raise ValueError(f"{name} must have the keys {sorted(keys)}; it has {sorted(parameters)}")
     for key, values in parameters.items():

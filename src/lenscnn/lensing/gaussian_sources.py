@@ -27,7 +27,7 @@ def render(
     supersampling: int,
     psf_sigma: float,
 ) -> Tensor:
-    """Noise-free images of Gaussian sources behind isothermal ellipsoids with subhaloes.
+    """Render noise-free images of Gaussian sources behind isothermal lenses with subhaloes.
 
     The surface brightness is averaged over `supersampling` x `supersampling` sub-pixels, then
     convolved with the point-spread function on the grid of whole pixels. In float32 on the CPU an
@@ -145,7 +145,7 @@ def _lensed_source(
     subhaloes: tuple[Tensor, ...],
     source: Mapping[str, Tensor],
 ) -> Tensor:
-    """Surface brightness at each point of the square grid `coordinates` x `coordinates`."""
+    """Return the surface brightness on the square grid `coordinates` x `coordinates`."""
     x, y = coordinates[None, None, :], coordinates[None, :, None]
     main_x, main_y = sie_deflection(x, y, **{k: v[:, None, None] for k, v in lens.items()})
     sub_x, sub_y = subhalo_deflection(coordinates, coordinates, *subhaloes)

@@ -22,7 +22,7 @@ def sie_deflection(
     center_x: Tensor,
     center_y: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Deflection of a singular isothermal ellipsoid (Kormann et al. 1994, eq. 27a).
+    """Return the deflection of a singular isothermal ellipsoid (Kormann et al. 1994, eq. 27a).
 
     In the lens's own axes, with f = sqrt(1 - q^2), psi = sqrt(q^2 x^2 + y^2), b = theta_E sqrt(q),
     it is b/f (arctan(f x/psi), artanh(f y/psi)), evaluated here as
@@ -70,7 +70,7 @@ def sie_convergence(
     center_x: Tensor,
     center_y: Tensor,
 ) -> Tensor:
-    """Convergence theta_E / (2 sqrt(q x'^2 + y'^2 / q)) of a singular isothermal ellipsoid.
+    """Return the convergence theta_E / (2 sqrt(q x'^2 + y'^2 / q)) of an isothermal ellipsoid.
 
     Parameters are those of :func:`sie_deflection`. The result is dimensionless, and infinite at
     the lens centre.
@@ -84,7 +84,7 @@ def sie_convergence(
 def sis_deflection(
     x: Tensor, y: Tensor, theta_E: Tensor, center_x: Tensor, center_y: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Deflection of a singular isothermal sphere: theta_E, directed away from the centre.
+    """Return the deflection of a singular isothermal sphere: theta_E, away from the centre.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def sis_deflection(
 def sis_convergence(
     x: Tensor, y: Tensor, theta_E: Tensor, center_x: Tensor, center_y: Tensor
 ) -> Tensor:
-    """Convergence theta_E / (2 r) of a singular isothermal sphere.
+    """Return the convergence theta_E / (2 r) of a singular isothermal sphere.
 
     Parameters are those of :func:`sis_deflection`. The result is dimensionless, and infinite at
     the lens centre.
@@ -117,6 +117,6 @@ def sis_convergence(
 
 
 def _inverse_radius(dx: Tensor, dy: Tensor) -> Tensor:
-    """1 / sqrt(dx^2 + dy^2), and 1 at the origin, where a finite gradient is wanted too."""
+    """Return 1 / sqrt(dx^2 + dy^2), and 1 at the origin, where gradients must be finite too."""
     r2 = dx**2 + dy**2
     return torch.rsqrt(torch.where(r2 > 0, r2, 1.0))

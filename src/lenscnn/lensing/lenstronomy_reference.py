@@ -13,7 +13,7 @@ def deflection(
     lens: Mapping[str, float],
     subhaloes: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Deflection by one isothermal ellipsoid and its subhaloes.
+    """Return the deflection by one isothermal ellipsoid and its subhaloes.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def image(
     supersampling: int,
     psf_sigma: float,
 ) -> np.ndarray:
-    """One image of :func:`gaussian_sources.render`, with the same arguments.
+    """Render one image of :func:`gaussian_sources.render`, with the same arguments.
 
     `lens` and `source` hold one number a key, and `subhaloes` has no bounds.
 
@@ -88,7 +88,7 @@ def galaxy_images(
     supersampling: int,
     psf_sigma: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both images of :func:`sersic_galaxies.render_galaxies` for one lens.
+    """Render both images of :func:`sersic_galaxies.render_galaxies` for one lens.
 
     Every mapping holds one number a key. All sub-pixels are of one size, as with an infinite
     tolerance there.
@@ -120,7 +120,7 @@ def galaxy_images(
 
 
 def _sersic(model, light: Mapping[str, float]) -> dict[str, float]:
-    """A galaxy of unit total flux in lenstronomy's parameters."""
+    """Return a galaxy of unit total flux in lenstronomy's parameters."""
     e1, e2 = q_phi_to_e1_e2_lenstronomy(light["q"], light["phi"])
     same = {key: light[key] for key in ("R_sersic", "n_sersic", "center_x", "center_y")}
     kwargs = {"amp": 1.0, **same, "e1": e1, "e2": e2}

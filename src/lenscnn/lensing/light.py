@@ -18,7 +18,7 @@ def gaussian(
     center_y: Tensor,
     amplitude: Tensor | float = 1.0,
 ) -> Tensor:
-    """Surface brightness of a circular Gaussian; all arguments are broadcast.
+    """Return the surface brightness of a circular Gaussian; all arguments are broadcast.
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ def gaussian(
 
 
 def sersic_b(n_sersic: Tensor) -> Tensor:
-    """b_n in lenstronomy's approximation, with which R_sersic holds half of the light to 1 %."""
+    """Return b_n, with which R_sersic holds half of the light to 1 %, as lenstronomy does."""
     return 1.9992 * n_sersic - 0.3271
 
 
 def sersic_peak(R_sersic: Tensor, n_sersic: Tensor) -> Tensor:
-    """Central surface brightness of a Sersic profile of unit total flux, arcsec^-2.
+    """Return the central surface brightness of a Sersic profile of unit total flux, arcsec^-2.
 
     The flux out to infinity is 2 pi n Gamma(2 n) R_sersic^2 / b^(2 n) times the central brightness.
     """
@@ -59,7 +59,7 @@ def sersic(
     center_x: Tensor,
     center_y: Tensor,
 ) -> Tensor:
-    """Surface brightness of an elliptical Sersic profile of unit total flux, arcsec^-2.
+    """Return the surface brightness of an elliptical Sersic profile of unit total flux, arcsec^-2.
 
     I_0 exp(-b_n (R / R_sersic)^(1/n)) with R = sqrt(q x'^2 + y'^2 / q) in the galaxy's own axes.
     The conventions are those of lenstronomy's ``SERSIC_ELLIPSE``: radii are product averages, b_n
@@ -94,7 +94,7 @@ def sersic_and_slope(
     center_x: Tensor,
     center_y: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """:func:`sersic`, and where and how steep the profile is there.
+    """Return :func:`sersic`, and where and how steep the profile is there.
 
     Returns
     -------

@@ -10,7 +10,7 @@ TRUNCATION = 5.0
 
 
 def gaussian_kernel(sigma_pix: float) -> list[float]:
-    """Gaussian along one axis, sampled at whole pixels from its centre outwards.
+    """Sample a Gaussian along one axis at whole pixels, from its centre outwards.
 
     It reaches ``int(TRUNCATION * sigma_pix + 0.5)`` pixels, and its sum over both sides is one.
 
@@ -56,7 +56,7 @@ def convolve_gaussian(images: Tensor, sigma_pix: float) -> Tensor:
 
 
 def _blur(images: Tensor, kernel: list[float], dim: int) -> Tensor:
-    """Valid convolution along `dim` with a symmetric kernel given from its centre outwards.
+    """Convolve along `dim` with a symmetric kernel given from its centre outwards, edges cut.
 
     A sum of shifted images: a library convolution may choose another order of summation for
     another batch size, and an image would then depend on its neighbours in the batch.

@@ -31,7 +31,7 @@ def render_galaxies(
     psf_sigma: float,
     tolerance: float = 1e-6,
 ) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Noise-free images of Sersic sources behind isothermal ellipsoids, and of the lenses' light.
+    """Render noise-free images of Sersic sources behind isothermal lenses, and the lens light.
 
     Both are images of galaxies whose total flux without a lens is one. A pixel holds the flux that
     falls into it, by the midpoints of `supersampling` x `supersampling` sub-pixels. Those are
@@ -100,7 +100,7 @@ def render_sersic(
     psf_sigma: float,
     tolerance: float = 1e-6,
 ) -> Tensor:
-    """Noise-free images of Sersic galaxies of unit total flux, with no lens before them.
+    """Render noise-free images of Sersic galaxies of unit total flux, with no lens before them.
 
     Drawn as by :func:`render_galaxies`, which draws lens light with this.
 
@@ -153,7 +153,7 @@ def _draw(
     psf_sigma: float,
     tolerance: float,
 ) -> tuple[Tensor, Tensor]:
-    """Images of galaxies of unit total flux behind `lens`, and their flux before the PSF."""
+    """Render galaxies of unit total flux behind `lens`; return their flux before the PSF too."""
     if not tolerance > 0:
         raise ValueError(f"tolerance is {tolerance}; it must be positive (math.inf for none)")
     q = light["q"]
@@ -200,7 +200,7 @@ def _sersic_compiled(
 
 
 def _profile_table(light: Mapping[str, Tensor]) -> Tensor:
-    """What the compiled loop needs of a profile, (11, B).
+    """Return what the compiled loop needs of a profile, (11, B).
 
     Central brightness, R_sersic, n, b_n, centre, the two rows of the matrix that maps it to a
     circle of unit half-light radius, q.
@@ -253,7 +253,7 @@ def _integrate(
     supersampling: int,
     tolerance: float,
 ) -> Tensor:
-    """Flux in each pixel, (B, 1, n_pix, n_pix), as described in :func:`render_galaxies`."""
+    """Return the flux in each pixel, (B, 1, n_pix, n_pix), as in :func:`render_galaxies`."""
     x, y = coordinates[None, None, :], coordinates[None, :, None]
     every = (slice(None), None, None)
     brightness, rough = _lensed_sersic(x, y, lens, light, every, side, tolerance)
@@ -287,7 +287,7 @@ def _lensed_sersic(
     side: float,
     tolerance: float,
 ) -> tuple[Tensor, Tensor]:
-    """Surface brightness at points of the sky, and whether it does not do for squares around them.
+    """Return brightness at points, and whether it is not good enough for squares around them.
 
     A midpoint does not do where it misses `tolerance` of flux, side^4 / 24 times the second
     derivative (of the size s (s + 1) I / R^2 with s the logarithmic slope), nor where a galaxy

@@ -29,7 +29,7 @@ _PAIRS_COMPILED = 2**30
 def subhalo_deflection(
     x: Tensor, y: Tensor, offsets: Tensor, center_x: Tensor, center_y: Tensor, theta_E: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Deflection by all subhaloes of each image, on a grid of pixels.
+    """Return the deflection by all subhaloes of each image, on a grid of pixels.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def warm_up(step, network, optimizer, batch_size: int, device: torch.device) -> 
 
 
 def capture_steps(step, batch_size: int, device: torch.device) -> dict[int, Callable]:
-    """`step` for many batches and for one, replayed from CUDA graphs: by rows taken, most first.
+    """Capture `step` for many batches and for one as CUDA graphs: by rows taken, most first.
 
     Capturing records kernels without running them, so it changes no weights. The graphs keep the
     mode, training, that the network is in.

@@ -29,7 +29,7 @@ NORMALISE_ROWS = 4096
 
 
 def load_normalised(shards: list, each: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Images as a network sees them (`data.normalise`), and their labels.
+    """Load images as a network sees them (`normalise`), and their labels.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def check_origin(shards: list, images: dict) -> None:
 
 
 def label(labels: dict[str, np.ndarray], name: str, path) -> np.ndarray:
-    """One label of a data set, shape (n,): numbers as float64, text as it is.
+    """Return one label of a data set, shape (n,): numbers as float64, text as it is.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def label(labels: dict[str, np.ndarray], name: str, path) -> np.ndarray:
 
 
 def extremes(values: np.ndarray, name: str) -> tuple[float, float]:
-    """Smallest and largest value of a label.
+    """Return the smallest and the largest value of a label.
 
     Raises
     ------

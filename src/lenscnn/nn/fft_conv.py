@@ -34,7 +34,7 @@ class _Matrices(NamedTuple):
 
 
 def _waves(n: int, kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """exp(-2 pi i f x / N) at the pixels, exp(2 pi i f x / N) at the kernel's, and back."""
+    """Return exp(-2 pi i f x / N) at pixels, exp(2 pi i f x / N) at the kernel, and back."""
     reach = kernel // 2
     # Zeros of half a kernel's width after the image are before it, too: the transform is periodic.
     n_frequencies = n + reach
@@ -45,7 +45,7 @@ def _waves(n: int, kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @lru_cache
 def _first_axis(n: int, kernel: int, device: torch.device, dtype: torch.dtype) -> _Matrices:
-    """From real numbers to (f, real and imaginary part), frequencies from zero to the middle."""
+    """Return matrices from real numbers to (f, real and imaginary), f from zero to the middle."""
     images, of_kernel, back = _waves(n, kernel)
     half = len(images) // 2 + 1
     # The other frequencies hold the complex conjugates of these, but for zero and the middle.
@@ -64,7 +64,7 @@ def _first_axis(n: int, kernel: int, device: torch.device, dtype: torch.dtype) -
 
 @lru_cache
 def _second_axis(n: int, kernel: int, device: torch.device, dtype: torch.dtype) -> _Matrices:
-    """From (real and imaginary part, x) to (f, three numbers), and from products of these back.
+    """Return matrices from (real and imaginary, x) to (f, three numbers), and back from products.
 
     The three of z are Re z, Im z and their sum. Of the products p, q, s of two complex numbers'
     three, theirs is p - q + i (s - p - q).
@@ -98,6 +98,7 @@ class _Convolution(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, images, weight, bias, keep):
+        """Compute the convolution; see `torch.autograd.Function`."""
         n, channels, height, width = images.shape
         filters, _, kernel, _ = weight.shape
         of = {"device": images.device, "dtype": images.dtype}
@@ -128,6 +129,7 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient):
+        """Compute the gradients; see `torch.autograd.Function`."""
         n, channels, height, width = ctx.shape
         first, second = ctx.matrices
         spectra, responses = ctx.saved_tensors
@@ -156,7 +158,7 @@ class _Convolution(torch.autograd.Function):
 
 
 def _on_each(matrix, stack, out):
-    """The product of one matrix with each of a stack."""
+    """Multiply one matrix with each of a stack."""
     out = out.view(len(stack), len(matrix), -1)
     if len(stack) == 1:  # which is faster not called a stack
         torch.mm(matrix, stack[0], out=out[0])
@@ -165,7 +167,7 @@ def _on_each(matrix, stack, out):
 
 
 def _channels_last(features):
-    """(H, W, B, C) as a new tensor (B, C, H, W) with the channels last in memory."""
+    """Copy (H, W, B, C) to a tensor (B, C, H, W) with the channels last in memory."""
     height, width, n, channels = features.shape
     result = torch.empty(
         (n, channels, height, width), device=features.device, dtype=features.dtype,
@@ -175,7 +177,7 @@ def _channels_last(features):
 
 
 def convolve(images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """What `torch.nn.functional.conv2d` gives with "same" padding and stride 1.
+    """Convolve as `torch.nn.functional.conv2d` with "same" padding and stride 1 does.
 
     Differentiable once, in all three. The result has its channels last in memory; nothing need be
     rearranged if the images have, too.
@@ -207,7 +209,7 @@ def convolve(images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> 
 
 
 def operations(image_shape: tuple[int, int, int, int], filters: int, kernel: int) -> int:
-    """Multiplications and additions that `convolve` takes, the bias left out.
+    """Count multiplications and additions that `convolve` takes, the bias left out.
 
     Parameters
     ----------
@@ -228,6 +230,6 @@ def operations(image_shape: tuple[int, int, int, int], filters: int, kernel: int
 
 
 def direct_operations(image_shape: tuple[int, int, int, int], filters: int, kernel: int) -> int:
-    """Those that a direct sum takes, parameters as in `operations`."""
+    """Count those that a direct sum takes, parameters as in `operations`."""
     n, channels, height, width = image_shape
     return 2 * n * filters * height * width * channels * kernel**2

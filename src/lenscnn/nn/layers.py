@@ -25,7 +25,7 @@ class Conv2d(nn.Conv2d):
         super().__init__(channels, filters, kernel, padding=kernel // 2)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Features (B, channels, H, W) in, (B, filters, H, W) out."""
+        """Convolve features (B, channels, H, W) to (B, filters, H, W)."""
         if self._by_fourier(features):
             return fft_conv.convolve(features, self.weight, self.bias)
         return super().forward(features)
@@ -50,7 +50,7 @@ class Dropout(nn.Dropout):
     """
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Features of any shape, without gaps in memory."""
+        """Drop some of the features, of any shape, without gaps in memory."""
         if features.device.type != "cpu" or not self.training:
             return super().forward(features)
         dropped = min(round(self.p * 2**16), 2**16 - 1)

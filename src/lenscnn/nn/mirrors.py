@@ -34,7 +34,7 @@ def mirror(images: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
 
 
 def mirrored_signs(signs: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-    """What labels are multiplied with where images meet mirrors.
+    """Return what labels are multiplied with where images are mirrored.
 
     Parameters
     ----------

@@ -108,7 +108,7 @@ class ConvRegressor(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: torch.Tensor, scalars: torch.Tensor | None = None) -> torch.Tensor:
-        """Outputs (B, n_outputs) of images (B, C, H, W) and scalars (B, n_scalars), all scaled."""
+        """Return outputs (B, n_outputs) of images (B, C, H, W) and scalars (B, n_scalars)."""
         features = self.blocks(images.contiguous(memory_format=torch.channels_last))
         # In float32 even under autocast: bfloat16 keeps 8 bits, too few for N and for an estimate,
         # and on a CPU casting the dense layer's weights takes longer than bfloat16 saves.
@@ -120,7 +120,7 @@ class ConvRegressor(nn.Module):
 
 
 def build(spec: dict, image_shape: tuple[int, int, int]) -> ConvRegressor:
-    """The network a training spec asks for, with fresh weights from torch's random generator.
+    """Build the network that a training spec asks for, with fresh weights from torch's generator.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def build(spec: dict, image_shape: tuple[int, int, int]) -> ConvRegressor:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Number of trainable parameters (a batch norm's running mean and variance are not)."""
+    """Count the trainable parameters (a batch norm's running mean and variance are not)."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
@@ -159,7 +159,7 @@ def evaluate(
     scalars: torch.Tensor | None,
     device: torch.device,
 ) -> np.ndarray:
-    """Outputs of a network in evaluation mode and float32, batch by batch.
+    """Return the outputs of a network in evaluation mode and float32, batch by batch.
 
     What float32 means for convolutions on a GPU is `core.devices.set_precision`'s.
 

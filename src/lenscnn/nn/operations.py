@@ -4,7 +4,7 @@ from lenscnn.nn import fft_conv
 
 
 def network_flop(spec: dict, image_shape: tuple[int, int, int]) -> tuple[int, int]:
-    """Operations of the matrix products in a network, for one image, convolutions summed directly.
+    """Count operations of matrix products for one image, convolutions summed directly.
 
     All else (normalisation, pooling, the optimizer) has less than a hundredth as many, but needs
     time for moving data: the floor knows nothing of it.

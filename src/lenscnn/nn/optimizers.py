@@ -36,6 +36,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
 def make_optimizer(
     spec: dict, network: nn.Module, rate: float | torch.Tensor, on_gpu: bool
 ) -> torch.optim.Optimizer:
+    """Return the optimizer of a spec; on a GPU one whose steps a CUDA graph can hold."""
     settings = {"lr": rate, "eps": EPSILON}
     if spec["optimizer"] == "adam":
         return torch.optim.Adam(network.parameters(), fused=True, capturable=on_gpu, **settings)
@@ -67,7 +68,7 @@ class SharedNAdam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:
-        """One step, by the gradients that the weights have."""
+        """Take one step, by the gradients that the weights have."""
         (group,) = self.param_groups
         weights, lr = group["params"], group["lr"]
         gradients = [weight.grad for weight in weights]

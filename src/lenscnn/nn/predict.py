@@ -32,7 +32,7 @@ _CONTENTS = {"state_dict", "spec", "image_shape", "scaling", "best_epoch", "prov
 
 
 def load_network(path, spec: dict | None = None) -> tuple[ConvRegressor, dict]:
-    """A trained network, on the CPU.
+    """Load a trained network onto the CPU.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def predict(
     scalars: np.ndarray | None,
     device: torch.device,
 ) -> np.ndarray:
-    """Estimates of the targets, in physical units, in the precision of the training's spec.
+    """Estimate the targets, in physical units, in the precision of the training's spec.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def predict_shards(
     device: torch.device,
     mirrors: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Estimates for a data set, shard by shard, beside its true labels.
+    """Estimate the targets of a data set, shard by shard, beside its true labels.
 
     Parameters
     ----------

@@ -99,6 +99,7 @@ def check_spec(spec: dict) -> None:
 
 
 def count_training_rows(spec: dict, n: int) -> int:
+    """Return how many of n rows are trained on; raise ValueError if a side has none."""
     n_train = n - round(spec["validation_fraction"] * n)
     if not 0 < n_train < n:
         raise ValueError(

@@ -184,7 +184,7 @@ class _Training:
             warm_up(self.step, self.network, self.optimizer, self.batch_size, self.device)
 
     def step(self, rows: torch.Tensor) -> None:
-        """One batch: forward, backward, optimizer. Reads nothing back, so nothing waits."""
+        """Take one batch: forward, backward, optimizer. It reads nothing back, so nothing waits."""
         data = self.data
         self.optimizer.zero_grad(set_to_none=True)
         inputs, targets = data.images.index_select(0, rows), data.targets.index_select(0, rows)

@@ -43,7 +43,7 @@ class Layer:
 
 
 def describe(network: ConvRegressor) -> list[Layer]:
-    """The layers of a network, the input first, as one image passes through them.
+    """List the layers of a network, the input first, as one image passes through them.
 
     Flattening and concatenation are not modules: they show as a change of shape between one
     module's output and the next one's input. An activation is a detail of the layer before it.
@@ -111,7 +111,7 @@ def _name(module: nn.Module) -> tuple[str, str]:
 
 @styled
 def architecture_figure(n_cnn: ConvRegressor, alpha_cnn: ConvRegressor, note: str | None) -> Figure:
-    """Both networks, the estimate of N passing from the upper one to the lower one.
+    """Draw both networks, the estimate of N passing from the upper one to the lower one.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def architecture_figure(n_cnn: ConvRegressor, alpha_cnn: ConvRegressor, note: st
 
 @styled
 def blocks_figure(networks: list[ConvRegressor], note: str | None) -> Figure:
-    """A network of many layers: what leaves each block, and the layers of the block.
+    """Draw a network of many layers: what leaves each block, and the layers of the block.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def blocks_figure(networks: list[ConvRegressor], note: str | None) -> Figure:
 
 
 def _blocks(layers: list[Layer]) -> list[list[Layer]]:
-    """A convolution with what belongs to it in one block, any other layer in one of its own."""
+    """Split layers into blocks: a convolution with what belongs to it, or any other layer."""
     blocks = []
     for layer in layers:
         if layer.name in ("Batch normalisation", "Max-pooling", "Dropout"):
@@ -209,7 +209,7 @@ def _draw_box(
     axes: Axes, x: float, bottom: float, width: float, height: float, layer: Layer, text: str,
     rotation: float = 0,
 ) -> None:  # fmt: skip
-    """One layer; x is the middle of the box."""
+    """Draw one layer; x is the middle of the box."""
     colour = _COLOURS[layer.name]
     axes.add_patch(
         FancyBboxPatch(
@@ -224,7 +224,7 @@ def _draw_box(
 
 
 def _join(axes: Axes, x: float, gap: float, y: float) -> None:
-    """A line across the gap between the boxes at x - 1 and at x."""
+    """Draw a line across the gap between the boxes at x - 1 and at x."""
     axes.annotate(
         "", (x - 0.5 + gap / 2, y), (x - 0.5 - gap / 2, y),
         arrowprops={"arrowstyle": "-", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},

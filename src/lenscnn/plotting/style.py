@@ -24,7 +24,7 @@ styled = matplotlib.rc_context(fname=STYLE_FILE)
 
 
 def new_figure(height: float, note: str | None) -> Figure:
-    """An empty figure of page width, with `note` stamped into a margin of its own.
+    """Make an empty figure of page width, with `note` stamped into a margin of its own.
 
     Parameters
     ----------

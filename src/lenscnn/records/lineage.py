@@ -41,7 +41,7 @@ class Product:
 
 
 def read_plan(text: str) -> dict[str, Product]:
-    """Products by path, of what ``snakemake -n --forceall --printshellcmds`` prints."""
+    """Read products by path from what ``snakemake -n --forceall --printshellcmds`` prints."""
     products = {}
     for rule, block, command in _JOB.findall(text):
         listed = dict(re.findall(r"^ {4}(input|output): (.*)$", block, re.M))
@@ -54,7 +54,7 @@ def read_plan(text: str) -> dict[str, Product]:
 
 
 def read_record(path) -> dict | None:
-    """What a file says of its making (`provenance.collect`, decoded); None where nothing can.
+    """Read what a file says of its making, decoded; None where it can say nothing.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def read_record(path) -> dict | None:
 
 
 def trace(target: str, plan: dict[str, Product]) -> dict[str, Product]:
-    """The chain behind a file, itself first: records read, and compared with what is here."""
+    """Trace the chain behind a file, itself first: records, compared with what is here."""
     chain = {}
 
     def visit(paths):
@@ -91,7 +91,7 @@ def trace(target: str, plan: dict[str, Product]) -> dict[str, Product]:
 
 
 def _other_inputs(digests: dict[str, str], inputs: dict[str, Product]) -> list[str]:
-    """Where the digests on record are not those of the inputs here; absent ones are noted."""
+    """List digests on record that are not those of the inputs here; note absent inputs."""
     other = [f"made without {inputs[name].path}" for name in inputs.keys() - digests.keys()]
     for name, digest in digests.items():
         if name not in inputs:
@@ -104,7 +104,7 @@ def _other_inputs(digests: dict[str, str], inputs: dict[str, Product]) -> list[s
 
 
 def _other_settings(spec: dict, expected: dict) -> list[str]:
-    """Where a spec, or the part of it that is most like `expected`, is not `expected`."""
+    """List where a spec, or the part of it most like `expected`, is not `expected`."""
     parts = [part for part in (spec, *spec.values()) if isinstance(part, dict)]
     part = min(parts, key=lambda part: len(changes(part, expected)))
     return [f"{key} {_short(old)} ({_short(new)})" for key, old, new in changes(part, expected)]
@@ -119,7 +119,7 @@ def _text(value) -> str:
 
 
 def settings(product: Product, chain: dict[str, Product]) -> str:
-    """A spec in short: after the first of its rule what differs; <file> for what that one says."""
+    """Write a spec in short: after the first of its rule what differs; <file> for what it says."""
     told = [other for other in chain.values() if other.record]
     said = {}
     for other in told:
@@ -142,7 +142,7 @@ def settings(product: Product, chain: dict[str, Product]) -> str:
 
 
 def table(paths) -> pd.DataFrame:
-    """The records of files, one row each: code, device, libraries, seeds, digests of inputs.
+    """List the records of files, one row each: code, device, libraries, seeds, inputs.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def _listed(values: dict[str, str]) -> str:
 
 
 def makers(chain: dict[str, Product]) -> dict[str, str]:
-    """Letters for the combinations of code, libraries and device that are on record."""
+    """Give letters to the combinations of code, libraries and device that are on record."""
     texts = dict.fromkeys(_maker(p.record) for p in chain.values() if p.record)
     return {text: chr(ord("A") + number) for number, text in enumerate(texts)}
 
@@ -179,7 +179,7 @@ def _maker(record: dict) -> str:
 
 
 def tree(target: str, chain: dict[str, Product]) -> list[str]:
-    """The chain as lines: each file once, what it was made from below it."""
+    """Write the chain as lines: each file once, what it was made from below it."""
     letters, lines, shown = makers(chain), [], set()
 
     def entry(product, indent):
@@ -217,14 +217,14 @@ def tree(target: str, chain: dict[str, Product]) -> list[str]:
 
 
 def _seeds(spec: dict, name: str) -> set[str]:
-    """Seeds in a nested spec, each with the name of the part it is in."""
+    """Return the seeds in a nested spec, each with the name of the part it is in."""
     seeds = {f"{name} {spec['seed']}"} if "seed" in spec else set()
     parts = [(key, part) for key, part in spec.items() if isinstance(part, dict)]
     return seeds.union(*(_seeds(part, key) for key, part in parts))
 
 
 def summary(chain: dict[str, Product]) -> list[str]:
-    """Who made the chain, from which seeds, and whether it is all of a piece."""
+    """Say who made the chain, from which seeds, and whether it is all of a piece."""
     told = [product for product in chain.values() if product.record]
     lines = [f"{letter}: {text}" for text, letter in makers(chain).items()]
     seeds = set().union(*(_seeds(product.record["spec"], product.rule) for product in told))

@@ -20,12 +20,12 @@ _RECORD = ("code", "python", "libraries", "device", "spec", "inputs")
 
 
 def canonical_json(spec) -> str:
-    """`spec` as JSON with sorted keys: equal specs give equal text."""
+    """Write a spec as JSON with sorted keys: equal specs give equal text."""
     return json.dumps(spec, sort_keys=True)
 
 
 def file_digest(path) -> str:
-    """SHA-256 of a file's content, first 16 hex digits."""
+    """Return SHA-256 of a file's content, first 16 hex digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
@@ -58,7 +58,7 @@ def _git(*arguments: str) -> str:
 
 
 def collect(spec: dict, inputs: list, device: str = "cpu") -> dict[str, str]:
-    """Provenance of a product, as text to be stored with it.
+    """Collect the provenance of a product, as text to be stored with it.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def collect(spec: dict, inputs: list, device: str = "cpu") -> dict[str, str]:
 
 
 def decode(stored: dict, path) -> dict:
-    """What `collect` gave, as it was: spec, inputs and libraries as dicts.
+    """Decode what `collect` gave: spec, inputs and libraries as dicts.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def decode(stored: dict, path) -> dict:
 
 
 def read_hdf5(path) -> dict:
-    """The record of an HDF5 file, decoded.
+    """Read the record of an HDF5 file, decoded.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def read_hdf5(path) -> dict:
 
 
 def changes(old, new, key: str = "") -> list[tuple[str, object, object]]:
-    """Dotted keys at which nested specs differ, with both values; None where there is none."""
+    """List dotted keys at which nested specs differ, with both values; None for an absent one."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return [] if old == new else [(key, old, new)]
     return [

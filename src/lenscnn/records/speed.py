@@ -57,7 +57,7 @@ def row(
     theirs: list[float] | float = np.nan,
     difference: float = np.nan,
 ) -> dict:
-    """A row of the table.
+    """Make a row of the table.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from lenscnn.rng.splitmix import GAMMA, MIX1, MIX2
 
 @njit("uint64(uint64, uint64)", inline="always")
 def splitmix64(key, counter):
-    """The `counter`-th output (from 0) of SplitMix64 started at `key`."""
+    """Return the `counter`-th output (from 0) of SplitMix64 started at `key`."""
     z = key + (counter + np.uint64(1)) * np.uint64(GAMMA)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(MIX1)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(MIX2)
@@ -17,13 +17,13 @@ def splitmix64(key, counter):
 
 @njit("float64(uint64, uint64)", inline="always")
 def uniform(key, counter):
-    """The `counter`-th number of a stream, uniform in (0, 1), never 0 or 1."""
+    """Return the `counter`-th number of a stream, uniform in (0, 1), never 0 or 1."""
     return (np.float64(splitmix64(key, counter) >> np.uint64(12)) + 0.5) * 2.0**-52
 
 
 @njit(inline="always")
 def _minus_log(k):
-    """-log((k + 0.5) / 2^24) for a 24-bit k in float32, by the series of artanh."""
+    """Return -log((k + 0.5) / 2^24) for a 24-bit k in float32, by the series of artanh."""
     f = np.float32
     bits = np.float32(f(k) + f(0.5)).view(np.int32)
     # (k + 0.5) = m 2^e with m in [sqrt(1/2), sqrt(2)), whose bits begin at 0x3F3504F3.
@@ -37,7 +37,7 @@ def _minus_log(k):
 
 @njit(inline="always")
 def _cos_sin_turn(k):
-    """Cosine and sine of (k + 0.5) / 2^24 turns for a 24-bit k in float32, by Taylor series."""
+    """Return cosine and sine of (k + 0.5) / 2^24 turns, k of 24 bits, float32, Taylor series."""
     f = np.float32
     quarter = k >> 22
     # Angle from the middle of its quarter turn, at most pi / 4.

@@ -6,7 +6,7 @@ from lenscnn.rng.splitmix import GAMMA, MIX1, MIX2, as_signed, logical_shift_rig
 
 
 def standard_normal(keys, n: int):
-    """Independent standard normal numbers for each image, on the device of `keys`.
+    """Return independent standard normal numbers for each image, on the device of `keys`.
 
     Box-Muller on the two 24-bit halves of one hash, in float32: the grid reaches 5.9 sigma, far
     past what a stamp of some thousand pixels shows.

@@ -16,7 +16,7 @@ from lenscnn.rng.splitmix import GAMMA, mix
 
 
 def stream_key(seed: int, dataset: str, split: str, purpose: str) -> int:
-    """64-bit key of one stream of random numbers.
+    """Return the 64-bit key of one stream of random numbers.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def stream_key(seed: int, dataset: str, split: str, purpose: str) -> int:
 
 
 def image_keys(stream: int, index: np.ndarray) -> np.ndarray:
-    """Key of each image within a stream.
+    """Return the key of each image within a stream.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def image_keys(stream: int, index: np.ndarray) -> np.ndarray:
 
 
 def uniforms_of(keys: np.ndarray, counter: np.ndarray | int) -> np.ndarray:
-    """The `counter`-th uniform of each key, as `kernels.uniform` gives it, of many at once.
+    """Return the `counter`-th uniform of each key, as `kernels.uniform` gives it.
 
     Parameters
     ----------
@@ -68,5 +68,5 @@ def uniforms_of(keys: np.ndarray, counter: np.ndarray | int) -> np.ndarray:
 
 
 def uniforms(stream: int, index: np.ndarray, counter: int) -> np.ndarray:
-    """The `counter`-th uniform of each image of a stream: float64, shape (n,)."""
+    """Return the `counter`-th uniform of each image of a stream: float64, shape (n,)."""
     return uniforms_of(image_keys(stream, index), counter)

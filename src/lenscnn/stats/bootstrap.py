@@ -10,7 +10,7 @@ _CHUNK = 2_000_000  # resampled values held at a time: 16 MB for each of a few a
 
 
 def resampled_rows(n: int, resamples: int) -> Iterator[np.ndarray]:
-    """Rows of a bootstrap, drawn with replacement, some resamples at a time to bound the memory.
+    """Draw rows of a bootstrap, some resamples at a time to bound the memory.
 
     They depend on n alone: estimates of the same test set are resampled alike, and differences
     between them are paired.

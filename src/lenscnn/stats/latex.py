@@ -4,7 +4,7 @@ import math
 
 
 def value_with_error(value: float, error: float) -> str:
-    """A value with its error in brackets, to two digits of the error: 0.658(12), 48.8(1.3).
+    """Write a value with its error in brackets, to two digits of the error: 48.8(1.3).
 
     The error counts in the last digits of the value, or reads as it stands if it is 1 or more.
     A dash where the value is nan; three decimals and no error where there is none.
@@ -21,20 +21,21 @@ def value_with_error(value: float, error: float) -> str:
 
 
 def rounded(value: float, decimals: int) -> str:
+    """Write a value with a number of decimals, or a dash for nan."""
     if math.isnan(value):
         return "--"
     return f"${round(value, decimals) + 0.0:.{decimals}f}$"  # adding 0.0 turns -0.0 into 0.0
 
 
 def latex_row(cells: list[str]) -> str:
-    """One row of a LaTeX table."""
+    """Write one row of a LaTeX table."""
     return " & ".join(cells) + r" \\"
 
 
 def latex_table(
     caption: str, reading: str, scale: str, columns: str, heading: list[str], body: list[str]
 ) -> str:
-    """LaTeX of a table (needs booktabs), the run it comes from named in its caption.
+    """Write a table in LaTeX (needs booktabs), the run it comes from named in its caption.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ def estimate_and_seed(path) -> tuple[str, int]:
 
 
 def average_seeds(metrics: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Mean over training seeds of each statistic, with its two uncertainties.
+    """Average each statistic over training seeds, with its two uncertainties.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def average_seeds(metrics: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def error_of_mean(averaged: pd.DataFrame, name: str) -> pd.Series:
-    """Error of a mean over seeds: that of the test set joined with that of so few seeds.
+    """Return the error of a mean over seeds: that of the test set joined with that of so few seeds.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def error_of_mean(averaged: pd.DataFrame, name: str) -> pd.Series:
 
 
 def rms_of(metrics: pd.DataFrame, estimate: str, keys: list[str]) -> pd.DataFrame:
-    """RMS of one network's errors in a view, averaged over its seeds.
+    """Return the RMS of one network's errors in a view, averaged over its seeds.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ LN2 = float(np.log(2))
 
 @njit(**OPTIONS)
 def log2(x):
-    """Logarithm of a positive, normal float32, good to 1e-7."""
+    """Return the logarithm of a positive, normal float32, good to 1e-7."""
     one = np.float32(1)
     bits = np.float32(x).view(np.int32)
     # x = mantissa 2^exponent with the mantissa in [sqrt(1/2), sqrt(2)); these are sqrt(1/2)'s bits.
@@ -31,7 +31,7 @@ def log2(x):
 
 @njit(**OPTIONS)
 def exp2(x):
-    """2^x in float32, good to 2e-7, for x below 127."""
+    """Return 2^x in float32, good to 2e-7, for x below 127."""
     x = np.float32(-126) if x < np.float32(-126) else x
     whole = np.floor(x + np.float32(0.5))
     rest = x - whole

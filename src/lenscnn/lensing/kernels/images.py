@@ -12,7 +12,7 @@ BLOCK = 512
 
 @njit(**OPTIONS)
 def convolve(image, kernel, out):
-    """Separable convolution with a symmetric kernel, the image's outermost pixels repeated."""
+    """Convolve with a symmetric kernel by axes, the outermost pixels repeated."""
     height, width = image.shape
     reach = len(kernel) - 1
     blurred = np.empty(width + 2 * reach, image.dtype)
@@ -36,7 +36,7 @@ def convolve(image, kernel, out):
 
 @njit(**OPTIONS)
 def blocks_of_rows(points):
-    """How many rows of the grid `points` x `points` to draw at once, and x along them."""
+    """Return how many rows of the grid `points` x `points` to draw at once, and x along them."""
     n_points = len(points)
     block = min(-(-BLOCK // n_points), n_points)
     x = np.empty(block * n_points, np.float32)

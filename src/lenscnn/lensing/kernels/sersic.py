@@ -134,7 +134,7 @@ def render_sersic(first, last, points, side, lens, light, kernel, tolerance, ima
 
 @njit(**OPTIONS)
 def _area_and_limit(side, tolerance):
-    """Area of a square, and the curvature above which its midpoint is not good enough."""
+    """Return the area of a square, and the curvature from which its midpoint is too rough."""
     area = side * side
     if side > np.float32(SMOOTHING):
         return area, np.float32(24) * tolerance / (area * area)

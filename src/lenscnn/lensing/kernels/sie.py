@@ -9,7 +9,7 @@ from lenscnn.lensing.kernels.threads import INLINED, OPTIONS
 
 @njit(**OPTIONS)
 def sie_series(theta_E, q):
-    """Coefficients a_n, float32, of the SIE's deflection, cut at the noise of that.
+    """Return coefficients a_n, float32, of the SIE's deflection, cut at the noise of that.
 
     With t the elliptical angle, q x + i y = R exp(i t), the deflection in the lens's own axes is
 

@@ -12,7 +12,7 @@ _VECTOR = 16
 
 @njit(**OPTIONS)
 def new_tables(points, offsets):
-    """Room for what `_fill_table` fills, enough for the image with the most subhaloes."""
+    """Return room for what `_fill_table` fills, for the image with the most subhaloes."""
     n_most = 0
     for b in range(len(offsets) - 1):
         n_most = max(n_most, offsets[b + 1] - offsets[b])
@@ -26,7 +26,7 @@ def _padded(n_halo):
 
 @njit(**OPTIONS)
 def _fill_table(points, centers, theta_E, table):
-    """(point - center)^2 and theta_E (point - center), for each point and subhalo."""
+    """Fill in (point - center)^2 and theta_E (point - center) for each point and subhalo."""
     zero, softening = points.dtype.type(0), points.dtype.type(SOFTENING)
     n_halo = len(centers)
     for i in range(len(points)):

@@ -48,7 +48,7 @@ class Pearson2019Results(RunResults):
     }
 
     def rms(self, seed, views, targets, network=None, snr=None) -> Quantity:
-        """RMS errors of lens parameters: of each view, those of each target.
+        """Return the RMS errors of lens parameters: of each view, those of each target.
 
         Each view is seen by the network trained on it, or by the one named (one for each view);
         `snr` keeps images of a signal-to-noise ratio between two numbers only.
@@ -64,7 +64,7 @@ class Pearson2019Results(RunResults):
         return Quantity(np.concatenate(values), tuple(units * len(views)))
 
     def steadiest(self, seed) -> Quantity:
-        """Scatter of light about mass to train with, for the steadiest estimates over test sets.
+        """Return the scatter of light about mass to train with, for the steadiest estimates.
 
         In multiples of the usual scatter. The RMS error of each network is taken relative to the
         best network's on the same test set, and averaged over test sets and lens parameters.
@@ -78,7 +78,7 @@ class Pearson2019Results(RunResults):
         return Quantity(np.array(list(train.values()))[regret.argmin(axis=0)][None], ("1",))
 
     def fit(self, seed, sample, quantity, moment) -> Quantity:
-        """Mean or sd of the Gaussian fitted to a histogram of a sample of lenses."""
+        """Return the mean or sd of the Gaussian fitted to a histogram of a sample of lenses."""
         if sample not in self.samples:
             raise FormulaError(f"no sample {sample!r}; there are {sorted(self.samples)}")
         for path in self.samples[sample]:
@@ -96,7 +96,7 @@ class Pearson2019Results(RunResults):
 
 @functools.cache
 def _lens_rms(path: str, snr: tuple[float, ...], resamples: int) -> np.ndarray:
-    """RMS error of each of `papers.pearson2019.metrics.PARAMETERS`, shape (5, 1 + resamples)."""
+    """Return the RMS error of each of `metrics.PARAMETERS`, shape (5, 1 + resamples)."""
     true, predicted, labels = metrics.read_predictions(path)
     error = metrics.errors(true, predicted)
     square = np.stack([error[name] for name in metrics.PARAMETERS]) ** 2
@@ -109,7 +109,7 @@ def _lens_rms(path: str, snr: tuple[float, ...], resamples: int) -> np.ndarray:
 
 @functools.cache
 def _fits(paths: tuple[str, ...], quantity: str, resamples: int) -> np.ndarray:
-    """Mean and sd of Gaussian fits to a sample, shape (2, 1 + fits); see `resampled_fits`."""
+    """Return mean and sd of Gaussian fits to a sample, shape (2, 1 + fits)."""
     values = np.concatenate([labels_of(path)[quantity] for path in paths])
     return selection.resampled_fits(values, resamples)[:, 1:].T
 

@@ -23,7 +23,7 @@ readings, it missed at most a quarter of the signal-to-noise and a fifth of the 
 
 
 def make_detection_test(population: dict, device="cpu") -> DetectionTest:
-    """What judges systems for `population.draw_lenses`.
+    """Make the test of systems for `population.draw_lenses`.
 
     Signal-to-noise is equation 5 on one visit, in the best of the bands judged: the flux of n
     pixels, without noise, over sigma sqrt(n). Most systems fail by far, which a rough image shows;

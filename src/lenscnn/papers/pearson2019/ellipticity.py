@@ -4,7 +4,7 @@ import numpy as np
 
 
 def q_phi_to_e1_e2_pearson(q, phi):
-    """pearson2019's complex ellipticity (equation 1), (1 - q^2)/(1 + q^2) exp(2 i phi).
+    """Return the complex ellipticity of equation 1, (1 - q^2)/(1 + q^2) exp(2 i phi).
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def q_phi_to_e1_e2_pearson(q, phi):
 
 
 def e1_e2_to_q_phi_pearson(e1, e2):
-    """Axis ratio and position angle of pearson2019's complex ellipticity.
+    """Return axis ratio and position angle of the complex ellipticity of equation 1.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ CHUNK = 512
 def images_in_chunks(
     population: dict, split: str, view: dict, lenses: dict, device="cpu"
 ) -> Iterator[np.ndarray]:
-    """The images of `images_of`, `CHUNK` at a time, from any number of lenses.
+    """Yield the images of `images_of`, `CHUNK` at a time, from any number of lenses.
 
     Yields
     ------
@@ -34,7 +34,7 @@ def images_in_chunks(
 
 
 def images_of(population: dict, split: str, view: dict, lenses: dict, device="cpu"):
-    """Images of lenses of a catalogue in one or more bands.
+    """Return the images of lenses of a catalogue in one or more bands.
 
     Views of the same lenses are paired: mass, sources and, for the same band and number of visits,
     the random numbers behind the noise are the same, so that an image with the lens light removed

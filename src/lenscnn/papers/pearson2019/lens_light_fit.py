@@ -136,14 +136,14 @@ def _fit(image: np.ndarray, variance: float, camera: tuple) -> tuple[np.ndarray,
 
 
 def _bounds(n_pix: int, pixel_scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ranges of center_x, center_y, ln(R_sersic), n_sersic."""
+    """Return the ranges of center_x, center_y, ln(R_sersic), n_sersic."""
     side = n_pix * pixel_scale
     low = np.array([-side / 2, -side / 2, np.log(SMALLEST_R), N_SERSIC[0]])
     return low, np.array([side / 2, side / 2, np.log(side), N_SERSIC[1]])
 
 
 def _light(free: np.ndarray, bounds: tuple) -> dict[str, np.ndarray]:
-    """Parameters of `render_sersic`, each (k,), from free ones (k, 7)."""
+    """Return the parameters of `render_sersic`, each (k,), from free ones (k, 7)."""
     low, high = bounds
     center_x, center_y, log_R, n_sersic = (low + (high - low) * expit(free[:, :4])).T
     u, v = free[:, 4], free[:, 5]
@@ -160,7 +160,7 @@ def _light(free: np.ndarray, bounds: tuple) -> dict[str, np.ndarray]:
 
 
 def _starting_values(image: np.ndarray, variance: float, pixel_scale: float, bounds: tuple):
-    """Free parameters (7,) of a de Vaucouleurs profile with the moments of the bright pixels.
+    """Return the parameters (7,) of a de Vaucouleurs profile with the bright pixels' moments.
 
     These are three sigma above the background, or the brightest pixel. The flux is left at zero.
     """

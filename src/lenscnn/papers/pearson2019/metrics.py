@@ -39,18 +39,18 @@ MIN_LENSES = 20
 
 
 def parameters(theta_E, e1, e2) -> dict[str, np.ndarray]:
-    """`PARAMETERS` by name, from the estimated three: ellipticity 1 - q, 0 <= phi < pi rad."""
+    """Return `PARAMETERS` by name from three: ellipticity 1 - q, 0 <= phi < pi rad."""
     q, phi = e1_e2_to_q_phi_pearson(e1, e2)
     return {"theta_E": theta_E, "e1": e1, "e2": e2, "ellipticity": 1 - q, "phi": phi}
 
 
 def orientation_difference(first, second):
-    """Difference of two orientations, first - second, modulo pi in (-pi/2, pi/2] rad."""
+    """Return the difference of two orientations, first - second, modulo pi in (-pi/2, pi/2] rad."""
     return np.pi / 2 - (np.pi / 2 - (first - second)) % np.pi
 
 
 def errors(true: dict[str, np.ndarray], predicted: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Estimates minus truth.
+    """Return the errors, estimates minus truth.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def errors(true: dict[str, np.ndarray], predicted: dict[str, np.ndarray]) -> dic
 
 
 def summarise(error: dict[str, np.ndarray], resamples: int) -> pd.DataFrame:
-    """Root mean square and mean of errors, with bootstrap errors.
+    """Return the root mean square and mean of errors, with bootstrap errors.
 
     Parameters
     ----------
@@ -94,12 +94,12 @@ def summarise(error: dict[str, np.ndarray], resamples: int) -> pd.DataFrame:
 
 
 def _rms_and_bias(error: np.ndarray) -> np.ndarray:
-    """Shape (..., n) -> (2, ...)."""
+    """Return the root mean square and the mean of errors, shape (..., n) -> (2, ...)."""
     return np.stack([np.sqrt((error**2).mean(axis=-1)), error.mean(axis=-1)])
 
 
 def binned(error: dict[str, np.ndarray], by: np.ndarray, edges: list[float]) -> pd.DataFrame:
-    """Root mean square of errors in bins of something else, with standard errors.
+    """Return the root mean square of errors in bins of something else, with standard errors.
 
     The standard error is that of the mean square, carried over to its root:
     sd(error^2) / (2 rms sqrt(n)), whatever the distribution of the errors.
@@ -190,7 +190,7 @@ def _read(path) -> tuple[dict[str, dict], dict]:
 
 
 def evaluate(paths: list, view: str, resamples: int) -> pd.DataFrame:
-    """`summarise` of every predictions file of a view.
+    """Summarise the errors of every predictions file of a view.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def evaluate(paths: list, view: str, resamples: int) -> pd.DataFrame:
 
 
 def evaluate_light(lenses: dict[str, np.ndarray], view: str, resamples: int) -> pd.DataFrame:
-    """`summarise` of taking the shape of the lens light for that of the mass.
+    """Summarise the errors of taking the shape of the lens light for that of the mass.
 
     What an image with the lens light in it tells of the mass without a look at the source.
 
@@ -252,7 +252,7 @@ def evaluate_light(lenses: dict[str, np.ndarray], view: str, resamples: int) -> 
 
 
 def evaluate_binned(paths: list, view: str, bins: dict[str, list[float]]) -> pd.DataFrame:
-    """`binned` errors of every predictions file of a view.
+    """Bin the errors of every predictions file of a view, as `binned` does.
 
     Parameters
     ----------

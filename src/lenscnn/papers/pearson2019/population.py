@@ -69,7 +69,7 @@ class NothingDetected(ValueError):
 def candidates(
     spec: dict, universe: Universe, photometry: Photometry, keys, attempts, chosen: dict
 ) -> tuple:
-    """Systems that pass all cuts that need no image.
+    """Return the systems that pass all cuts that need no image.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ DetectionTest = Callable[[dict], tuple[np.ndarray, np.ndarray]]
 
 
 def _first_detected(spec, judge, image, systems) -> tuple[dict, dict]:
-    """The first system of each image that the survey detects, and how many fell before it.
+    """Find the first detected system of each image, and count how many failed before it.
 
     Systems come image by image. Those of an image are looked at one after the other, for a look
     costs far more than a system, and none is needed after the first that is detected.
@@ -145,7 +145,7 @@ def _first_detected(spec, judge, image, systems) -> tuple[dict, dict]:
 
 
 def _which(pending: np.ndarray, chosen: dict) -> str:
-    """Einstein radii of images that found no lens, where these were given."""
+    """Describe the Einstein radii of images that found no lens, where these were given."""
     if "theta_E" not in chosen:
         return ""
     theta_E = chosen["theta_E"][pending]

@@ -8,7 +8,7 @@ from lenscnn.lensing.sersic_galaxies import render_galaxies
 
 
 def render_scene(survey: dict, scene: dict, lenses: dict, device="cpu", with_lens_light=False):
-    """Lensed sources and lenses of pearson2019 at unit unlensed flux, and the magnification.
+    """Render lensed sources and lenses at unit unlensed flux, and measure the magnification.
 
     Parameters
     ----------

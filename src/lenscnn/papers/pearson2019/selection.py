@@ -13,7 +13,7 @@ FITS = 50
 
 
 def histogram(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number density of a sample in equal bins that leave out the outermost 0.1 % on either side.
+    """Return the number density of a sample in equal bins, 0.1 % left out on either side.
 
     Returns
     -------
@@ -29,12 +29,12 @@ def histogram(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def gaussian(x, amplitude, mean, sd):
-    """amplitude exp(-(x - mean)^2 / (2 sd^2))."""
+    """Return amplitude exp(-(x - mean)^2 / (2 sd^2))."""
     return amplitude * np.exp(-0.5 * ((x - mean) / sd) ** 2)
 
 
 def fit_gaussian(values: np.ndarray) -> np.ndarray:
-    """Amplitude, mean and width of the least-squares Gaussian of a sample's histogram.
+    """Fit amplitude, mean and width of a Gaussian to a sample's histogram.
 
     The paper fits normal distributions to its histograms and does not say how; for a skewed
     sample this differs from the moments, and both are worth a look.
@@ -53,7 +53,7 @@ def fit_gaussian(values: np.ndarray) -> np.ndarray:
 
 
 def resampled_fits(values: np.ndarray, resamples: int) -> np.ndarray:
-    """`fit_gaussian` of a sample and of its bootstrap resamples, of `FITS` at the most.
+    """Fit a Gaussian to a sample and to its bootstrap resamples, of `FITS` at the most.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def resampled_fits(values: np.ndarray, resamples: int) -> np.ndarray:
 
 
 def summarise(draw: str, lenses: dict[str, np.ndarray], printed: dict, resamples: int):
-    """Moments and Gaussian fits of a catalogue, beside the paper's fits.
+    """Return moments and Gaussian fits of a catalogue, beside the paper's fits.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ counted: of 240,000 systems of both surveys and three readings the largest share
 
 
 def inside_critical_curve(theta_E, q, u_radius, u_angle) -> tuple[np.ndarray, np.ndarray]:
-    """Positions uniform inside the critical curve, of semi-axes theta_E / sqrt(q), theta_E sqrt(q).
+    """Draw positions inside the critical curve, semi-axes theta_E / sqrt(q), theta_E sqrt(q).
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def inside_critical_curve(theta_E, q, u_radius, u_angle) -> tuple[np.ndarray, np
 
 
 def inside_caustic(theta_E, q, u_radius, u_angle) -> tuple[np.ndarray, np.ndarray]:
-    """Positions uniform inside the tangential caustic; arguments and result as above.
+    """Draw positions uniform inside the tangential caustic; arguments and result as above.
 
     The caustic is a polygon that the lens's centre sees all of: a triangle of it is chosen by its
     area, and a point in the triangle.
@@ -70,7 +70,7 @@ def inside_caustic(theta_E, q, u_radius, u_angle) -> tuple[np.ndarray, np.ndarra
 
 
 def draw_geometry(spec, universe, number, n, chosen):
-    """First cut: a lens, a source behind it, and criterion (i). Rows that pass, and columns."""
+    """Draw lenses with sources behind them, by criterion (i): rows that pass, and columns."""
     redshift, sigma, rows = spec["redshift"], spec["sigma_v"], np.arange(n)
 
     def inside(theta_E):
@@ -113,7 +113,7 @@ def draw_geometry(spec, universe, number, n, chosen):
 
 
 def draw_sources(spec, universe, photometry, number, rows, system):
-    """Light of the sources, before they are lensed, in the bands that are judged."""
+    """Draw the light of the sources, before they are lensed, in the detection bands."""
     law, absolute = spec["source_light"], universe.absolute_magnitude(number(_LUMINOSITY, rows))
     z = system["z_source"]
     # Collett 2015: size of a galaxy of this magnitude and redshift, with lognormal scatter.
@@ -129,7 +129,7 @@ def draw_sources(spec, universe, photometry, number, rows, system):
 
 
 def light_shape(light: dict, lenses: dict, u_q, u_phi) -> tuple[np.ndarray, np.ndarray]:
-    """Axis ratio and position angle of the lens light, scattered about those of the mass.
+    """Draw axis ratio and position angle of the lens light, scattered about those of the mass.
 
     q_light = q / N(q_mean, q_sd), the factor cut so that 0.1 <= q_light <= 1 (sections 2.1, 3.3).
 
@@ -157,7 +157,7 @@ def light_shape(light: dict, lenses: dict, u_q, u_phi) -> tuple[np.ndarray, np.n
 
 
 def realigned(spec: dict, split: str, lenses: dict, light: dict) -> dict:
-    """A catalogue with the lens light scattered otherwise, by the same random numbers.
+    """Return a catalogue with the lens light scattered otherwise, by the same random numbers.
 
     Lenses, sources and detection stay what they are: no criterion looks at the lens light.
 
@@ -179,18 +179,18 @@ def realigned(spec: dict, split: str, lenses: dict, light: dict) -> dict:
 
 
 def detection_bands(spec: dict) -> list[str]:
-    """Bands of the survey of which one at least must show the source."""
+    """Return the bands of the survey of which one at least must show the source."""
     survey = spec["survey"]
     return list(survey["bands"]) if spec["criteria"]["any_band"] else [survey["detection_band"]]
 
 
 def needs_colours(spec, bands) -> bool:
-    """Whether magnitudes in these bands depend on SEDs."""
+    """Return whether magnitudes in these bands depend on SEDs."""
     return spec["k_correction"] or list(bands) != [spec["survey"]["detection_band"]]
 
 
 def magnitudes_in(spec, photometry, galaxy, bands, system, number, rows=slice(None)) -> dict:
-    """Magnitudes in bands, by SEDs of some age that galaxies at that redshift can have.
+    """Draw magnitudes in bands, by SEDs of some age that galaxies at that redshift can have.
 
     ``magnitude_<galaxy>`` is M + distance modulus. Without K-correction it counts as the apparent
     magnitude in the detection band; with it, M is in r at rest.
@@ -213,7 +213,7 @@ def magnitudes_in(spec, photometry, galaxy, bands, system, number, rows=slice(No
 
 
 def faint(spec: dict, system: dict) -> np.ndarray:
-    """Whether systems are too faint for criterion (iv), without imaging them.
+    """Return whether systems are too faint for criterion (iv), without imaging them.
 
     A source at beta from an isothermal lens is magnified about 2 theta_E / beta times, counted from
     the caustic's edge for an ellipse, and about 4 theta_E / R_e times at most for its size.
@@ -244,7 +244,7 @@ def faint(spec: dict, system: dict) -> np.ndarray:
 
 
 def draw_shapes(spec, universe, number, rows, system):
-    """All that no cut before the image needs: shapes, lens light, centres."""
+    """Draw all that no cut before the image needs: shapes, lens light, centres."""
     law = spec["source_light"]
     # 1 - q follows a Rayleigh distribution, cut where q would fall below its minimum.
     top = -np.expm1(-((1 - law["q_minimum"]) ** 2) / (2 * law["q_rayleigh"] ** 2))

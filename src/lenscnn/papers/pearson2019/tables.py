@@ -34,7 +34,7 @@ _PARAMETERS = {
 
 
 def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.DataFrame:
-    """RMS errors of each view's own network beside the printed ones (Table 1).
+    """Lay RMS errors of each view's own network beside the printed ones (Table 1).
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.D
 
 
 def lens_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
-    """LaTeX of a `lens_table`, in the layout of the paper's Table 1 (needs booktabs)."""
+    """Write a `lens_table` in LaTeX, in the layout of the paper's Table 1 (needs booktabs)."""
     mirrored = table["estimate"].str.endswith(MIRRORS)
     sections = table["view"].mask(mirrored, table["view"] + MIRRORS)
     values = map(_cell, table.to_dict("records"), error_of_mean(table, "rms"))

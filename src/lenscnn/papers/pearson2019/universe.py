@@ -34,39 +34,39 @@ class Universe:
         self._luminosity = np.concatenate(([0], np.cumsum((density[1:] + density[:-1]) / 2)))
 
     def redshift(self, u, maximum: float) -> np.ndarray:
-        """Redshift up to `maximum` with uniform number `u`, by the prior of the spec."""
+        """Return the redshift up to `maximum` with uniform number `u`, by the prior of the spec."""
         top = np.interp(maximum, self.z, self._cumulative)
         return np.interp(u * top, self._cumulative, self.z)
 
     def absolute_magnitude(self, u) -> np.ndarray:
-        """Absolute magnitude of a source, from the luminosity function."""
+        """Return the absolute magnitude of a source, from the luminosity function."""
         return np.interp(u * self._luminosity[-1], self._luminosity, self._magnitude)
 
     def distance(self, z) -> np.ndarray:
-        """Comoving distance, Mpc."""
+        """Return the comoving distance, Mpc."""
         return np.interp(z, self.z, self.comoving)
 
     def distance_modulus(self, z) -> np.ndarray:
-        """m - M without K-correction."""
+        """Return m - M without K-correction."""
         return 5 * np.log10((1 + z) * self.distance(z)) + 25
 
     def arcsec_per_kpc(self, z) -> np.ndarray:
-        """Angle that a proper kpc across the line of sight subtends, arcsec."""
+        """Return the angle that a proper kpc across the line of sight subtends, arcsec."""
         return (1 + z) / (1000 * self.distance(z)) / ARCSEC
 
     def theta_E(self, sigma_v, z_lens, z_source) -> np.ndarray:
-        """Einstein radius of an isothermal lens, arcsec."""
+        """Return the Einstein radius of an isothermal lens, arcsec."""
         ratio = 1 - self.distance(z_lens) / self.distance(z_source)
         return einstein_radius(sigma_v, ratio)
 
     def sigma_v(self, theta_E, z_lens, z_source) -> np.ndarray:
-        """Velocity dispersion of the isothermal lens of this Einstein radius, km/s."""
+        """Return the velocity dispersion of the isothermal lens of this Einstein radius, km/s."""
         ratio = 1 - self.distance(z_lens) / self.distance(z_source)
         return SPEED_OF_LIGHT * np.sqrt(theta_E * ARCSEC / (4 * np.pi * ratio))
 
 
 def lens_light(spec: dict, universe: Universe, sigma_v, z_lens, u_size) -> tuple:
-    """Half-light radius (arcsec) and magnitude of early-type lenses.
+    """Draw half-light radius (arcsec) and magnitude of early-type lenses.
 
     The size follows from the velocity dispersion with scatter (Hyde & Bernardi 2009a), the surface
     brightness from both by the fundamental plane, log10 R_e = a log10 sigma + b mu_e + c

@@ -40,7 +40,7 @@ class ScuttResults(RunResults):
     }
 
     def stat(self, seed, view, estimate, subsets, statistic) -> Quantity:
-        """One of Scutt's statistics, or ``mean_true``, of an estimate on some subsets."""
+        """Return one of Scutt's statistics, or ``mean_true``, of an estimate on some subsets."""
         path = self.path(view, estimate, seed)
         row = _STATISTICS.index(statistic)
         values = [_statistics(path, subset, self.resamples)[row] for subset in as_list(subsets)]
@@ -48,11 +48,11 @@ class ScuttResults(RunResults):
         return Quantity(np.stack(values), (unit,) * len(values))
 
     def lowest(self, seed, view, estimate) -> Quantity:
-        """Lowest estimate on subset ``varied``."""
+        """Return the lowest estimate on subset ``varied``."""
         return self._varied(seed, view, estimate, lambda true, predicted: predicted.min(axis=-1))
 
     def largest_excess(self, seed, view, estimate, above) -> Quantity:
-        """Largest estimate minus truth on subset ``varied`` where the truth is above a number."""
+        """Return the largest estimate minus truth on ``varied``, the truth above a number."""
 
         def excess(true, predicted):
             return np.where(true > above, predicted - true, -np.inf).max(axis=-1)
@@ -60,7 +60,7 @@ class ScuttResults(RunResults):
         return self._varied(seed, view, estimate, excess)
 
     def share(self, seed, view, estimate, column, low, high) -> Quantity:
-        """Share of subset ``varied`` whose ``true`` or ``predicted`` is between two numbers."""
+        """Return the share of ``varied`` whose ``true`` or ``predicted`` is between two numbers."""
 
         def inside(true, predicted):
             values = {"true": true, "predicted": predicted}[column]
@@ -69,7 +69,7 @@ class ScuttResults(RunResults):
         return Quantity(self._varied(seed, view, estimate, inside).values, ("1",))
 
     def mean_n(self, seed, view, estimate, alpha) -> Quantity:
-        """Mean true N at an alpha, from a cubic through subset ``varied``."""
+        """Return the mean true N at an alpha, from a cubic through subset ``varied``."""
         labels = labels_of(self.path(view, estimate, seed))
         chosen = labels["subset"] == metrics.VARIED
 
@@ -83,7 +83,7 @@ class ScuttResults(RunResults):
         return Quantity(with_resamples(at_alpha, arrays, self.resamples)[None], ("N",))
 
     def pixels(self, seed, view) -> Quantity:
-        """Pixels in the disc of radius 2 theta_E of a view's fixed geometry."""
+        """Count the pixels in the disc of radius 2 theta_E of a view's fixed geometry."""
         theta_E, pixel_scale = (self.geometry[view][key] for key in ("theta_E", "pixel_scale"))
         return Quantity(np.array([[np.pi * (2 * theta_E / pixel_scale) ** 2]]), ("pixels",))
 
@@ -96,7 +96,7 @@ class ScuttResults(RunResults):
 
 @functools.cache
 def _statistics(path: str, subset: str, resamples: int) -> np.ndarray:
-    """`_STATISTICS` of a subset, one row each, shape (k, 1 + resamples)."""
+    """Return `_STATISTICS` of a subset, one row each, shape (k, 1 + resamples)."""
     arrays = labels_of(path)
     chosen = arrays["subset"] == subset
     if not chosen.any():

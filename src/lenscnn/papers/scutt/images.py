@@ -19,7 +19,7 @@ CHUNK = {"cpu": 512, "cuda": 4096}
 def scene(
     population: dict, view: dict, lenses: dict, device="cpu", dtype=torch.float32, subhaloes=None
 ):
-    """Noise-free images of catalogued lenses.
+    """Render noise-free images of catalogued lenses.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def scene(
 def simulate(
     population: dict, view: dict, lenses: dict, device="cpu", dtype=torch.float32, subhaloes=None
 ):
-    """Noisy images of catalogued lenses, as `scene` with noise of ``view["noise"]`` added.
+    """Simulate noisy images of catalogued lenses: `scene` with noise of ``view["noise"]``.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def simulate(
 def simulate_in_chunks(
     population: dict, view: dict, lenses: dict, device: torch.device
 ) -> Iterator[np.ndarray]:
-    """The images of `simulate`, `CHUNK` at a time, from any number of lenses.
+    """Yield the images of `simulate`, `CHUNK` at a time, from any number of lenses.
 
     Subhaloes of chunks to come are drawn meanwhile in as many threads as torch would use on a CPU,
     or, if that is one, in turn with the images.
@@ -107,7 +107,7 @@ def simulate_in_chunks(
 
 
 def _ahead(function: Callable, arguments: Iterable, n_threads: int) -> Iterator:
-    """`map`, with as many results ahead of the one that is asked for as there are threads."""
+    """Map with as many results ahead of the one that is asked for as there are threads."""
     if n_threads == 1:
         yield from map(function, arguments)
         return

@@ -23,7 +23,7 @@ VARIED = "varied"
 
 
 def gradient(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Slope of the least-squares straight line of predicted against true values.
+    """Return the slope of the least-squares straight line of predicted against true values.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def gradient(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def sigma68(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Half the width of the central 68.27 % interval of predicted - true, shape (..., n) -> (...).
+    """Return half the width of the central 68.27 % of predicted - true, (..., n) -> (...).
 
     The standard deviation, if the errors are normal.
     """
@@ -51,17 +51,17 @@ def sigma68(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def rmse(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Root of the mean squared difference, shape (..., n) -> (...)."""
+    """Return the root of the mean squared difference, shape (..., n) -> (...)."""
     return np.sqrt(((predicted - true) ** 2).mean(axis=-1))
 
 
 def bias(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Mean of predicted - true, shape (..., n) -> (...)."""
+    """Return the mean of predicted - true, shape (..., n) -> (...)."""
     return (predicted - true).mean(axis=-1)
 
 
 def skill(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """1 - MSE / Var(true), shape (..., n) -> (...).
+    """Return 1 - MSE / Var(true), shape (..., n) -> (...).
 
     1 is perfect, 0 what always answering the mean gives; nan where the true value is constant.
     """
@@ -69,7 +69,7 @@ def skill(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def correlation(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of predicted and true values, shape (..., n) -> (...).
+    """Return Pearson's correlation of predicted and true values, shape (..., n) -> (...).
 
     No shift and no scaling of the estimates changes it. nan where either is constant.
     """
@@ -80,7 +80,7 @@ def correlation(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def sigma_unpaired(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Standard deviation of predicted_i - true_j over all i and j, shape (..., n) -> (...).
+    """Return the standard deviation of predicted_i - true_j over all i and j, (..., n) -> (...).
 
     Computed as sqrt(var(predicted) + var(true)). It is what ``np.std(predicted - true)`` gives
     if one of the two arrays has the shape (n, 1) and the other (n,): numpy then subtracts every
@@ -109,12 +109,12 @@ _FUNCTIONS = dict(
 
 
 def statistics(true: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
-    """All `STATISTICS` by name, shape (..., n) -> (...)."""
+    """Return all `STATISTICS` by name, shape (..., n) -> (...)."""
     return {name: function(true, predicted) for name, function in _FUNCTIONS.items()}
 
 
 def bootstrap(true: np.ndarray, predicted: np.ndarray, resamples: int) -> dict[str, float]:
-    """Standard errors of the statistics, from `resampled_rows`.
+    """Return the standard errors of the statistics, from `resampled_rows`.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def bootstrap(true: np.ndarray, predicted: np.ndarray, resamples: int) -> dict[s
 def summarise(
     true: np.ndarray, predicted: np.ndarray, subset: np.ndarray, resamples: int
 ) -> pd.DataFrame:
-    """Statistics of an estimate, one row a subset.
+    """Return the statistics of an estimate, one row a subset.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def summarise(
 
 
 def fixed_alpha(subset: str) -> float | None:
-    """Slope that a subset holds fixed: -1.6 for "alpha-1.6", None for "varied".
+    """Return the slope that a subset holds fixed: -1.6 for "alpha-1.6", None for "varied".
 
     Raises
     ------
@@ -202,7 +202,7 @@ def fixed_alpha(subset: str) -> float | None:
 
 
 def evaluate(paths: list, view: str, resamples: int) -> pd.DataFrame:
-    """Statistics of every predictions file of a view, one row a file and subset.
+    """Return the statistics of every predictions file of a view, one row a file and subset.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ def _between(u, minimum: float, maximum: float) -> np.ndarray:
 
 @njit(inline="always")
 def _mass(u, alpha, decades, minimum, maximum, low, high, cumulative):
-    """Subhalo mass for a uniform number u, by inverting the law's distribution function.
+    """Return the subhalo mass for a uniform number u, by inverting the distribution function.
 
     `low` and `high` are the limits to the power alpha + 1: powers are dear, so once a lens.
     """
@@ -56,7 +56,7 @@ def _mass(u, alpha, decades, minimum, maximum, low, high, cumulative):
 
 @njit()
 def _cumulative(alpha, n):
-    """Distribution function of the decades law over its n masses."""
+    """Return the distribution function of the decades law over its n masses."""
     weights = np.arange(1, n + 1) ** alpha
     cumulative = np.cumsum(weights) / np.sum(weights)
     cumulative[-1] = 1.0
@@ -65,7 +65,7 @@ def _cumulative(alpha, n):
 
 @njit(nogil=True)
 def _count(keys, alpha, budget, decades, minimum, maximum, n_decades, limit):
-    """Subhaloes that fit each budget; -1 where more than `limit` would."""
+    """Count the subhaloes that fit each budget; -1 where more than `limit` would."""
     counts = np.empty(len(keys), np.int64)
     for i in range(len(keys)):
         cumulative = _cumulative(alpha[i], n_decades)
@@ -83,7 +83,7 @@ def _count(keys, alpha, budget, decades, minimum, maximum, n_decades, limit):
 
 @njit(nogil=True)
 def _fill(mass_keys, place_keys, alpha, counts, decades, minimum, maximum, n_decades, radius):
-    """Masses and places of the subhaloes `_count` counted: uniform in a disc of `radius`."""
+    """Fill in masses and places of the subhaloes counted: uniform in a disc of `radius`."""
     total = counts.sum()
     mass, x, y = np.empty(total), np.empty(total), np.empty(total)
     row = 0
@@ -101,7 +101,7 @@ def _fill(mass_keys, place_keys, alpha, counts, decades, minimum, maximum, n_dec
 
 
 def _law(spec: dict) -> tuple:
-    """Arguments of the compiled kernels that describe the mass law."""
+    """Return the arguments of the compiled kernels that describe the mass law."""
     law = spec["mass_function"]
     minimum, maximum = law["minimum"], law["maximum"]
     if maximum <= minimum:
@@ -119,7 +119,7 @@ def _law(spec: dict) -> tuple:
 
 
 def lens_mass(spec: dict, theta_E, z_source) -> np.ndarray:
-    """Mass of the main lens, solar masses.
+    """Return the mass of the main lens, solar masses.
 
     ``constant``: the same for every lens. ``munari``: equations 2.2 and 2.3 with their slips
     mended, sigma = c sqrt(theta_E / (4 pi) D_s / D_ds) and M = 10^15 / h (sigma / A)^(1 / beta)
@@ -146,7 +146,7 @@ def lens_mass(spec: dict, theta_E, z_source) -> np.ndarray:
 
 
 def subhalo_scale(spec: dict, lenses: dict) -> np.ndarray:
-    """Einstein radius that a subhalo of one solar mass would have in each lens, arcsec.
+    """Return the Einstein radius of a subhalo of one solar mass in each lens, arcsec.
 
     A subhalo of mass m has this times m^(2 beta), as a SIS whose velocity dispersion grows as
     m^beta has. ``as_run``: sigma = A (h m / 10^15)^beta and the distances to the source.
@@ -245,7 +245,7 @@ def draw_lenses(spec: dict, subset: str, index: np.ndarray, alpha: float | None)
 
 
 def draw_subhaloes(spec: dict, lenses: dict) -> tuple[np.ndarray, ...]:
-    """The subhaloes of catalogued lenses.
+    """Draw the subhaloes of catalogued lenses.
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ def draw_subhaloes(spec: dict, lenses: dict) -> tuple[np.ndarray, ...]:
 
 
 def catalogue(spec: dict, subsets: list[dict]) -> dict[str, np.ndarray]:
-    """All lenses of a split.
+    """Draw all lenses of a split.
 
     Parameters
     ----------

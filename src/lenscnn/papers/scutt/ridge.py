@@ -95,7 +95,7 @@ def fit(images: np.ndarray, targets: np.ndarray, n_train: int) -> Ridge:
 
 
 def predict(model: Ridge, images: np.ndarray) -> np.ndarray:
-    """Estimates for images of shape (n, C, H, W), shape (n, n_targets)."""
+    """Estimate from images of shape (n, C, H, W), shape (n, n_targets)."""
     pixels = images.reshape(len(images), -1)
     parts = [
         (_features(pixels[rows], model.mean, model.axes) - model.center)
@@ -108,7 +108,7 @@ def predict(model: Ridge, images: np.ndarray) -> np.ndarray:
 
 
 def _principal_axes(pixels: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Leading principal components, the first the one of the largest variance, (d, k)."""
+    """Return leading principal components, that of the largest variance first, (d, k)."""
     n, d = pixels.shape
     covariance = np.zeros((d, d))
     for rows in _chunks(n):

@@ -36,7 +36,7 @@ _DECIMALS = {"N": 1, "alpha": 3}
 
 
 def performance_table(metrics: pd.DataFrame, view: str, estimates: list[str]) -> pd.DataFrame:
-    """Gradient, sigma, RMSE and correlation at each alpha, the estimates side by side.
+    """Return gradient, sigma, RMSE and correlation at each alpha, the estimates side by side.
 
     These are Scutt's Tables 1-4, with a correlation, and a ``sigma_unpaired``, that they lack.
 
@@ -83,7 +83,7 @@ def performance_table(metrics: pd.DataFrame, view: str, estimates: list[str]) ->
 
 
 def conditional_mean(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """E[y | x] learned from a sample, as a table to interpolate; it never rises with x.
+    """Learn E[y | x] from a sample, as a table to interpolate; it never rises with x.
 
     Isotonic least squares has nothing to tune. For y = alpha and x = N falling is what a fixed
     total mass means: the steeper the mass function, the more subhaloes it takes.
@@ -113,7 +113,7 @@ def skill_table(
     alpha_constant: float,
     resamples: int,
 ) -> pd.DataFrame:
-    """Networks of a view beside estimators that need no second network, on subset `varied`.
+    """Lay networks of a view beside estimators that need no second network, subset `varied`.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def _total_error(table: pd.DataFrame, name: str) -> pd.Series:
 def performance_latex(
     table: pd.DataFrame, seen: dict, estimates: list[str], reading: str, scale: str
 ) -> str:
-    """LaTeX of a `performance_table`, in the layout of Scutt's Tables 1-4 (needs booktabs).
+    """Write a `performance_table` in LaTeX, in the layout of Scutt's Tables 1-4 (booktabs).
 
     `seen` has ``n_pix``, ``pixel_scale`` (arcsec) and ``draw`` ("fixed" or "varied") of the view.
     """
@@ -197,7 +197,7 @@ def performance_latex(
 
 
 def skill_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
-    """LaTeX of stacked `skill_table`s (needs booktabs)."""
+    """Write stacked `skill_table`s in LaTeX (needs booktabs)."""
     body = []
     for view, rows in table.groupby("view", sort=False):
         body += [r"\midrule"] if body else []

@@ -76,7 +76,7 @@ _SERIES = {
 
 @styled
 def parameter_figure(binned: dict[str, pd.DataFrame], note: str | None) -> Figure:
-    """RMS errors against properties of the lens, one curve for each of six views (Figure 8).
+    """Draw RMS errors against properties of the lens, a curve for each of six views (Figure 8).
 
     Rows of panels: the true theta_E, phi, ellipticity, and theta_E over the effective radius of
     the lens light, this one for the views that keep it. Points lie at the mean of their bin.
@@ -130,7 +130,7 @@ def scatter_figure(
     slacs: float,
     note: str | None,
 ) -> Figure:
-    """RMS errors against the scatter of light about mass in the test data (Figures 10-12).
+    """Draw the RMS errors against the scatter of light about mass in the test data (Figures 10-12).
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def snr_figure(
     bright_from: float,
     note: str | None,
 ) -> Figure:
-    """RMS errors against signal-to-noise, lens light removed, one panel a camera (Figure 13).
+    """Draw RMS errors against signal-to-noise, lens light removed, one panel a camera (Figure 13).
 
     Points lie at the lower edges of their bins. An open point is that of a test set of bright
     systems alone, as the main one has next to none of them.
@@ -235,7 +235,7 @@ def snr_figure(
 def visits_figure(
     metrics: list[pd.DataFrame], visits: list[int], trained: dict[str, int], note: str | None
 ) -> Figure:
-    """RMS errors against the number of visits in the stacked test images (Figure 14).
+    """Draw the RMS errors against the number of visits in the stacked test images (Figure 14).
 
     Parameters
     ----------
@@ -264,7 +264,7 @@ def visits_figure(
 def _trained_and_tested(
     metrics: list[pd.DataFrame], tested: list[float], labels: dict[str, str], note: str | None
 ) -> tuple[Figure, np.ndarray]:
-    """A panel for each of `_PANELS`; RMS errors against `tested`, a line a view of training."""
+    """Draw a panel for each of `_PANELS`: RMS errors against `tested`, a line a training view."""
     if len(labels) > len(_LINES):
         raise ValueError(f"{len(labels)} lines, of which {len(_LINES)} can be told apart")
     figure = new_figure(6.6, note)
@@ -292,7 +292,7 @@ def _tick(axes: Axes, values: list[float]) -> None:
 
 
 def _finish(figure: Figure, panels, ncols: int) -> None:
-    """The legend of all panels above them, errors from zero upwards, empty panels explained."""
+    """Put the legend above all panels, errors from zero upwards, empty panels explained."""
     panels = list(panels)
     for axes in panels:
         axes.set_ylim(bottom=0)

@@ -23,7 +23,7 @@ def examples_figure(
     pixel_scale: dict[str, float],
     note: str | None,
 ) -> Figure:
-    """One column a view, one row an image, each image on a scale of its own.
+    """Draw one column a view, one row an image, each image on a scale of its own.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def examples_figure(
 
 
 def _sky_sigma(image: np.ndarray) -> float:
-    """Standard deviation of the sky (H, W), from the outermost pixels, robust against galaxies."""
+    """Return the sigma of the sky (H, W), from the outermost pixels, robust against galaxies."""
     border = np.concatenate([image[[0, -1]].ravel(), image[1:-1, [0, -1]].ravel()])
     return 1.4826 * np.median(np.abs(border - np.median(border)))
 
@@ -74,7 +74,7 @@ def _grey_scale(image: np.ndarray) -> AsinhNorm:
 
 
 def _colours(image: np.ndarray) -> np.ndarray:
-    """Red, green, blue (H, W, 3), with the softening of `_grey_scale`, of three bands (3, H, W)."""
+    """Return red, green, blue (H, W, 3) of three bands (3, H, W), softened as `_grey_scale`."""
     sigma = np.mean([_sky_sigma(band) for band in image])
     above_black = image - _BLACK * sigma
     softening = _SOFTENING * sigma

@@ -17,7 +17,7 @@ _QUANTITY = {
 
 @styled
 def distributions_figure(error: dict[str, dict[str, np.ndarray]], note: str | None) -> Figure:
-    """Distributions of estimate minus truth, one panel a parameter, one curve a view (Figure 6).
+    """Draw distributions of errors, one panel a parameter, one curve a view (Figure 6).
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def distributions_figure(error: dict[str, dict[str, np.ndarray]], note: str | No
 def comparison_figure(
     predictions: dict[str, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]], note: str | None
 ) -> Figure:
-    """Estimates against the truth: one row of panels a view, one column a parameter (Figures 7, 9).
+    """Draw estimates against the truth, a row of panels a view (Figures 7, 9).
 
     Parameters
     ----------

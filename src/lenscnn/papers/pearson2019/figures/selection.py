@@ -30,7 +30,7 @@ def selection_figure(
     quantities: list[str],
     note: str | None,
 ) -> Figure:
-    """Histograms of one or two quantities for each survey, their Gaussian fits and the paper's.
+    """Draw histograms for each survey, their Gaussian fits and the paper's (Figures 1-3).
 
     Parameters
     ----------

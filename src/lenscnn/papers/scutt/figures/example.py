@@ -15,7 +15,7 @@ _SMALLEST_MARKER = 0.8
 
 @styled
 def example_figure(example: dict[str, np.ndarray], pixel_scale: float, note: str | None) -> Figure:
-    """Source, surface mass density, and lensed image with the subhaloes on it.
+    """Draw source, surface mass density, and lensed image with the subhaloes on it.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def _log_norm(kappa: np.ndarray) -> LogNorm:
 
 
 def _draw_subhaloes(axes: Axes, x: np.ndarray, y: np.ndarray, theta_E: np.ndarray) -> None:
-    """Rings with areas proportional to the subhaloes' Einstein radii, and their key."""
+    """Draw rings with areas proportional to the subhaloes' Einstein radii, and their key."""
     largest = theta_E.max()
     area = np.maximum(_LARGEST_MARKER * theta_E / largest, _SMALLEST_MARKER)
     ring = {"facecolors": "none", "edgecolors": VERMILION, "linewidths": 0.5}

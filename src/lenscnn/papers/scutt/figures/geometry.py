@@ -17,7 +17,7 @@ _PANELS = {
 def geometry_figure(
     population: dict[str, np.ndarray], parents: dict[str, dict[str, float]], note: str | None
 ) -> Figure:
-    """Histograms of theta_E, q and z_source, with the distributions they were drawn from.
+    """Draw the histograms of theta_E, q and z_source, with the distributions they were drawn from.
 
     Parameters
     ----------

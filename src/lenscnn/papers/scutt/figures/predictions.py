@@ -42,7 +42,7 @@ class Row:
 
 @styled
 def predictions_figure(rows: list[Row], note: str | None) -> Figure:
-    """Left the scatter of predicted against true values (subset `varied`), right the errors.
+    """Draw left the scatter of predicted against true values (subset `varied`), right the errors.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from lenscnn.plotting.style import BLUE, new_figure, styled
 
 @styled
 def mass_figure(sample: dict[str, np.ndarray], note: str | None) -> Figure:
-    """Subhaloes per lens against mass, one panel a slope, both axes logarithmic.
+    """Draw subhaloes per lens against mass, one panel a slope, both axes logarithmic.
 
     Parameters
     ----------
