@@ -10,7 +10,7 @@
 # make records SCALE=paper   join what jobs took here into benchmarks/paper.csv
 # make bench    the table of speeds, benchmarks/speed.csv, and its plot
 # make bench-simulation   of these only simulation
-# make docs     the graph of rules and the summary of the claims in README.md
+# make docs     the graph of rules and the claims in README.md, the table of settings
 
 PYTHON ?= python3
 CORES ?= all
@@ -65,6 +65,7 @@ records: $(ENV)
 
 docs: $(ENV)
 	python scripts/readme.py README.md
+	PYTHONPATH=src python scripts/config_reference.py
 
 # A file's tests run in one process, which its fixtures count on.
 test: $(ENV)

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from snakemake.logging import logger
-from snakemake.utils import validate
 
 # Rules and jobs import the library from this checkout, whatever environment or machine they run
 # in, and numerical libraries, which start a thread for every core they see, are told to start one.
@@ -31,12 +30,15 @@ if PYTHON.exists() and PYTHON.samefile(sys.executable):
 
 # The library can be imported from here on.
 from lenscnn.config import checks, code_inputs
+from lenscnn.config.model import check_types
+from lenscnn.papers.config import Config
 from lenscnn.papers.registry import CHECKS
 
 CONFIGS = Path(workflow.basedir, "config")
-validate(config, "../schemas/config.schema.yaml", set_default=False)
+if mistakes := check_types(Config, config):
+    raise WorkflowError("\n".join(mistakes))
 try:
-    checks.check_numbers(config)
+    checks.check_distributions(config)
     for paper, check in CHECKS.items():
         check(config[paper])
     checks.check_scale(config, checks.values_of_scale(CONFIGS, config["scale"]))

@@ -1,6 +1,5 @@
 """What a schema cannot say of a config: relations between its values, and the scales' own."""
 
-import math
 from pathlib import Path
 
 import yaml
@@ -64,8 +63,8 @@ def keep_order(values: dict, base: dict) -> None:
             keep_order(values[key], base[key])
 
 
-def check_numbers(node, key: str = "") -> None:
-    """Raise ConfigError if a number is not finite, or a distribution leaves nothing to draw.
+def check_distributions(node, key: str = "") -> None:
+    """Raise ConfigError if a distribution leaves nothing to draw.
 
     Parameters
     ----------
@@ -87,9 +86,7 @@ def check_numbers(node, key: str = "") -> None:
                         f"{key}.{end}", f"{node[end]} cuts off the whole distribution"
                     )
         for name, child in node.items():
-            check_numbers(child, f"{key}.{name}" if key else name)
-    elif isinstance(node, float) and not math.isfinite(node):
-        raise ConfigError(key, f"{node} is not a finite number")
+            check_distributions(child, f"{key}.{name}" if key else name)
 
 
 def check_network(network: dict, key: str) -> None:
@@ -99,6 +96,23 @@ def check_network(network: dict, key: str) -> None:
         raise ConfigError(f"{key}.kernels", f"one is needed for each of the {n} filters")
     if any(after > n for after in network["pool_after"]):
         raise ConfigError(f"{key}.pool_after", f"there are only {n} convolutions")
+
+
+def check_entries(mapping: dict, needed, key: str) -> None:
+    """Raise ConfigError if a mapping lacks an entry that figures or tables need."""
+    for name in needed:
+        if name not in mapping:
+            raise ConfigError(f"{key}.{name}", "it is missing, and the paper's figures need it")
+
+
+def check_estimates(network: dict, targets: list[str], knows_n: bool, key: str) -> None:
+    """Raise ConfigError if a network of the paper's estimates something else."""
+    if network["targets"] != targets:
+        raise ConfigError(f"{key}.targets", f"{network['targets']} must be {targets}")
+    if bool(network["scalars"]) != knows_n:
+        raise ConfigError(
+            f"{key}.scalars", f"{network['scalars']} must be {['N'] if knows_n else []}"
+        )
 
 
 def check_name(name: str, entries: dict, key: str) -> None:

@@ -1,9 +1,15 @@
 """Relations between the values of the config's part on Pearson et al. 2019."""
 
-from lenscnn.config.checks import ConfigError, check_name, check_network
+from lenscnn.config.checks import (
+    ConfigError,
+    check_entries,
+    check_estimates,
+    check_name,
+    check_network,
+)
 from lenscnn.core.cosmology import age_of_universe
 from lenscnn.galaxies.photometry import FILTERS
-from lenscnn.papers.pearson2019.specs import SELECTED
+from lenscnn.papers.pearson2019.specs import CAMERAS, SELECTED
 
 
 def check(config: dict) -> None:
@@ -14,6 +20,10 @@ def check(config: dict) -> None:
     config
         The part ``pearson2019``.
     """
+    check_entries(config["cameras"], (*CAMERAS, "vis_dark"), "pearson2019.cameras")
+    check_entries(config["networks"], ("cnn",), "pearson2019.networks")
+    targets = ["theta_E", "e1", "e2"]
+    check_estimates(config["networks"]["cnn"], targets, False, "pearson2019.networks.cnn")
     for name, network in config["networks"].items():
         check_network(network, f"pearson2019.networks.{name}")
     _check_surveys(config)

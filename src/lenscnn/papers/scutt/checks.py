@@ -1,6 +1,12 @@
 """Relations between the values of Scutt's part of the config."""
 
-from lenscnn.config.checks import ConfigError, check_name, check_network
+from lenscnn.config.checks import (
+    ConfigError,
+    check_entries,
+    check_estimates,
+    check_name,
+    check_network,
+)
 
 
 def check(config: dict) -> None:
@@ -11,6 +17,11 @@ def check(config: dict) -> None:
     config
         The part ``scutt``.
     """
+    check_entries(config["views"], ("fixed", "lowres", "varied"), "scutt.views")
+    check_entries(config["networks"], ("n_cnn", "alpha_cnn"), "scutt.networks")
+    for name, target, knows_n in (("n_cnn", "N", False), ("alpha_cnn", "alpha", True)):
+        key = f"scutt.networks.{name}"
+        check_estimates(config["networks"][name], [target], knows_n, key)
     for name, variant in config["readings"].items():
         check_name(
             variant["mass_function"],
@@ -32,3 +43,7 @@ def check(config: dict) -> None:
     for name, view in config["views"].items():
         for network in view["networks"]:
             check_name(network, config["networks"], f"scutt.views.{name}.networks")
+        if "n_cnn" not in view["networks"]:
+            raise ConfigError(
+                f"scutt.views.{name}.networks", "n_cnn is missing: others take N from it"
+            )

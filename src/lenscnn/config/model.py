@@ -1,0 +1,292 @@
+"""The config as types: one definition gives validation, units, the JSON schema and its table.
+
+A section of the config is a class; `setting` says what a value means, in which unit, within which
+limits. Papers define their sections in papers/*/config.py. Values are checked, not changed, but for
+numbers that YAML reads as text, like 1e-4.
+"""
+
+import difflib
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import pydantic
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+
+class Section(pydantic.BaseModel):
+    """A part of the config; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def setting(description: str, unit: str | None = None, unique: bool = False, **limits) -> Any:
+    """Describe a value of the config.
+
+    Parameters
+    ----------
+    description
+        What it means.
+    unit
+        None for pure numbers and names.
+    unique
+        Whether the entries of a list must differ.
+    limits
+        ``gt``, ``ge``, ``lt``, ``le``, ``min_length``, ``max_length``, as pydantic takes them.
+    """
+    extra = {"unit": unit} | ({"uniqueItems": True} if unique else {})
+    return Field(description=description, json_schema_extra=extra, **limits)
+
+
+def _check_number(value):
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is no number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a finite number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_check_number)]
+Count = Annotated[int, BeforeValidator(_check_number)]
+Flag = Annotated[bool, Field(strict=True)]
+Name = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]*$")]
+"""Of an entry of a mapping that is open to new ones."""
+
+
+def _all_different(values: list) -> list:
+    if len({*map(str, values)}) < len(values):
+        raise ValueError(f"{values} has an entry twice")
+    return values
+
+
+Distinct = AfterValidator(_all_different)
+"""Of a list whose entries must differ."""
+
+
+class Range(Section):
+    """Two ends."""
+
+    minimum: Number = setting("Lower end.", unit="that of the quantity")
+    maximum: Number = setting("Upper end.", unit="that of the quantity")
+
+
+class TruncatedNormal(Section):
+    """A normal distribution cut at two ends."""
+
+    mean: Number = setting("Mean before truncation.", unit="that of the quantity")
+    sd: Number = setting("Standard deviation before truncation.", unit="that of the quantity", gt=0)
+    minimum: Number = setting("Lower cut.", unit="that of the quantity")
+    maximum: Number = setting("Upper cut.", unit="that of the quantity")
+
+
+def within(gt: float | None = None, ge: float | None = None, le: float | None = None):
+    """Return a validator of the ends of a distribution."""
+
+    def check(section):
+        if gt is not None and not section.minimum > gt:
+            raise ValueError(f"minimum {section.minimum} is not greater than {gt}")
+        if ge is not None and not section.minimum >= ge:
+            raise ValueError(f"minimum {section.minimum} is less than {ge}")
+        if le is not None and not section.maximum <= le:
+            raise ValueError(f"maximum {section.maximum} is greater than {le}")
+        return section
+
+    return AfterValidator(check)
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError(f"{value} is even; a kernel has a pixel in its middle")
+    return value
+
+
+class Network(Section):
+    """A convolutional regressor."""
+
+    targets: Annotated[list[Literal["N", "alpha", "theta_E", "e1", "e2"]], Distinct] = setting(
+        "What it estimates, one output each.", unique=True, min_length=1
+    )
+    scalars: list[Literal["N"]] = setting(
+        "Known numbers joined to the image's features before the last layer."
+    )
+    filters: list[Annotated[Count, Field(ge=1)]] = setting(
+        "Filters of each convolution.", unit="count", min_length=1
+    )
+    kernels: list[Annotated[Count, Field(ge=1), AfterValidator(_odd)]] = setting(
+        "Kernel sizes of the convolutions, odd.", unit="pixels", min_length=1
+    )
+    pool_after: list[Annotated[Count, Field(ge=1)]] = setting(
+        "After which convolutions (from 1) a 2x2 max-pool follows.", unit="count"
+    )
+    dense: Count = setting("Units of the hidden dense layer.", unit="count", ge=1)
+    dropout: Number = setting("Fraction dropped after each convolution block.", ge=0, lt=1)
+
+
+class Training(Section):
+    """How networks are trained."""
+
+    label_range: Number = setting("Targets are scaled to lie between 0 and this.", gt=0)
+    optimizer: Literal["adam", "nadam"] = setting("adam or nadam.")
+    learning_rate: Number = setting("Largest step size.", gt=0)
+    learning_rate_decay: Literal["none", "cosine", "linear"] = setting(
+        "none; cosine: falls along half a cosine to zero, epoch by epoch; or linear: rises over "
+        "the first tenth of the steps and falls to zero by the last, step by step."
+    )
+    batch_size: Count = setting("Images in one step.", unit="count", ge=1)
+    mirror: Flag = setting(
+        "Whether images are mirrored at random, and their labels with them, each time they are "
+        "seen."
+    )
+    epochs: Count = setting(
+        "Passes over the training set, at most; the best by validation loss is kept.",
+        unit="count",
+        ge=1,
+    )
+    patience: Annotated[Count, Field(ge=1)] | None = setting(
+        "Training stops after so many epochs without a smaller validation loss; null for never.",
+        unit="count",
+    )
+    validation_fraction: Number = setting(
+        "Part of the training set held out for validation.", gt=0, lt=1
+    )
+    normalise: Literal["image", "band"] = setting(
+        "Whose extremes images are scaled to [0, 1] by: image, over all its bands, or band, each "
+        "by its own."
+    )
+    autocast: Literal["float32", "tf32", "bfloat16"] = setting(
+        "Precision of convolutions: float32; tf32, factors of 10 bits, on CUDA; or bfloat16 in "
+        "training, on CUDA and on processors with AMX, and in prediction tf32 on CUDA, float32 on "
+        "a CPU."
+    )
+    seeds: Annotated[list[Annotated[Count, Field(ge=0)]], Distinct] = setting(
+        "One network is trained for each: seeds of weights and order.", unique=True, min_length=1
+    )
+
+
+def check_types(model: type[Section], config: dict) -> list[str]:
+    """Check a config against its types; read numbers that are text, in place.
+
+    Parameters
+    ----------
+    model
+        What the config is to be.
+    config
+        As YAML and Snakemake give it.
+
+    Returns
+    -------
+    list of str
+        A line for each mistake: the key, what is wrong with it, and a near name if there is one.
+    """
+    try:
+        checked = model.model_validate(config)
+    except pydantic.ValidationError as error:
+        return [_describe(model, mistake) for mistake in error.errors()]
+    _read_numbers(config, checked.model_dump())
+    return []
+
+
+def _read_numbers(values, checked) -> None:
+    """Put numbers in the place of texts that were read as numbers."""
+    items = values.items() if isinstance(values, dict) else enumerate(values)
+    for key, value in list(items):
+        if isinstance(value, dict | list):
+            _read_numbers(value, checked[key])
+        elif isinstance(value, str) and not isinstance(checked[key], str):
+            values[key] = checked[key]
+
+
+_LIMITS = {
+    "greater_than": "{input} is not greater than {gt:g}",
+    "greater_than_equal": "{input} is less than {ge:g}",
+    "less_than": "{input} is not less than {lt:g}",
+    "less_than_equal": "{input} is greater than {le:g}",
+    "missing": "it is missing",
+    "literal_error": "{input!r} must be {expected}",
+    "too_short": "{actual_length} entries; it needs {min_length} at least",
+    "too_long": "{actual_length} entries; it may have {max_length} at most",
+    "value_error": "{error}",
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "{input!r} is no whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "{input!r} is no number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "{input!r} must be true or false"),
+    "string_type": "{input!r} is no text",
+    "list_type": "{input!r} is no list",
+    **dict.fromkeys(("dict_type", "model_type"), "{input!r} must be a mapping, `key: value`"),
+    "string_pattern_mismatch": "{input!r} is no name here; it must match {pattern}",
+}
+
+
+def _describe(model: type[Section], mistake: dict) -> str:
+    """Write a mistake as one line."""
+    place = [part for part in mistake["loc"] if part != "constrained-int"]
+    key = ".".join(map(str, place))
+    if mistake["type"] == "extra_forbidden":
+        known = _names_at(model, place[:-1])
+        near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+        advice = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        return f"config key {key}: there is no such key; {advice}"
+    values = {"input": mistake["input"], **mistake.get("ctx", {})}
+    form = _LIMITS.get(mistake["type"])
+    why = form.format(**values) if form else f"{mistake['input']!r}: {mistake['msg']}"
+    if mistake["type"] == "literal_error":
+        allowed = mistake["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        if near := difflib.get_close_matches(str(mistake["input"]), allowed, n=1, cutoff=0.5):
+            why += f"; did you mean {near[0]}?"
+    return f"config key {key}: {why}"
+
+
+def _names_at(model: type[Section], place: list) -> list[str]:
+    """Return the keys that a section at some place may have."""
+    kind = model
+    for part in place:
+        kind = _inner(kind.model_fields[part].annotation if part in _fields(kind) else kind)
+    return list(_fields(kind))
+
+
+def _fields(kind) -> dict[str, FieldInfo]:
+    return getattr(kind, "model_fields", {})
+
+
+def _inner(kind):
+    """Return the section behind a type: that of the values of a mapping, or the type itself."""
+    while get_origin(kind) is not None:
+        kind = get_args(kind)[1] if get_origin(kind) is dict else get_args(kind)[0]
+    return kind
+
+
+def list_settings(model: type[Section], key: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Yield key, unit, limits and meaning of each value, for a table.
+
+    Parameters
+    ----------
+    model
+        A section.
+    key
+        Where it is, dotted; names that are free are in <>.
+    """
+    for name, info in model.model_fields.items():
+        here, kind = f"{key}.{name}".lstrip("."), info.annotation
+        if get_origin(kind) is dict:
+            here += ".<name>"
+        section = _inner(kind)
+        unit = (info.json_schema_extra or {}).get("unit") or ""
+        if isinstance(section, type) and issubclass(section, Section):
+            yield here, unit, "", info.description or ""
+            yield from list_settings(section, here)
+        else:
+            yield here, unit, _limits_of(info), info.description or ""
+
+
+def _limits_of(info: FieldInfo) -> str:
+    """Return the limits of a value in words."""
+    signs = {"gt": "> {}", "ge": ">= {}", "lt": "< {}", "le": "<= {}"}
+    found = [
+        form.format(f"{getattr(rule, name):g}")
+        for rule in info.metadata
+        for name, form in signs.items()
+        if getattr(rule, name, None) is not None
+    ]
+    if get_origin(info.annotation) is Literal:
+        found.append(", ".join(map(str, get_args(info.annotation))))
+    return ", ".join(found)
