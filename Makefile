@@ -1,5 +1,6 @@
 # make          environment, then every target at smoke scale
 # make test     the tests
+# make test-fast   those of single functions, within a minute
 # make test-slurm-full   the whole DAG, and more, on a Slurm cluster started for it (root, Debian)
 # make test-faults FAULTS=200   as many random faults in a small run, a minute or so each
 # make quick    every target at quick scale (a few hours on 2 CPU cores)
@@ -21,7 +22,7 @@ SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
 RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper figures report provenance records docs test test-slurm-full test-faults format bench bench-simulation clean
+.PHONY: all smoke quick paper figures report provenance records docs test test-fast test-slurm-full test-faults format bench bench-simulation clean
 
 all: smoke
 
@@ -71,11 +72,14 @@ docs: $(ENV)
 test: $(ENV)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
+test-fast: $(ENV)
+	$(BIN)/python -m pytest tests/unit -m "not slow" --numprocesses auto --dist loadfile
+
 test-slurm-full: $(ENV)
-	SLURM_RECORD=$(CURDIR)/benchmarks/slurm_smoke.csv $(BIN)/python -m pytest -m slurm_full tests/test_slurm.py
+	SLURM_RECORD=$(CURDIR)/benchmarks/slurm_smoke.csv $(BIN)/python -m pytest -m slurm_full tests/cluster/test_slurm.py
 
 test-faults: $(ENV)
-	LENSCNN_FAULTS=$(or $(FAULTS),50) $(BIN)/python -m pytest -s tests/test_faults.py
+	LENSCNN_FAULTS=$(or $(FAULTS),50) $(BIN)/python -m pytest -s tests/workflow/test_faults.py
 
 format: $(ENV)
 	$(BIN)/ruff format src scripts tests

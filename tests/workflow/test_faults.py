@@ -16,7 +16,7 @@ import subprocess
 import time
 
 import pytest
-from test_workflow import ENVIRONMENT, clone, overlay
+from workflows import ENVIRONMENT, clone, overlay
 
 FAULTS = int(os.environ.get("LENSCNN_FAULTS", "1"))
 FIRST_SEED = int(os.environ.get("LENSCNN_FAULTS_SEED", "1"))

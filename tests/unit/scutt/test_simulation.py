@@ -197,6 +197,7 @@ def test_a_catalogue_of_another_population_is_refused(tmp_path, catalogue, view)
     )
 
 
+@pytest.mark.slow
 def test_shards_and_cores_change_nothing(tmp_path, catalogue, view):
     camera = view("varied")
     for out, first, end, threads in (("all", 0, 17, 1), ("a", 0, 9, 2), ("b", 9, 17, 1)):

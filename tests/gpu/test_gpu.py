@@ -1,4 +1,4 @@
-"""What a GPU does, against what the CPU does: pytest tests/test_gpu.py, on a bare machine.
+"""What a GPU does, against what the CPU does: pytest tests/gpu/test_gpu.py, on a bare machine.
 
 Nothing is imported here, nor by way of `conftest` and `test_training`, but what simulation and
 training themselves need: a GPU machine may have neither Snakemake nor lenstronomy.
@@ -7,7 +7,7 @@ training themselves need: a GPU machine may have neither Snakemake nor lenstrono
 import numpy as np
 import pytest
 import torch
-from test_training import SPEC, data
+from trainings import SPEC, data
 
 from lenscnn.core import devices
 from lenscnn.nn import fft_conv, layers

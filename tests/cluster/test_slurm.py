@@ -18,7 +18,7 @@ import psutil
 import pytest
 import yaml
 from conftest import ROOT
-from test_workflow import ENVIRONMENT, clone, overlay
+from workflows import ENVIRONMENT, clone, overlay
 
 from lenscnn.core import weights
 from lenscnn.records.runtimes import by_stage, read_jobs

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SLICES = ("pearson2019/caustic_e12_phi0", "scutt/fixed")
 NETWORKS = {"n_cnn_seed0", "alpha_cnn_seed0"}  # of scutt/fixed
 ESTIMATES = {f"fixed/{name}" for name in NETWORKS | {"alpha_cnn_true_n_seed0"}}

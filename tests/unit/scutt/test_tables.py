@@ -20,7 +20,7 @@ from lenscnn.papers.scutt.tables import (
 from lenscnn.records import provenance
 from lenscnn.stats.latex import value_with_error
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+SCRIPTS = Path(__file__).parents[3] / "scripts"
 SUBSETS = ("varied", "alpha-2.4", "alpha-1.6")
 
 

@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 import torch
-from test_workflow import clone, jobs, snakemake
+from workflows import clone, jobs, snakemake
 
 from lenscnn.core import devices
 from lenscnn.records.runtimes import by_stage, join, read_jobs
@@ -90,6 +90,7 @@ def test_nothing_has_run(tmp_path):
         by_stage(read_jobs([], tmp_path, tmp_path))
 
 
+@pytest.mark.slow
 def test_the_target_needs_nothing_but_the_records(tmp_path):
     copy = clone(tmp_path)
     arguments = ("--configfile", "config/quick.yaml", "--", "runtime_table")

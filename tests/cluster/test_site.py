@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
-from test_workflow import BIN, ENVIRONMENT, clone
+from workflows import BIN, ENVIRONMENT, clone
 
 from lenscnn.config.site import SiteError, read_site
 

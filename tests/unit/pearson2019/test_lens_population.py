@@ -359,6 +359,7 @@ def test_no_system_that_would_be_detected_is_too_faint_to_be_imaged(
     assert len(snr) > 1000 and snr.max() < 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("survey", "reading", "n", "criteria"),
     [

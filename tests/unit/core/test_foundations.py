@@ -140,7 +140,7 @@ def test_the_tests_of_a_gpu_can_be_collected_on_a_bare_machine():
     absent = ("lenstronomy", "astropy", "speclite", "snakemake")
     collect = (
         f"import sys, pytest; sys.modules.update(dict.fromkeys({absent})); "
-        "sys.exit(pytest.main(['--collect-only', 'tests/test_gpu.py']))"
+        "sys.exit(pytest.main(['--collect-only', 'tests/gpu/test_gpu.py']))"
     )
     done = subprocess.run([sys.executable, "-c", collect], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "test_a_gpu_trains" in done.stdout, done.stdout

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from conftest import ROOT
-from test_workflow import clone, snakemake
+from workflows import clone, snakemake
 
 from lenscnn.core import storage
 from lenscnn.records import provenance
@@ -79,6 +79,7 @@ def test_a_younger_setting_counts_as_what_it_was_before(tmp_path):
             check_predictions(path, EXPECTED | {key: value | {"epochs": 20}})
 
 
+@pytest.mark.slow
 def test_metrics_are_not_made_of_predictions_of_other_settings(tmp_path):
     """Where Snakemake has forgotten what they were made with."""
     copy = clone(tmp_path)

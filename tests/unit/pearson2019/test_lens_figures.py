@@ -8,9 +8,9 @@ import matplotlib
 import numpy as np
 import pytest
 from conftest import ROOT
+from drawn import lines_of, panels_of, texts_overlap
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
-from test_figures import lines_of, panels_of, texts_overlap
 
 from lenscnn.core import storage
 from lenscnn.nn.network import build

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
+from trainings import SPEC, data
 
 from lenscnn.core import devices, storage, weights
 from lenscnn.nn import predict as prediction
@@ -34,26 +35,8 @@ from lenscnn.papers.pearson2019.ellipticity import q_phi_to_e1_e2_pearson
 from lenscnn.records import provenance
 from lenscnn.rng.streams import stream_key
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 CPU = torch.device("cpu")
-SPEC = {
-    "network": {"filters": [4], "kernels": [3], "pool_after": [1], "dense": 16, "dropout": 0.25},
-    "targets": ["alpha"],
-    "label_range": 1.0,
-    "scalars": ["N"],
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "batch_size": 16,
-    "learning_rate_decay": "none",
-    "mirror": False,
-    "epochs": 3,
-    "patience": None,
-    "validation_fraction": 0.2,
-    "normalise": "image",
-    "seed": 5,
-    "autocast": "float32",
-    "images": {"population": {"seed": 1}, "view": {"n_pix": 12}, "n": 60},
-}
 N_SPEC = SPEC | {"targets": ["N"], "scalars": []}
 BOTH_SPEC = SPEC | {"targets": ["alpha", "N"], "label_range": 10.0, "scalars": []}
 KEPT = ["N", "alpha", "subset"]
@@ -62,18 +45,6 @@ KEPT = ["N", "alpha", "subset"]
 @pytest.fixture(autouse=True)
 def one_thread():
     torch.set_num_threads(1)
-
-
-def data(n=150, size=8, seed=0):
-    """Images, alpha, N; alpha is a linear function of N and of how steep the image is."""
-    rng = np.random.default_rng(seed)
-    slope = rng.random(n)
-    ramp = np.linspace(0, 1, size)
-    images = slope[:, None, None, None] * ramp + 0.1 * rng.random((n, 1, size, size))
-    images = images.astype(np.float32)
-    n_subhaloes = rng.integers(100, 900, n).astype(float)
-    alpha = -2.0 + 0.5 * (slope - 0.5) + (n_subhaloes - 500) / 1600
-    return images, alpha, n_subhaloes
 
 
 def train(folder, spec=SPEC, sample=None, log=None):
@@ -140,6 +111,7 @@ def environment():
     return os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "nadam"])
 def test_learns_a_linear_problem(tmp_path, optimizer):
     spec = SPEC | {"optimizer": optimizer, "epochs": 60, "learning_rate": 3e-3}
@@ -152,6 +124,7 @@ def test_learns_a_linear_problem(tmp_path, optimizer):
     assert history[trained.best_epoch - 1]["validation_rmse"]["alpha"] < 0.03
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept(tmp_path):
     rng = np.random.default_rng(2)
     images, alpha, n_subhaloes = data()
@@ -412,6 +385,7 @@ def test_images_of_other_settings_are_not_trained_on(tmp_path):
     assert not (tmp_path / "w.pt").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_with_the_same_bits(tmp_path):
     # The real script, writing a checkpoint after every epoch however short.
     start = (
@@ -676,6 +650,7 @@ def test_a_linear_rate_never_exceeds_the_largest(tmp_path, epochs):
     assert len(taken) == 3 * epochs and 0 < min(taken) and max(taken) <= SPEC["learning_rate"]
 
 
+@pytest.mark.slow
 def test_a_training_stops_where_validation_has_stopped_falling(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     spec, log = SPEC | {"epochs": 60, "learning_rate": 3e-2}, []
@@ -897,6 +872,7 @@ def test_images_of_other_settings_are_not_predicted_on(trained_pair):
     assert not (folder / "other.h5").exists()
 
 
+@pytest.mark.slow
 def test_predictions_of_alpha_take_the_predicted_n(trained_pair):
     folder, shards = trained_pair
     images, labels = load_normalised(shards, "image")

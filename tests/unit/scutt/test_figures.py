@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from drawn import lines_of, panels_of, texts_overlap
 from scipy import stats
 
 from lenscnn.core import storage
@@ -18,7 +18,7 @@ from lenscnn.papers.scutt.figures.predictions import predictions_figure
 from lenscnn.papers.scutt.metrics import evaluate, summarise
 from lenscnn.plotting import architecture, style
 
-SCRIPTS = Path(__file__).parents[1] / "scripts" / "figures"
+SCRIPTS = Path(__file__).parents[3] / "scripts" / "figures"
 NOTE = "scutt, scale smoke"
 
 N_CNN = {"filters": [16, 32, 64], "kernels": [5, 5, 5], "pool_after": [1, 2, 3]}
@@ -88,15 +88,6 @@ def rows(arrays):
         predictions.Row(target, **arrays[name], metrics=summarise(**arrays[name], resamples=20))
         for name, target in (("n_cnn", "N"), ("alpha_cnn", "alpha"))
     ]
-
-
-def lines_of(axes):
-    return {line.get_label(): line.get_xydata() for line in axes.lines}
-
-
-def panels_of(figure):
-    """Axes with data: a colour bar has a label of its own and is left out."""
-    return [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
 
 
 def test_fig1_shows_the_sample_and_its_parents(population):
@@ -289,21 +280,6 @@ def test_saved_files_are_reproducible_and_of_readable_size(rows, tmp_path):
     assert 1000 <= max(size) <= 1400
 
 
-def texts_overlap(figure):
-    """Pairs of visible labels and titles of different panels that cover each other."""
-    with matplotlib.rc_context(fname=style.STYLE_FILE):
-        FigureCanvasAgg(figure).draw()
-    boxes = []
-    for axes in figure.axes:
-        for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
-            if text.get_text():
-                boxes.append((text.get_text(), text.get_window_extent()))
-    boxes += [(text.get_text(), text.get_window_extent()) for text in figure.texts]
-    return [
-        (a, b) for i, (a, box) in enumerate(boxes) for b, other in boxes[:i] if box.overlaps(other)
-    ]
-
-
 def test_no_text_covers_another(population, sample, lens, rows):
     for figure in (
         geometry.geometry_figure(population, PARENTS, NOTE),
@@ -315,6 +291,7 @@ def test_no_text_covers_another(population, sample, lens, rows):
         assert texts_overlap(figure) == []
 
 
+@pytest.mark.slow
 def test_scripts(tmp_path, population, sample, lens, arrays):
     files = {}
     for name, contents in {"population": population, "sample": sample, "example": lens}.items():

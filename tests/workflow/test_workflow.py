@@ -6,15 +6,12 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
-import yaml
 from conftest import ROOT
+from workflows import ENVIRONMENT, clone, jobs, overlay, snakemake
 
-BIN = os.path.dirname(sys.executable)
-ENVIRONMENT = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
 SMOKE = ("--configfile", "config/smoke.yaml")
 # Small enough to run in seconds; lists are replaced by overlays, so this stays within a reading.
 TINY = {
@@ -24,21 +21,6 @@ TINY = {
         "evaluation": {"bootstrap": 5, "mass_sample": 5},
     },
 }
-
-
-def snakemake(*args, cwd=ROOT, check=True, environment=ENVIRONMENT):
-    done = subprocess.run(
-        ["snakemake", *args], cwd=cwd, env=environment, capture_output=True, text=True
-    )
-    text = done.stdout + done.stderr
-    assert not check or done.returncode == 0, text[-3000:]
-    return text
-
-
-def jobs(text):
-    """Jobs of a dry run by rule."""
-    table = text.partition("Job stats:")[2].partition("total")[0]
-    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
 
 
 FIGURES = [f"fig{k}" for k in range(1, 9)]
@@ -152,12 +134,6 @@ def test_lint_and_format():
     subprocess.run(
         ["snakefmt", "--check", "Snakefile", "workflow"], cwd=ROOT, env=ENVIRONMENT, check=True
     )
-
-
-def overlay(tmp_path, name, changes):
-    path = tmp_path / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(changes))
-    return path
 
 
 @pytest.mark.parametrize(
@@ -359,18 +335,6 @@ def test_released_predictions_ask_for_no_image(tmp_path):
 
 
 # A real run, in a copy of the checkout.
-
-
-def clone(tmp_path):
-    copy = tmp_path / "checkout"
-    shutil.copytree(
-        ROOT, copy, symlinks=True,
-        ignore=shutil.ignore_patterns(
-            ".git", ".venv*", ".snakemake", "__pycache__", "results", "paper_figures",
-            "benchmarks", "logs", "wheels", ".*_cache",
-        ),
-    )  # fmt: skip
-    return copy
 
 
 TARGETS = ("scutt_fig1", "scutt_fig6")

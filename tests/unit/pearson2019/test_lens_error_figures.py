@@ -18,8 +18,8 @@ from lenscnn.papers.pearson2019.figures import errors as lens_errors
 from lenscnn.plotting import style
 from lenscnn.stats import over_seeds
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
-CLAIMS = Path(__file__).parents[1] / "config/claims.csv"
+SCRIPTS = Path(__file__).parents[3] / "scripts"
+CLAIMS = Path(__file__).parents[3] / "config/claims.csv"
 REGISTRY = read_registry(CLAIMS)
 NOTE = "pearson2019, scale smoke"
 CAMERAS = ("vis", "r", "gri")
@@ -425,6 +425,7 @@ def test_table1_latex_sets_the_means_over_mirrored_images_apart(table_metrics):
     ]
 
 
+@pytest.mark.slow
 def test_scripts(tmp_path, predictions, binned, scattered, table_metrics):
     def stored(name, frame):
         frame.to_csv(tmp_path / f"{name}.csv", index=False)

@@ -74,6 +74,7 @@ def edit(tree):
     seeds.write_text(seeds.read_text().replace("0x94D049BB133111EB", "0x94D049BB133111ED"))
 
 
+@pytest.mark.slow
 def test_an_edit_reaches_the_cache_that_the_user_names(tree):
     cache = {"NUMBA_CACHE_DIR": str(tree / "cache")}
     assert draw(tree, **cache) == (expected(), "")
@@ -82,6 +83,7 @@ def test_an_edit_reaches_the_cache_that_the_user_names(tree):
     assert len(kept(tree / "cache")) == 2 and not kept(tree / "src")
 
 
+@pytest.mark.slow
 def test_an_edit_reaches_the_cache_at_home(tree):
     read_only(tree / "src")
     assert draw(tree) == (expected(), "")
@@ -113,6 +115,7 @@ def test_a_folder_of_somebody_else_is_not_used(tree):
     assert not kept(tree / "temporary")
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_compiled_again(tree):
     """As a machine that dies leaves files: empty, cut short, or with zeros inside."""
     draw(tree)

@@ -124,6 +124,7 @@ def contents(kind, path):
     return repr(attrs) + repr({name: values.tolist() for name, values in arrays.items()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "shard"])
 def test_a_flipped_bit_is_named_or_harmless(tmp_path, kind):
     """Wherever it is: in numbers, in text, or in what describes them."""

@@ -19,7 +19,7 @@ from lenscnn.nn.train import Trained, save_network
 from lenscnn.papers.pearson2019.ellipticity import q_phi_to_e1_e2_pearson
 from lenscnn.records import provenance
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 CPU = torch.device("cpu")
 TARGETS = ["e2", "theta_E", "e1"]
 META = {
@@ -184,6 +184,7 @@ def run_script(folder, spec, out, *options):
     return storage.read_h5(folder / out)
 
 
+@pytest.mark.slow
 def test_files_hold_the_mean_beside_the_single_pass(trained):
     folder, spec = trained
     plain, attrs = run_script(folder, spec, "plain.h5")

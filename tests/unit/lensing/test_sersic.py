@@ -122,6 +122,7 @@ def test_compiled_powers_are_numpys():
 # Images
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-7), (torch.float32, 1e-4)])
 @pytest.mark.parametrize("supersampling", [1, 3])
 @pytest.mark.parametrize("n_sersic", [1.0, 2.5, 4.0, 5.5])
@@ -264,6 +265,7 @@ def test_an_image_does_not_depend_on_its_batch_or_on_threads(survey):
     assert all(torch.equal(a, b) for a, b in zip(batch, threaded, strict=True))
 
 
+@pytest.mark.slow
 def test_a_process_that_compiles_draws_what_one_that_reads_the_cache_draws(tmp_path):
     program = (
         "import sys, numpy as np; from test_sersic import *;"
@@ -271,7 +273,7 @@ def test_a_process_that_compiles_draws_what_one_that_reads_the_cache_draws(tmp_p
         "np.savez(sys.argv[1], *images)"
     )
     here = Path(__file__).parent
-    path = os.pathsep.join([str(here), str(here.parent / "src")])
+    path = os.pathsep.join([str(here), str(here.parents[2] / "src")])
     drawn = []
     for name in ("compiling.npz", "reading.npz"):
         environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": path}

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 from conftest import ROOT
-from test_workflow import ENVIRONMENT, clone, jobs, snakemake
+from workflows import ENVIRONMENT, clone, jobs, snakemake
 
 from lenscnn.core import storage
 from lenscnn.records import provenance
