@@ -33,7 +33,7 @@ TINY = {
         "evaluation": {"bootstrap": 5},
     },
     "pearson2019": {
-        "draws": {"euclid_caustic": {"n_train": 32, "n_test": 8}},
+        "samples": {"euclid_caustic": {"n_train": 32, "n_test": 8}},
         "networks": {
             "cnn": {"filters": [4] * 6, "kernels": [3] * 6, "pool_after": [1, 2, 4, 6]},
         },

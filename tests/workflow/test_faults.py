@@ -34,7 +34,7 @@ TINY = {
         "evaluation": {"bootstrap": 5},
     },
     "pearson2019": {
-        "draws": {"euclid": {"n_train": 40, "n_test": 24}},
+        "samples": {"euclid": {"n_train": 40, "n_test": 24}},
         "lenses_per_job": 20,
         "training": {"epochs": 2},
         "evaluation": {"bootstrap": 5},

@@ -33,7 +33,7 @@ OVERLAY = {
         "evaluation": {"bootstrap": 5},
     },
     "pearson2019": {
-        "draws": {"euclid_caustic": {"n_train": 32, "n_test": 8}},
+        "samples": {"euclid_caustic": {"n_train": 32, "n_test": 8}},
         "misalignment": {"e": {"train": [0, 0.12], "test": [0, 0.12]}},
         "lenses_per_job": 10000,
         "training": {"epochs": 1},

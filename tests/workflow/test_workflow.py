@@ -144,25 +144,25 @@ def test_lint_and_format():
             {"scutt": {"training": {"learning_rat": 0.1}}},
             ["scutt.training.learning_rat:", "did you mean learning_rate?"],
         ),
-        ({"scutt": {"draws": {"fixed": {"q": 0.0}}}}, ["draws.fixed.q: 0.0 is less than 0.1"]),
-        ({"scutt": {"draws": {"fixed": {"q": 1.2}}}}, ["draws.fixed.q: 1.2 is greater than 1"]),
-        ({"scutt": {"draws": {"fixed": {"theta_E": 0}}}}, ["theta_E: 0 is not greater than 0"]),
-        ({"scutt": {"draws": {"varied": {"theta_E": {"minimum": 0}}}}}, ["minimum"]),
+        ({"scutt": {"samples": {"fixed": {"q": 0.0}}}}, ["samples.fixed.q: 0.0 is less than 0.1"]),
+        ({"scutt": {"samples": {"fixed": {"q": 1.2}}}}, ["samples.fixed.q: 1.2 is greater than 1"]),
+        ({"scutt": {"samples": {"fixed": {"theta_E": 0}}}}, ["theta_E: 0 is not greater than 0"]),
+        ({"scutt": {"samples": {"varied": {"theta_E": {"minimum": 0}}}}}, ["minimum"]),
         ({"scutt": {"population": {"substructure_fraction": 1.5}}}, ["1.5"]),
-        ({"scutt": {"readings": {"scutt": {"noise": "loud"}}}}, ["loud", "peak_fraction"]),
-        ({"scutt": {"readings": {"scutt": {"mass_function": "nfw"}}}}, ["nfw", "powerlaw"]),
+        ({"scutt": {"variants": {"scutt": {"noise": "loud"}}}}, ["loud", "peak_fraction"]),
+        ({"scutt": {"variants": {"scutt": {"mass_function": "nfw"}}}}, ["nfw", "powerlaw"]),
         ({"device": "tpu"}, ["device: 'tpu' must be 'auto', 'cpu' or 'cuda'"]),
         ({"scutt": {"training": {"batch_size": True}}}, ["batch_size: true is no number"]),
-        ({"scutt": {"views": {"deep": {"draw": "fixed"}}}}, ["views.deep.n_pix: it is missing"]),
+        ({"scutt": {"views": {"deep": {"sample": "fixed"}}}}, ["views.deep.n_pix: it is missing"]),
         (
             {"seed": -1, "scutt": {"training": {"epochs": 0}}},
             ["config key seed: -1 is less than 0", "training.epochs: 0 is less than 1"],
         ),
         ({"scutt": {"scene": {"noise": {"snr": float("nan")}}}}, ["noise.snr", "finite"]),
         ({"scutt": {"population": {"alpha": {"minimum": -1}}}}, ["population.alpha", "not below"]),
-        ({"scutt": {"population": {"z_lens": 2.0}}}, ["draws.fixed.z_source", "z_lens = 2.0"]),
+        ({"scutt": {"population": {"z_lens": 2.0}}}, ["samples.fixed.z_source", "z_lens = 2.0"]),
         (
-            {"scutt": {"draws": {"varied": {"theta_E": {"minimum": 9, "maximum": 12}}}}},
+            {"scutt": {"samples": {"varied": {"theta_E": {"minimum": 9, "maximum": 12}}}}},
             ["theta_E.minimum", "cuts off"],
         ),
         ({"scutt": {"networks": {"n_cnn": {"kernels": [5, 5]}}}}, ["n_cnn.kernels", "3 filters"]),
@@ -220,12 +220,12 @@ def test_lint_and_format():
         ),
         ({"pearson2019": {"visits": [4, 1]}}, ["visits", "the first is 4; it must be 1"]),
         (
-            {"pearson2019": {"draws": {"lsst": {"n_train": 0}}}},
-            ["draws.lsst.n_train", "networks are trained"],
+            {"pearson2019": {"samples": {"lsst": {"n_train": 0}}}},
+            ["samples.lsst.n_train", "networks are trained"],
         ),
         (
-            {"pearson2019": {"cameras": {"r": {"draw": "hsc"}}}},
-            ["cameras.r.draw", "'hsc' is none of euclid"],
+            {"pearson2019": {"cameras": {"r": {"sample": "hsc"}}}},
+            ["cameras.r.sample", "'hsc' is none of euclid"],
         ),
         (
             {"pearson2019": {"evaluation": {"bins": {"snr": [30, 20, 40]}}}},
@@ -301,7 +301,7 @@ def test_table1_alone_asks_for_mirrored_images():
 
 
 def test_round_lens_is_allowed(tmp_path):
-    round_lens = {"scale": "round", "scutt": {"draws": {"fixed": {"q": 1.0}}}}
+    round_lens = {"scale": "round", "scutt": {"samples": {"fixed": {"q": 1.0}}}}
     path = overlay(tmp_path, "round", round_lens)
     assert jobs(snakemake("-n", "--configfile", "config/config.yaml", path, "--", "scutt_fig3"))
 

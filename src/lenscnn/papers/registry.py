@@ -26,7 +26,7 @@ RESULTS = {"scutt": ScuttResults, "pearson2019": Pearson2019Results}
 
 def make_papers(config: dict) -> dict[str, Paper]:
     """Return the papers that a config describes, by name; each variant of Scutt is one."""
-    variants = {name: Scutt(config, name) for name in config["scutt"]["readings"]}
+    variants = {name: Scutt(config, name) for name in config["scutt"]["variants"]}
     return variants | {"pearson2019": Pearson2019(config)}
 
 

@@ -43,7 +43,7 @@ def spec(config):
 
     def build(survey="euclid", reading="calibrated", criteria=None, **changes):
         paper = config["pearson2019"]
-        population, reading = dict(paper["population"]), paper["readings"][reading]
+        population, reading = dict(paper["population"]), paper["population_models"][reading]
         survey = {"name": survey, **paper["surveys"][survey]}
         del survey["theta_E_training"], population["q_training"]
         redshift = {

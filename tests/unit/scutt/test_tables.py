@@ -73,7 +73,7 @@ def test_performance_table_names_what_is_missing(two_seeds):
 def test_performance_latex_joins_bootstrap_and_seeds(two_seeds):
     estimates = ["n_cnn", "alpha_cnn"]
     table = performance_table(two_seeds, "fixed", estimates)
-    seen = {"n_pix": 80, "pixel_scale": 0.05, "draw": "fixed"}
+    seen = {"n_pix": 80, "pixel_scale": 0.05, "sample": "fixed"}
     latex = performance_latex(table, seen, estimates, "scutt_as_run", "smoke")
     assert r"$80 \times 80$ pixels of 0.05 arcsec, fixed lens geometry." in latex
     lines = latex.splitlines()
@@ -250,7 +250,7 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
         output=output,
         params=SimpleNamespace(
             view="fixed", estimates=["n_cnn", "alpha_cnn"], run=origin,
-            seen={"n_pix": 60, "pixel_scale": 0.1, "draw": "fixed"},
+            seen={"n_pix": 60, "pixel_scale": 0.1, "sample": "fixed"},
         ),
     )  # fmt: skip
     table = pd.read_csv(output.csv)

@@ -88,33 +88,33 @@ def _check_light(config: dict) -> None:
 
 
 def _check_samples(config: dict) -> None:
-    samples = config["draws"]
+    samples = config["samples"]
     for name, sample in samples.items():
-        for key, entries in (("survey", "surveys"), ("reading", "readings")):
-            check_name(sample[key], config[entries], f"pearson2019.draws.{name}.{key}")
+        for key, entries in (("survey", "surveys"), ("population_model", "population_models")):
+            check_name(sample[key], config[entries], f"pearson2019.samples.{name}.{key}")
     for name in SELECTED:
         if samples[name]["n_test"] < 20:
             raise ConfigError(
-                f"pearson2019.draws.{name}.n_test",
+                f"pearson2019.samples.{name}.n_test",
                 "figures 1-3 fit a distribution to it; 20 lenses at least",
             )
 
 
 def _check_cameras(config: dict) -> None:
-    samples, cameras = config["draws"], config["cameras"]
-    seen = [("draws.euclid_caustic.survey", "euclid_caustic", cameras["vis"]["bands"])]
+    samples, cameras = config["samples"], config["cameras"]
+    seen = [("samples.euclid_caustic.survey", "euclid_caustic", cameras["vis"]["bands"])]
     for name, camera in cameras.items():
-        check_name(camera["draw"], samples, f"pearson2019.cameras.{name}.draw")
-        used = [camera["draw"]]
-        if name != "vis_dark":
+        check_name(camera["sample"], samples, f"pearson2019.cameras.{name}.sample")
+        used = [camera["sample"]]
+        if name in CAMERAS:
             # Beside a camera's sample there is one of its brightest lenses, for figure 13.
-            used.append(f"{camera['draw']}_bright")
-            check_name(used[1], samples, f"pearson2019.cameras.{name}.draw")
+            used.append(f"{camera['sample']}_bright")
+            check_name(used[1], samples, f"pearson2019.cameras.{name}.sample")
         seen += [(f"cameras.{name}.bands", sample, camera["bands"]) for sample in used]
-    for sample in (*(camera["draw"] for camera in cameras.values()), "euclid_caustic"):
+    for sample in (*(camera["sample"] for camera in cameras.values()), "euclid_caustic"):
         if samples[sample]["n_train"] < 2:
             raise ConfigError(
-                f"pearson2019.draws.{sample}.n_train", "networks are trained on this sample"
+                f"pearson2019.samples.{sample}.n_train", "networks are trained on this sample"
             )
     for key, sample, bands in seen:
         survey = samples[sample]["survey"]

@@ -132,7 +132,7 @@ def run_of(paper: Pearson2019, printed: Pearson2019) -> dict:
         As the paper has it, for the numbers of its network's parameters.
     """
     config = paper.config
-    n_test = {sample: draw["n_test"] for sample, draw in config["draws"].items()}
+    n_test = {sample: draw["n_test"] for sample, draw in config["samples"].items()}
     return {
         "resamples": config["evaluation"]["bootstrap"],
         "epochs": config["training"]["epochs"],
@@ -148,6 +148,6 @@ def run_of(paper: Pearson2019, printed: Pearson2019) -> dict:
 
 def trained_unevenly(paper: Pearson2019) -> bool:
     """Return whether networks of the two dark currents are trained on unlike numbers of images."""
-    draws = paper.config["draws"]
+    draws = paper.config["samples"]
     n_train = {draws[paper.camera_sample(camera)]["n_train"] for camera in ("vis", "vis_dark")}
     return len(n_train) > 1

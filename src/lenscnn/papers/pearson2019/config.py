@@ -199,7 +199,7 @@ class Sample(Section):
     """A sample of lenses: one survey's, by one model of the population."""
 
     survey: str = setting("Name of an entry of surveys.")
-    reading: str = setting("Name of an entry of readings.")
+    population_model: str = setting("Name of an entry of population_models.")
     n_train: Count = setting(
         "Training lenses, 0 for a sample that no network is trained on.", unit="count", ge=0
     )
@@ -209,7 +209,7 @@ class Sample(Section):
 class Camera(Section):
     """Whose lenses are seen, in which bands."""
 
-    draw: str = setting("Name of an entry of draws.")
+    sample: str = setting("Name of an entry of samples.")
     bands: Annotated[list[str], Distinct] = setting(
         "Bands in the order of the image's channels.", min_length=1, unique=True
     )
@@ -260,13 +260,15 @@ class Pearson2019Config(Section):
     """Pearson et al. 2019: lenses in Euclid and LSST images."""
 
     cosmology: Cosmology = setting("Flat universe.")
-    readings: dict[Name, PopulationModel] = setting("Readings of how the population is drawn.")
+    population_models: dict[Name, PopulationModel] = setting(
+        "Models of how the population is drawn."
+    )
     population: Population = setting("Lenses and sources.")
     photometry: Photometry = setting("Galaxy colours.")
     criteria: Criteria = setting("Detection criteria iii and iv of section 2.1.")
     surveys: dict[Name, Survey] = setting("Cameras and their skies.")
     scene: Scene = setting("Sampling.")
-    draws: dict[Name, Sample] = setting("Samples; each is one survey's and one reading's.")
+    samples: dict[Name, Sample] = setting("Each is one survey's, by one population model.")
     lenses_per_job: Count = setting(
         "Lenses drawn in one job; changes no lens.", unit="count", ge=20
     )

@@ -33,7 +33,7 @@ class Pearson2019:
         self.seed, self.scale = config["seed"], config["scale"]
         self.config = config["pearson2019"]
         self.networks = list(self.config["networks"])
-        self.samples = list(self.config["draws"])
+        self.samples = list(self.config["samples"])
         self.visit_views = {
             "vis_removed" if visits == 1 else f"vis_removed_visits{visits}": visits
             for visits in self.config["visits"]
@@ -74,7 +74,7 @@ class Pearson2019:
 
         def seen(camera, lens_light, draw=None, visits=1, light_of_mass=None):
             return {
-                "draw": draw or cameras[camera]["draw"],
+                "draw": draw or cameras[camera]["sample"],
                 "bands": cameras[camera]["bands"],
                 "visits": visits,
                 "lens_light": lens_light,
@@ -89,7 +89,7 @@ class Pearson2019:
         for camera in CAMERAS:
             views[f"{camera}_fitted"] = seen(camera, "fitted")
             views[f"{camera}_bright"] = seen(
-                camera, "removed", draw=f"{cameras[camera]['draw']}_bright"
+                camera, "removed", draw=f"{cameras[camera]['sample']}_bright"
             )
         for view, visits in self.visit_views.items():
             views[view] = seen("vis", "removed", visits=visits)
@@ -123,11 +123,11 @@ class Pearson2019:
 
     def camera_sample(self, camera: str) -> str:
         """Return the sample of lenses that a camera sees."""
-        return self.config["cameras"][camera]["draw"]
+        return self.config["cameras"][camera]["sample"]
 
     def survey_of(self, camera: str) -> dict:
         """Return the survey that a camera belongs to."""
-        sample = self.config["draws"][self.camera_sample(camera)]
+        sample = self.config["samples"][self.camera_sample(camera)]
         return self.config["surveys"][sample["survey"]]
 
     def image_shape(self, camera: str) -> list[int]:
@@ -138,9 +138,9 @@ class Pearson2019:
     def population_spec(self, sample: str, split: str) -> dict:
         """Return what one split of a sample is drawn from, as `population.draw_lenses` takes it."""
         config = self.config
-        draw, population = config["draws"][sample], dict(config["population"])
+        draw, population = config["samples"][sample], dict(config["population"])
         reading, survey = (
-            config["readings"][draw["reading"]],
+            config["population_models"][draw["population_model"]],
             dict(config["surveys"][draw["survey"]]),
         )
         labels = {"theta_E": survey.pop("theta_E_training"), "q": population.pop("q_training")}
@@ -167,7 +167,7 @@ class Pearson2019:
 
     def rows(self, sample: str, split: str) -> list[tuple[int, int]]:
         """Return the first and last (exclusive) row of each file of a catalogue."""
-        n = self.config["draws"][sample][f"n_{split}"]
+        n = self.config["samples"][sample][f"n_{split}"]
         return shard_rows(n, self.config["lenses_per_job"])
 
     def catalogue(self, sample: str, split: str) -> list[str]:
@@ -184,7 +184,7 @@ class Pearson2019:
             "population": self.population_spec(sample, split),
             "view": {key: value for key, value in self._views[view].items() if key != "draw"},
             "split": split,
-            "n": self.config["draws"][sample][f"n_{split}"],
+            "n": self.config["samples"][sample][f"n_{split}"],
         }
 
     def shards(self, view: str, split: str) -> list[str]:
@@ -247,7 +247,7 @@ class Pearson2019:
 
     def note(self, samples) -> str:
         """Return the stamp of a figure that networks trained on these samples are behind."""
-        counts = sorted({self.config["draws"][sample]["n_train"] for sample in samples})
+        counts = sorted({self.config["samples"][sample]["n_train"] for sample in samples})
         n = " or ".join(f"{count:,}" for count in counts)
         network, epochs = self.config["networks"]["cnn"], self.config["training"]["epochs"]
         sizes = ", ".join(

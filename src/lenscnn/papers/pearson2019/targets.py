@@ -87,7 +87,7 @@ def targets(paper: Pearson2019) -> list[Target]:
             {"binned": paper.metrics(removed, "_binned"), "bright": paper.metrics(bright)},
             {
                 "cameras": list(CAMERAS),
-                "bright_from": paper.config["readings"]["bright"]["snr"],
+                "bright_from": paper.config["population_models"]["bright"]["snr"],
                 "note": core,
             },
         ),
@@ -115,7 +115,7 @@ def targets(paper: Pearson2019) -> list[Target]:
 
 def _selection(paper: Pearson2019, scale: str) -> list[Target]:
     """Return figures 1-3."""
-    n = {survey: paper.config["draws"][survey]["n_test"] for survey in ("euclid", "lsst")}
+    n = {survey: paper.config["samples"][survey]["n_test"] for survey in ("euclid", "lsst")}
     note = f"{scale}: {n['euclid']:,} Euclid and {n['lsst']:,} LSST test lenses"
     inputs = {sample: paper.catalogue(sample, "test") for sample in SELECTED}
     inputs |= {"summary": f"<results>/{paper.name}/metrics/selection.csv"}

@@ -22,21 +22,21 @@ def check(config: dict) -> None:
     for name, target, knows_n in (("n_cnn", "N", False), ("alpha_cnn", "alpha", True)):
         key = f"scutt.networks.{name}"
         check_estimates(config["networks"][name], [target], knows_n, key)
-    for name, variant in config["readings"].items():
+    for name, variant in config["variants"].items():
         check_name(
             variant["mass_function"],
             config["mass_functions"],
-            f"scutt.readings.{name}.mass_function",
+            f"scutt.variants.{name}.mass_function",
         )
     z_lens = config["population"]["z_lens"]
     z_sources = {
-        "fixed.z_source": config["draws"]["fixed"]["z_source"],
-        "varied.z_source.minimum": config["draws"]["varied"]["z_source"]["minimum"],
+        "fixed.z_source": config["samples"]["fixed"]["z_source"],
+        "varied.z_source.minimum": config["samples"]["varied"]["z_source"]["minimum"],
     }
     for key, z_source in z_sources.items():
         if z_source <= z_lens:
             raise ConfigError(
-                f"scutt.draws.{key}", f"{z_source} is not behind the lens, z_lens = {z_lens}"
+                f"scutt.samples.{key}", f"{z_source} is not behind the lens, z_lens = {z_lens}"
             )
     for name, network in config["networks"].items():
         check_network(network, f"scutt.networks.{name}")

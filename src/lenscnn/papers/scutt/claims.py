@@ -137,7 +137,7 @@ def run_of(paper: Scutt, printed: Scutt) -> dict:
         },
         "geometry": {
             view: {
-                "theta_E": config["draws"]["fixed"]["theta_E"],
+                "theta_E": config["samples"]["fixed"]["theta_E"],
                 "pixel_scale": config["views"][view]["pixel_scale"],
             }
             for view in views

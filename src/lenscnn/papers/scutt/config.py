@@ -112,7 +112,7 @@ class Varied(Section):
     z_source: TruncatedNormal = setting("Source redshift.")
 
 
-class Draws(Section):
+class Samples(Section):
     """How lens geometries are drawn."""
 
     fixed: Fixed = setting("One geometry for all.")
@@ -126,7 +126,7 @@ class View(Section):
         "Networks that are trained on this view; n_cnn must be one of them where another knows N.",
         unique=True,
     )
-    draw: Literal["fixed", "varied"] = setting("Name of an entry of draws.")
+    sample: Literal["fixed", "varied"] = setting("Name of an entry of samples.")
     n_pix: Count = setting("Pixels on a side of the stamp.", unit="count", ge=8, le=512)
     pixel_scale: Number = setting("Size of a pixel.", unit="arcsec", gt=0)
     psf_sigma: Number = setting(
@@ -181,12 +181,12 @@ class Evaluation(Section):
 class ScuttConfig(Section):
     """Scutt: dark subhaloes and their mass function."""
 
-    readings: dict[Annotated[str, Field(pattern="^scutt(_[a-z]+)*$")], Variant] = setting(
+    variants: dict[Annotated[str, Field(pattern="^scutt(_[a-z]+)*$")], Variant] = setting(
         "Variants: readings of the paper, each with all its targets."
     )
     mass_functions: dict[Name, MassFunction] = setting("Laws from which subhalo masses are drawn.")
     population: Population = setting("What fills a lens with subhaloes.")
-    draws: Draws = setting("How lens geometries are drawn.")
+    samples: Samples = setting("How lens geometries are drawn.")
     views: dict[Name, View] = setting("Each sees one draw with one camera.")
     scene: Scene = setting("Source, sampling and noise.")
     sets: Sets = setting("Sizes of the data sets.")

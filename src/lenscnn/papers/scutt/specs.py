@@ -18,7 +18,7 @@ class Scutt:
     config
         The whole configuration.
     name
-        Of the variant, a key of ``config["scutt"]["readings"]``.
+        Of the variant, a key of ``config["scutt"]["variants"]``.
     """
 
     kept_labels = ("N", "alpha", "subset")
@@ -26,10 +26,10 @@ class Scutt:
     def __init__(self, config: dict, name: str):
         self.name, self.seed, self.scale = name, config["seed"], config["scale"]
         self.config = config["scutt"]
-        self.variant = self.config["readings"][name]
+        self.variant = self.config["variants"][name]
         self.views = list(self.config["views"])
         self.networks = list(self.config["networks"])
-        self.samples = list(self.config["draws"])
+        self.samples = list(self.config["samples"])
         by_network = [name for view in self.views for name in self.estimates_of(view)]
         self.estimates = [*dict.fromkeys(by_network), *RIDGE]
 
@@ -51,7 +51,7 @@ class Scutt:
         return {
             "seed": self.seed,
             "draw": sample,
-            "geometry": self.config["draws"][sample],
+            "geometry": self.config["samples"][sample],
             "mass_function": self.config["mass_functions"][law],
             **self.config["population"],
         }
@@ -73,7 +73,7 @@ class Scutt:
         camera = {
             key: value
             for key, value in self.config["views"][view].items()
-            if key not in ("draw", "networks")
+            if key not in ("sample", "networks")
         }
         noise = {"definition": self.variant["noise"], **scene["noise"]}
         return {**camera, **scene, "noise": noise}
@@ -82,7 +82,7 @@ class Scutt:
         """Return what the images of one split of a view are made from."""
         subsets = self.subsets(split)
         return {
-            "population": self.population_spec(self.config["views"][view]["draw"]),
+            "population": self.population_spec(self.config["views"][view]["sample"]),
             "view": self.view_spec(view),
             "subsets": subsets,
             "n": sum(subset["n"] for subset in subsets),
@@ -90,7 +90,7 @@ class Scutt:
 
     def catalogue(self, view: str, split: str) -> str:
         """Return the file of the lenses of a view."""
-        sample = self.config["views"][view]["draw"]
+        sample = self.config["views"][view]["sample"]
         return f"<results>/{self.name}/population/{sample}/{split}.h5"
 
     def rows(self, split: str) -> list[tuple[int, int]]:

@@ -170,7 +170,7 @@ def performance_latex(
 ) -> str:
     """Write a `performance_table` in LaTeX, in the layout of Scutt's Tables 1-4 (booktabs).
 
-    `seen` has ``n_pix``, ``pixel_scale`` (arcsec) and ``draw`` ("fixed" or "varied") of the view.
+    `seen` has ``n_pix``, ``pixel_scale`` (arcsec) and ``sample`` ("fixed" or "varied") of the view.
     """
     columns = [(estimate, name) for estimate in estimates for name in _HEADINGS]
     errors = {column: _total_error(table, "_".join(column)) for column in columns}
@@ -187,7 +187,7 @@ def performance_latex(
     camera = rf"${seen['n_pix']} \times {seen['n_pix']}$ pixels of {seen['pixel_scale']:g} arcsec"
     caption = (
         r"Gradient of the prediction scatter, with $\sigma$ (half the width of the central "
-        rf"68.27\,\% of predicted minus true) and RMSE. {camera}, {seen['draw']} lens geometry. "
+        rf"68.27\,\% of predicted minus true) and RMSE. {camera}, {seen['sample']} lens geometry. "
         r"The paper has no $r$, the correlation of predicted and true values, and seems to print "
         r"for varied $\alpha$ the $\sigma$ of unpaired differences of $\alpha$. "
         r"In brackets the error: bootstrap over the test images, joined with the scatter over "

@@ -24,7 +24,7 @@ TABLES = {
 def targets(paper: Scutt) -> list[Target]:
     """Return the figures and tables of a variant of Scutt."""
     folder, note = f"<results>/{paper.name}", {"note": paper.note()}
-    varied = paper.config["draws"]["varied"]
+    varied = paper.config["samples"]["varied"]
     pixels = paper.config["views"]["fixed"]["n_pix"]
     alpha = paper.config["population"]["alpha"]
     made = [
