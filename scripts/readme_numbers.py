@@ -1,6 +1,6 @@
 """Print what the READMEs say of pearson2019's results beyond the tables of the workflow.
 
-    PYTHONPATH=src python scripts/notes.py results/quick
+    PYTHONPATH=src python scripts/readme_numbers.py results/quick
 
 reads the test samples and the predictions of pearson2019 under that folder, and the committed table
 of colours.
@@ -48,13 +48,20 @@ for survey in ("euclid", "lsst"):
 
 print("RMS error of theta_E up to the end of the training range, lens light removed")
 for camera in ("vis", "r", "gri"):
-    arrays, attrs = read_h5(paper / f"predictions/{camera}_removed/{camera}_removed_seed0.h5")
+    path = paper / f"predictions/{camera}_removed/{camera}_removed_seed0.h5"
+    if not path.exists():
+        print(f"  {camera}: not predicted yet")
+        continue
+    arrays, attrs = read_h5(path)
     population = json.loads(attrs["spec"])["training"]["images"]["population"]
     limits = population["training"]["theta_E"]
     truth, estimate = arrays["true"][:, 0], arrays["predicted"][:, 0]
     inside = truth <= limits["maximum"]
-    error = (estimate - truth)[inside]
-    print(f'  {camera}: {rms(error):.4f}", {1 - inside.mean():.1%} of the lenses left out')
+    error = estimate - truth
+    print(
+        f'  {camera}: {rms(error[inside]):.4f}", {1 - inside.mean():.1%} of the lenses left out; '
+        f'these {np.count_nonzero(~inside)} bring {rms(error * ~inside):.4f}" more, in squares'
+    )
 
 print("Shape of the light times the best common factor, taken for the mass's")
 lenses = test_lenses("euclid")
