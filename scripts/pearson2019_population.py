@@ -28,24 +28,24 @@ parser.add_argument("--threads", type=int, default=1)
 args = parser.parse_args()
 
 torch.set_num_threads(args.threads)
-judge = make_detection_test(args.spec)
+detection_test = make_detection_test(args.spec)
 colours = photometry.load(args.photometry)
-parts, fallen = [], dict.fromkeys(population.CUTS, 0)
+parts, rejected = [], dict.fromkeys(population.CUTS, 0)
 first, end = args.rows
 progress = Progress(end - first, "lenses")
 for start in range(first, end, BLOCK):
     index = np.arange(start, min(start + BLOCK, end))
     try:
-        lenses, lost = draw_lenses(args.spec, args.split, index, judge, colours)
+        lenses, lost = draw_lenses(args.spec, args.split, index, detection_test, colours)
     except (NothingDetected, ColourError) as error:
         sys.exit(f"error: {error}")
     parts.append(lenses)
-    fallen = {name: fallen[name] + lost[name] for name in fallen}
+    rejected = {name: rejected[name] + lost[name] for name in rejected}
     progress.add(len(index))
 arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 units = {f"column {name}": meaning for name, meaning in COLUMNS.items()}
 units["columns magnitude_*"] = "AB magnitude of the unlensed source or of the lens in a band"
 attrs = provenance.collect(args.spec, [args.photometry]) | units
-attrs |= {"split": args.split, "fallen": provenance.canonical_json(fallen)}
+attrs |= {"split": args.split, "rejected": provenance.canonical_json(rejected)}
 storage.write_h5(args.out, arrays, attrs)
-print("attempts that fell to each cut: " + ", ".join(f"{k} {v:,}" for k, v in fallen.items()))
+print("attempts that failed by each cut: " + ", ".join(f"{k} {v:,}" for k, v in rejected.items()))

@@ -1,5 +1,7 @@
 """The papers by name: a third one is a folder beside these and a few lines here."""
 
+from collections.abc import Mapping
+
 from lenscnn.papers.paper import Paper, Target
 from lenscnn.papers.pearson2019.checks import check as check_pearson2019
 from lenscnn.papers.pearson2019.claims import Pearson2019Results
@@ -24,7 +26,7 @@ RESULTS = {"scutt": ScuttResults, "pearson2019": Pearson2019Results}
 """What a run has made of a paper, for the claims on it."""
 
 
-def make_papers(config: dict) -> dict[str, Paper]:
+def make_papers(config: dict) -> Mapping[str, Paper]:
     """Return the papers that a config describes, by name; each variant of Scutt is one."""
     variants = {name: Scutt(config, name) for name in config["scutt"]["variants"]}
     return variants | {"pearson2019": Pearson2019(config)}

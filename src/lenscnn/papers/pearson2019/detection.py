@@ -25,7 +25,7 @@ readings, it missed at most a quarter of the signal-to-noise and a fifth of the 
 def make_detection_test(population: dict, device="cpu") -> DetectionTest:
     """Make the test of systems for `population.draw_lenses`.
 
-    Signal-to-noise is equation 5 on one visit, in the best of the bands judged: the flux of n
+    Signal-to-noise is equation 5 on one visit, in the best of the detection bands: the flux of n
     pixels, without noise, over sigma sqrt(n). Most systems fail by far, which a rough image shows;
     only the others are drawn with the tolerance of the scene, so what is said of those that fail
     may be rough.
@@ -36,7 +36,7 @@ def make_detection_test(population: dict, device="cpu") -> DetectionTest:
         Spec with ``survey``, ``scene`` and ``criteria``: ``mu``, ``snr``; ``any_band``, whether
         the best of all bands is meant or the detection band; ``pixels``, those whose lensed source
         exceeds one sigma of the background ("bright") or "all"; ``field``, side of the image that
-        is looked at, in stamps.
+        is rendered, in stamps.
     device
         Where to compute.
     """
@@ -55,7 +55,7 @@ def make_detection_test(population: dict, device="cpu") -> DetectionTest:
         n = len(systems["theta_E"])
         mu, snr = np.empty(n), np.zeros(n)
         n_pix = -(-field["n_pix"] // coarser)
-        side = field["n_pix"] / n_pix  # of a pixel looked at, in pixels of the survey
+        side = field["n_pix"] / n_pix  # of a pixel rendered, in pixels of the survey
         camera = field | {"n_pix": n_pix, "pixel_scale": side * field["pixel_scale"]}
         for start in range(0, n, step):
             rows = slice(start, start + step)
@@ -72,11 +72,11 @@ def make_detection_test(population: dict, device="cpu") -> DetectionTest:
                 snr[rows] = np.maximum(snr[rows], in_band.numpy(force=True))
         return mu, snr
 
-    def judge(systems):
+    def test(systems):
         rough = scene | {"tolerance": max(ROUGH, scene["tolerance"])}
         mu, snr = measure(systems, rough, COARSER)
         near = (MARGIN * mu > criteria["mu"]) & (MARGIN * snr > criteria["snr"])
         mu[near], snr[near] = measure({k: v[near] for k, v in systems.items()}, scene)
         return mu, snr
 
-    return judge
+    return test

@@ -43,8 +43,8 @@ COLUMNS = {
     "lens_n_sersic": "Sersic index of the lens",
     "lens_q": "axis ratio of the lens light",
     "lens_phi": "position angle of the lens light, rad",
-    "mu": "magnification of the source: its flux on the field judged over its unlensed flux",
-    "snr": "signal-to-noise ratio of the lensed source, one visit, in the best band judged",
+    "mu": "magnification of the source: its flux on the field imaged over its unlensed flux",
+    "snr": "signal-to-noise ratio of the lensed source, one visit, in the best detection band",
     "attempt": "attempt that passed the criteria",
 }
 """Columns of a catalogue with their meaning and unit. Beside them ``index`` names the row, and
@@ -56,10 +56,10 @@ CUTS = ("geometry", "size", "flux", "magnification", "signal_to_noise")
 radius (ii), `faint` ones that need no image, magnification (iii), and signal-to-noise (iv)."""
 
 MAX_ATTEMPTS_PER_BATCH = 2_000_000
-"""Attempts looked at together: bounds the memory, changes no lens."""
+"""Attempts tried together: bounds the memory, changes no lens."""
 
 MIN_BATCH = 64
-"""Systems looked at together at the least: fewer take as long."""
+"""Systems imaged together at the least: fewer take as long."""
 
 
 class NothingDetected(ValueError):
@@ -88,27 +88,27 @@ def candidates(
     rows : ndarray of int, shape (m,)
         Which of the n passed.
     systems : dict of ndarray, shape (m,)
-    fallen : dict of int
-        How many fell to each of the first three of `CUTS`.
+    rejected : dict of int
+        How many failed by each of the first three of `CUTS`.
     """
 
     def number(slot, rows=slice(None)):
         return uniforms_of(keys[rows], attempts[rows] * SLOTS + slot)
 
     rows, system = draw_geometry(spec, universe, number, len(keys), chosen)
-    fallen = {"geometry": len(keys) - len(rows)}
+    rejected = {"geometry": len(keys) - len(rows)}
     system = draw_sources(spec, universe, photometry, number, rows, system)
 
     seeing = spec["survey"]["seeing"]
     size = system["source_R_sersic"]
     keep = system["theta_E"] ** 2 > size**2 + seeing**2 / 2  # criterion (ii)
-    fallen["size"] = int(np.count_nonzero(~keep))
+    rejected["size"] = int(np.count_nonzero(~keep))
     rows, system = rows[keep], {name: values[keep] for name, values in system.items()}
 
     keep = ~faint(spec, system)
-    fallen["flux"] = int(np.count_nonzero(~keep))
+    rejected["flux"] = int(np.count_nonzero(~keep))
     rows, system = rows[keep], {name: values[keep] for name, values in system.items()}
-    return rows, draw_shapes(spec, universe, number, rows, system), fallen
+    return rows, draw_shapes(spec, universe, number, rows, system), rejected
 
 
 DetectionTest = Callable[[dict], tuple[np.ndarray, np.ndarray]]
@@ -116,10 +116,10 @@ DetectionTest = Callable[[dict], tuple[np.ndarray, np.ndarray]]
 (`detection.make_detection_test`)."""
 
 
-def _first_detected(spec, judge, image, systems) -> tuple[dict, dict]:
+def _first_detected(spec, detection_test, image, systems) -> tuple[dict, dict]:
     """Find the first detected system of each image, and count how many failed before it.
 
-    Systems come image by image. Those of an image are looked at one after the other, for a look
+    Systems come image by image. Those of an image are imaged one after the other, for an image
     costs far more than a system, and none is needed after the first that is detected.
     """
     criteria, seeing = spec["criteria"], spec["survey"]["seeing"]
@@ -130,16 +130,16 @@ def _first_detected(spec, judge, image, systems) -> tuple[dict, dict]:
         done += max(1, MIN_BATCH // max(1, len(np.unique(image[waiting]))))
         now = order[waiting] < done
         rows, waiting = waiting[now], waiting[~now]
-        looked_at = {name: values[rows] for name, values in systems.items()}
-        mu, snr = judge(looked_at)
-        bright = (mu > criteria["mu"]) & (mu * looked_at["source_R_sersic"] > seeing)
+        imaged = {name: values[rows] for name, values in systems.items()}
+        mu, snr = detection_test(imaged)
+        bright = (mu > criteria["mu"]) & (mu * imaged["source_R_sersic"] > seeing)
         detected = bright & (snr > criteria["snr"])
         lost["magnification"] += int(np.count_nonzero(~bright))
         lost["signal_to_noise"] += int(np.count_nonzero(bright & ~detected))
-        looked_at |= {"mu": mu, "snr": snr, "image": image[rows]}
+        imaged |= {"mu": mu, "snr": snr, "image": image[rows]}
         hits = np.flatnonzero(detected)
-        found, first = np.unique(looked_at["image"][hits], return_index=True)
-        parts.append({name: values[hits[first]] for name, values in looked_at.items()})
+        found, first = np.unique(imaged["image"][hits], return_index=True)
+        parts.append({name: values[hits[first]] for name, values in imaged.items()})
         waiting = waiting[~np.isin(image[waiting], found)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, lost
 
@@ -153,7 +153,7 @@ def _which(pending: np.ndarray, chosen: dict) -> str:
 
 
 def draw_lenses(
-    spec: dict, split: str, index: np.ndarray, judge: DetectionTest, photometry: Photometry
+    spec: dict, split: str, index: np.ndarray, detection_test: DetectionTest, photometry: Photometry
 ) -> tuple[dict, dict]:
     """Draw the lenses of a data set that the survey detects.
 
@@ -176,7 +176,7 @@ def draw_lenses(
         Names the stream of random numbers.
     index : ndarray of int, shape (n,)
         Image indices.
-    judge
+    detection_test
         Measures a system's image.
     photometry
         Colours and K-corrections of galaxies in the survey's bands.
@@ -185,72 +185,23 @@ def draw_lenses(
     -------
     lenses : dict of ndarray, shape (n,)
         ``index``, the columns of `COLUMNS`, and magnitudes.
-    fallen : dict of int
-        Attempts that fell to each of `CUTS`.
+    rejected : dict of int
+        Attempts that failed by each of `CUTS`.
 
     Raises
     ------
     NothingDetected
         If some image finds no system within ``maximum_attempts``, or none of them within as many
-        altogether; says what fell to which cut.
+        altogether; says what failed by which cut.
     ColourError
         If colours are needed, and a band or a galaxy has none.
     """
     bands = list(spec["survey"]["bands"])
     if needs_colours(spec, bands):
         check_bands(photometry, bands)
-    universe = Universe(spec)
-    stream = stream_key(spec["seed"], spec["draw"], split, "system")
-    keys = image_keys(stream, index)
-    given = image_keys(stream_key(spec["seed"], spec["draw"], split, "labels"), index)
-    chosen = {}
-    if spec["training"]:
-        ranges = spec["training"]
-
-        def label(slot, minimum, maximum):
-            return minimum + (maximum - minimum) * uniforms_of(given, slot)
-
-        chosen = {
-            "theta_E": label(0, **ranges["theta_E"]),
-            "q": label(1, **ranges["q"]),
-            "phi": label(2, 0, np.pi),
-        }
-    elif spec["position"] == "caustic":
-        chosen = {"q": truncated_normal(uniforms_of(given, 1), **spec["q"])}
-    lenses: dict[str, np.ndarray] = {}
-    fallen = dict.fromkeys(CUTS, 0)
-    pending, first, tried, accepted = np.arange(len(index)), 0, 0, 0
-    while len(pending):
-        # Where nothing at all is found, no image need be tried that often.
-        if max(first, 0 if accepted else tried) >= spec["maximum_attempts"]:
-            raise NothingDetected(
-                f"{len(pending)} of {len(index)} images of {split} found no lens that "
-                f"{spec['survey']['name']} detects, in {tried:,} attempts altogether "
-                f"(maximum_attempts is {spec['maximum_attempts']:,}); attempts that fell to each "
-                "cut: "
-                + ", ".join(f"{name} {count:,}" for name, count in fallen.items())
-                + _which(pending, chosen)
-                + ". Loosen the criteria or the population, or raise maximum_attempts"
-            )
-        # About every second image is done in a round: few are imaged more often than needed.
-        room = max(1, MAX_ATTEMPTS_PER_BATCH // len(pending))
-        n_attempts = min(room, 64 if not accepted else max(16, tried // (2 * accepted)))
-        rows = np.repeat(pending, n_attempts)
-        attempts = np.tile(np.arange(first, first + n_attempts), len(pending))
-        given_rows = {name: values[rows] for name, values in chosen.items()}
-        passed, systems, lost = candidates(
-            spec, universe, photometry, keys[rows], attempts, given_rows
-        )
-        systems["attempt"] = attempts[passed]
-        found, missed = _first_detected(spec, judge, rows[passed], systems)
-        lost |= missed
-        fallen = {name: fallen[name] + lost[name] for name in CUTS}
-        images = found.pop("image")
-        tried, accepted = tried + len(rows), accepted + len(images)
-        for name, values in found.items():
-            lenses.setdefault(name, np.empty(len(index), values.dtype))[images] = values
-        pending = np.setdiff1d(pending, images)
-        first += n_attempts
+    keys = image_keys(stream_key(spec["seed"], spec["draw"], split, "system"), index)
+    chosen = _choose_labels(spec, split, index)
+    lenses, rejected = _search(spec, split, keys, chosen, detection_test, photometry)
 
     def number(slot, rows):
         return uniforms_of(keys[rows], lenses["attempt"][rows] * SLOTS + slot)
@@ -259,4 +210,67 @@ def draw_lenses(
     for galaxy in ("source", "lens"):
         magnitudes |= magnitudes_in(spec, photometry, galaxy, bands, lenses, number)
     kept = {name: lenses[name] for name in COLUMNS}
-    return {"index": np.asarray(index)} | kept | magnitudes, fallen
+    return {"index": np.asarray(index)} | kept | magnitudes, rejected
+
+
+def _choose_labels(spec: dict, split: str, index: np.ndarray) -> dict[str, np.ndarray]:
+    """Draw what is given of each image before its lens is looked for."""
+    given = image_keys(stream_key(spec["seed"], spec["draw"], split, "labels"), index)
+
+    def label(slot, minimum, maximum):
+        return minimum + (maximum - minimum) * uniforms_of(given, slot)
+
+    if ranges := spec["training"]:
+        return {
+            "theta_E": label(0, **ranges["theta_E"]),
+            "q": label(1, **ranges["q"]),
+            "phi": label(2, 0, np.pi),
+        }
+    if spec["position"] == "caustic":
+        return {"q": truncated_normal(uniforms_of(given, 1), **spec["q"])}
+    return {}
+
+
+def _search(
+    spec: dict,
+    split: str,
+    keys,
+    chosen: dict,
+    detection_test: DetectionTest,
+    photometry: Photometry,
+) -> tuple[dict, dict]:
+    """Try systems for each image until the survey detects one; count the others by cut."""
+    universe, n = Universe(spec), len(keys)
+    lenses: dict[str, np.ndarray] = {}
+    rejected = dict.fromkeys(CUTS, 0)
+    pending, first, tried, accepted = np.arange(n), 0, 0, 0
+    while len(pending):
+        # Where nothing at all is found, no image need be tried that often.
+        if max(first, 0 if accepted else tried) >= spec["maximum_attempts"]:
+            raise NothingDetected(
+                f"{len(pending)} of {n} images of {split} found no lens that "
+                f"{spec['survey']['name']} detects, in {tried:,} attempts altogether "
+                f"(maximum_attempts is {spec['maximum_attempts']:,}); attempts that failed by each "
+                "cut: "
+                + ", ".join(f"{name} {count:,}" for name, count in rejected.items())
+                + _which(pending, chosen)
+                + ". Loosen the criteria or the population, or raise maximum_attempts"
+            )
+        # About every second image is done in a round: few are imaged more often than needed.
+        room = max(1, MAX_ATTEMPTS_PER_BATCH // len(pending))
+        n_attempts = min(room, 64 if not accepted else max(16, tried // (2 * accepted)))
+        rows = np.repeat(pending, n_attempts)
+        attempts = np.tile(np.arange(first, first + n_attempts), len(pending))
+        given = {name: values[rows] for name, values in chosen.items()}
+        passed, systems, lost = candidates(spec, universe, photometry, keys[rows], attempts, given)
+        systems["attempt"] = attempts[passed]
+        found, missed = _first_detected(spec, detection_test, rows[passed], systems)
+        lost |= missed
+        rejected = {name: rejected[name] + lost[name] for name in CUTS}
+        images = found.pop("image")
+        tried, accepted = tried + len(rows), accepted + len(images)
+        for name, values in found.items():
+            lenses.setdefault(name, np.empty(n, values.dtype))[images] = values
+        pending = np.setdiff1d(pending, images)
+        first += n_attempts
+    return lenses, rejected

@@ -71,32 +71,10 @@ def inside_caustic(theta_E, q, u_radius, u_angle) -> tuple[np.ndarray, np.ndarra
 
 def draw_geometry(spec, universe, number, n, chosen):
     """Draw lenses with sources behind them, by criterion (i): rows that pass, and columns."""
-    redshift, sigma, rows = spec["redshift"], spec["sigma_v"], np.arange(n)
-
-    def inside(theta_E):
-        return number(_CROSS_SECTION, rows) < (theta_E / spec["position_radius"]) ** 2
-
-    by_area = "theta_E" not in chosen and spec["position"] != "critical_curve"
-    if "theta_E" not in chosen:
-        sigma_v = truncated_normal(number(_SIGMA_V), **sigma)
-    if by_area:
-        # Most attempts fall here, wherever lens and source are.
-        rows = rows[inside(einstein_radius(sigma_v))]
-    z_lens = universe.redshift(number(_Z_LENS, rows), redshift["z_lens"])
-    z_source = universe.redshift(number(_Z_SOURCE, rows), redshift["z_source"])
-    behind = z_source > 1.001 * z_lens + 1e-4
-    rows, z_lens, z_source = rows[behind], z_lens[behind], z_source[behind]
-    if "theta_E" not in chosen:
-        sigma_v = sigma_v[rows]
-        theta_E = universe.theta_E(sigma_v, z_lens, z_source)
-        keep = inside(theta_E) if by_area else np.ones(len(rows), bool)
+    if "theta_E" in chosen:
+        rows, system = _lenses_around(spec, universe, number, n, chosen["theta_E"])
     else:
-        theta_E = chosen["theta_E"][rows]
-        sigma_v = universe.sigma_v(theta_E, z_lens, z_source)
-        keep = (sigma_v > sigma["minimum"]) & (sigma_v < sigma["maximum"])
-    rows = rows[keep]
-    system = {"theta_E": theta_E, "z_lens": z_lens, "z_source": z_source, "sigma_v": sigma_v}
-    system = {name: values[keep] for name, values in system.items()}
+        rows, system = _lenses_of_population(spec, universe, number, n)
     if "q" in chosen:
         system["q"] = chosen["q"][rows]
     else:
@@ -109,7 +87,50 @@ def draw_geometry(spec, universe, number, n, chosen):
     cos, sin = np.cos(system["phi"]), np.sin(system["phi"])
     system["source_x"], system["source_y"] = cos * major - sin * minor, sin * major + cos * minor
     keep = np.hypot(major, minor) < system["theta_E"]
-    return rows[keep], {name: values[keep] for name, values in system.items()}
+    return rows[keep], _take(system, keep)
+
+
+def _lenses_of_population(spec, universe, number, n):
+    """Draw velocity dispersions and redshifts; Einstein radii follow."""
+    rows, by_area = np.arange(n), spec["position"] != "critical_curve"
+
+    def inside(theta_E, rows):
+        return number(_CROSS_SECTION, rows) < (theta_E / spec["position_radius"]) ** 2
+
+    sigma_v = truncated_normal(number(_SIGMA_V), **spec["sigma_v"])
+    if by_area:
+        # Most attempts fail here, wherever lens and source are.
+        rows = rows[inside(einstein_radius(sigma_v), rows)]
+    rows, z_lens, z_source = _sources_behind(spec, universe, number, rows)
+    sigma_v = sigma_v[rows]
+    theta_E = universe.theta_E(sigma_v, z_lens, z_source)
+    keep = inside(theta_E, rows) if by_area else np.ones(len(rows), bool)
+    system = {"theta_E": theta_E, "z_lens": z_lens, "z_source": z_source, "sigma_v": sigma_v}
+    return rows[keep], _take(system, keep)
+
+
+def _lenses_around(spec, universe, number, n, theta_E):
+    """Draw redshifts for given Einstein radii (n,); velocity dispersions follow."""
+    limits = spec["sigma_v"]
+    rows, z_lens, z_source = _sources_behind(spec, universe, number, np.arange(n))
+    theta_E = theta_E[rows]
+    sigma_v = universe.sigma_v(theta_E, z_lens, z_source)
+    keep = (sigma_v > limits["minimum"]) & (sigma_v < limits["maximum"])
+    system = {"theta_E": theta_E, "z_lens": z_lens, "z_source": z_source, "sigma_v": sigma_v}
+    return rows[keep], _take(system, keep)
+
+
+def _sources_behind(spec, universe, number, rows):
+    """Draw redshifts; return the rows whose source is behind the lens, and both redshifts."""
+    z_lens = universe.redshift(number(_Z_LENS, rows), spec["redshift"]["z_lens"])
+    z_source = universe.redshift(number(_Z_SOURCE, rows), spec["redshift"]["z_source"])
+    behind = z_source > 1.001 * z_lens + 1e-4
+    return rows[behind], z_lens[behind], z_source[behind]
+
+
+def _take(system: dict, rows) -> dict:
+    """Return some rows of all columns."""
+    return {name: values[rows] for name, values in system.items()}
 
 
 def draw_sources(spec, universe, photometry, number, rows, system):
