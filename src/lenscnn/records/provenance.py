@@ -16,6 +16,12 @@ from lenscnn.core.storage import DataFileError, read_attrs
 
 _LIBRARIES = ("numpy", "scipy", "numba", "torch", "h5py", "pandas", "matplotlib", "snakemake")
 
+_MAKES = [
+    str(Path(__file__).parents[3] / name)
+    for name in ("Snakefile", "src", "scripts", "workflow", "config", "data")
+]
+"""What products are made with: files and folders of the checkout."""
+
 _RECORD = ("code", "python", "libraries", "device", "spec", "inputs")
 
 
@@ -34,13 +40,16 @@ def code_version() -> str:
     """Return package version, digest of the library's source, and git commit where there is one.
 
     The commit is that of a repository that tracks this very file; of another one around the
-    source tree it would say nothing.
+    source tree it would say nothing. It is marked as dirty if code, config or data differ from it;
+    products that were made meanwhile do not count.
     """
     version = f"{lenscnn.__version__}+src.{lenscnn.SOURCE_DIGEST}"
     here = Path(__file__)
     try:
         _git("ls-files", "--error-unmatch", here.name)
-        commit = _git("describe", "--always", "--dirty", "--abbrev=12")
+        commit = _git("describe", "--always", "--abbrev=12")
+        if _git("status", "--porcelain", "--untracked-files=no", "--", *_MAKES):
+            commit += "-dirty"
     except (OSError, subprocess.SubprocessError):
         return version
     return f"{version}.git.{commit}"

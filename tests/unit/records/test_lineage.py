@@ -208,5 +208,10 @@ def test_only_a_repository_that_tracks_the_library_tells_its_commit(tmp_path):
     assert version() == alone and ".git." not in alone
     git("add", "vendor")
     git("commit", "--quiet", "--message", "vendor")
-    assert version().startswith(f"{alone}.git.")
+    assert version().startswith(f"{alone}.git.") and "dirty" not in version()
+    (tmp_path / "theirs.txt").write_text("changed, as products are")
+    assert "dirty" not in version()
+    (library / "lenscnn/core/progress.py").open("a").write("# edited")
+    assert version().endswith("-dirty")
+    git("checkout", "--", "vendor")
     assert version(GIT_DIR=str(tmp_path / "of a hook")) == version()
