@@ -10,7 +10,7 @@ import torch
 from lenscnn.core import devices, storage
 from lenscnn.nn import predict
 from lenscnn.nn.data import check_origin
-from lenscnn.records import provenance
+from lenscnn.records import migrations, provenance
 
 
 def main() -> None:
@@ -19,6 +19,9 @@ def main() -> None:
     parser.add_argument("--shards", nargs="+", required=True, help="test images, in order")
     parser.add_argument(
         "--n-from", required=True, help="truth, none, or a file of predictions of N"
+    )
+    parser.add_argument(
+        "--n-settings", type=json.loads, help="what predictions of N must be made with, JSON"
     )
     parser.add_argument(
         "--keep", nargs="+", required=True, help="labels to write beside the predictions"
@@ -43,6 +46,8 @@ def main() -> None:
     inputs = [arguments.weights, *arguments.shards]
     if arguments.n_from not in ("truth", "none"):
         inputs.append(arguments.n_from)
+        if arguments.n_settings is not None:
+            migrations.check_predictions(arguments.n_from, arguments.n_settings)
     device = devices.resolve_device(arguments.device)
     network, meta = predict.load_network(arguments.weights, arguments.spec)
     check_origin(arguments.shards, arguments.images)

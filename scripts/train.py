@@ -34,6 +34,7 @@ def main() -> None:
     check_spec(spec)
     device = devices.resolve_device(arguments.device)
     check_origin(arguments.shards, spec["images"])
+    origin = provenance.collect(spec, arguments.shards, devices.device_name(device))
     images, labels = load_normalised(arguments.shards, spec["normalise"])
     columns = {
         name: label(labels, name, arguments.shards[0])
@@ -49,7 +50,6 @@ def main() -> None:
         history=arguments.history,
         log=lambda line: tqdm.write(line, file=sys.stderr),
     )
-    origin = provenance.collect(spec, arguments.shards, devices.device_name(device))
     save_network(arguments.weights, trained, spec, images.shape[1:], origin)
     arguments.checkpoint.unlink(missing_ok=True)
     devices.report_memory(device)

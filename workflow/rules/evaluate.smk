@@ -28,12 +28,13 @@ if config["predictions"] == "computed":
             ),
             images=spec_of_images("test"),
             n_from=n_of_estimate,
+            n_settings=settings_of_n,
             keep=lambda w: PAPERS[w.paper].kept_labels,
             mirrors=lambda w: (
                 "--mirrors" if PAPERS[w.paper].sees_mirrors(w.estimate, w.view) else ""
             ),
         shell:
             "python {input.code[0]} --weights {input.weights} --shards {input.shards}"
-            " --n-from {params.n_from} --keep {params.keep} {params.mirrors}"
+            " --n-from {params.n_from} {params.n_settings} --keep {params.keep} {params.mirrors}"
             " --spec {params.spec:q} --images {params.images:q} --out {output}"
             " --device {resources.device} --threads {threads} > {log} 2>&1"

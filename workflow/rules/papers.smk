@@ -2,9 +2,9 @@
 from lenscnn.core.storage import DataFileError
 from lenscnn.papers.paper import Available, settings_behind
 from lenscnn.papers.pearson2019.claims import trained_unevenly
-from lenscnn.papers.pearson2019.specs import CAMERAS, SELECTED
+from lenscnn.papers.pearson2019.specs import CAMERAS, CAUSTIC, SELECTED
 from lenscnn.papers.pearson2019.targets import N_EXAMPLES
-from lenscnn.papers.registry import RUN_OF, make_papers, targets_of
+from lenscnn.papers.registry import DESCRIBE_RUN, make_papers, targets_of
 from lenscnn.papers.scutt.specs import RIDGE
 from lenscnn.records.migrations import OtherSettingsError, check_predictions
 
@@ -61,6 +61,14 @@ def inputs_of_estimate(wildcards):
 
 def n_of_estimate(wildcards, input):
     return getattr(input, "n", PAPERS[wildcards.paper].source_of_n(wildcards.estimate))
+
+
+def settings_of_n(wildcards, input):
+    """Option of predict.py that says what the predictions of N must be made with, if it is read."""
+    if not hasattr(input, "n"):
+        return ""
+    settings = as_json(settings_behind(PAPERS[wildcards.paper], input.n))
+    return f"--n-settings {shlex.quote(settings)}"
 
 
 def settings_of_predictions(name=None):

@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import llvmlite
 import numba
+import numpy as np
 from numba.core import caching, compiler, serialize
 
 import lenscnn
@@ -34,6 +36,10 @@ def njit(*signatures: str, **options) -> Callable:
     """
 
     def decorate(function):
+        if function.__closure__:
+            raise ValueError(
+                f"{function.__qualname__} takes values that its file cannot be named by"
+            )
         loop = numba.njit(**options)(function)
         if numba.config.DISABLE_JIT:
             return loop
@@ -57,9 +63,10 @@ def cache_folder() -> Path | None:
     for place in _places():
         folder = place / f"numba-{lenscnn.SOURCE_DIGEST}"
         with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o755)
             tempfile.TemporaryFile(dir=folder).close()
-            return folder
+            if not any(_is_shared(one) for one in (folder, place)):
+                return folder
     _say("no folder to keep compiled loops in: each job compiles them (NUMBA_CACHE_DIR names one)")
     return None
 
@@ -75,10 +82,13 @@ def _places() -> Iterator[Path]:
     with suppress(OSError):
         place = Path(tempfile.gettempdir(), f"lenscnn-{os.getuid()}")
         place.mkdir(mode=0o700, exist_ok=True)
-        status = place.lstat()
-        # What is in it will be run, so nobody else may have put it there.
-        if status.st_uid == os.getuid() and not status.st_mode & 0o022:
-            yield place
+        yield place
+
+
+def _is_shared(folder: Path) -> bool:
+    """Return whether somebody else may have put files into a folder."""
+    status = folder.lstat()
+    return status.st_uid != os.getuid() or bool(status.st_mode & 0o002)
 
 
 class _Cache(caching.NullCache):
@@ -96,7 +106,8 @@ class _Cache(caching.NullCache):
         key = (
             str(signature),
             codegen.magic_tuple(),  # the kind of processor
-            numba.__version__,
+            (numba.__version__, llvmlite.__version__, np.__version__),
+            (numba.config.OPT, numba.config.BOUNDSCHECK),
             sys.implementation.cache_tag,
         )
         digest = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
@@ -114,7 +125,11 @@ class _Cache(caching.NullCache):
         if hashlib.sha256(pickled).digest() != checksum:
             _say(f"{path} is damaged: compiled again")
             return None
-        return compiler.CompileResult._rebuild(target_context, *pickle.loads(pickled))
+        try:
+            return compiler.CompileResult._rebuild(target_context, *pickle.loads(pickled))
+        except Exception as error:  # whatever a library of another version makes of it
+            _say(f"{path} cannot be used ({error!r}): compiled again")
+            return None
 
     def save_overload(self, signature, compiled) -> None:
         """Write a compiled function to its file."""
@@ -126,7 +141,7 @@ class _Cache(caching.NullCache):
         try:
             with atomic_write(path) as temporary:
                 temporary.write_bytes(hashlib.sha256(pickled).digest() + pickled)
-        except DataFileError as error:
+        except (DataFileError, OSError) as error:
             _say(f"compiled loops are not kept: {error}")
 
 

@@ -47,7 +47,7 @@ PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
 def set_precision(name: str) -> None:
-    """Say whether convolutions of float32 on a GPU may round their factors to TF32's 10 bits.
+    """Set whether float32 convolutions on a GPU may round their factors to TF32's 10 bits.
 
     They may unless `name` is "float32", which by torch's default it would not mean; matrix products
     never do, for dense layers cost little and N needs its digits. It holds for this process, until

@@ -19,6 +19,7 @@ under HDF5's, and what describes them under those of HDF5's format of 2017, if a
 
 import contextlib
 import errno
+import glob
 import io
 import os
 import re
@@ -71,11 +72,11 @@ def atomic_write(path):
     DataFileError
         If the system refuses to write (disk full, quota, no permission).
     """
-    path = Path(path)
+    path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_behind(path)
-        token = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+        token = f"{_host()}.{os.getpid()}.{secrets.token_hex(4)}"
         temporary = path.with_name(f".{path.name}.{token}.tmp")
         try:
             yield temporary
@@ -85,7 +86,8 @@ def atomic_write(path):
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        if error.errno not in _CANNOT_WRITE:
+        other = error.filename not in (None, str(path), str(path.parent), str(temporary))
+        if error.errno not in _CANNOT_WRITE or other:
             raise
         raise DataFileError(
             f"cannot write {path}: {error}. Nothing was kept of it; "
@@ -96,13 +98,20 @@ def atomic_write(path):
 def _remove_left_behind(path: Path) -> None:
     """Remove temporary files of `path` whose writers are gone."""
     form = re.compile(re.escape(f".{path.name}.") + r"(.*)\.(\d+)\.[0-9a-f]{8}\.tmp")
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        with contextlib.suppress(FileNotFoundError):
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):  # gone meanwhile, or somebody else's
             writer = form.fullmatch(leftover.name)
-            here = writer is not None and writer[1] == socket.gethostname()
+            here = writer is not None and writer[1] == _host()
             old = time.time() - leftover.stat().st_mtime > _LEFT_BEHIND_SECONDS
             if old or (here and not _is_running(int(writer[2]))):
                 leftover.unlink()
+
+
+def _host() -> str:
+    """Return where process ids mean something: the host, and the container if it is in one."""
+    with contextlib.suppress(OSError):
+        return f"{socket.gethostname()}-{os.stat('/proc/self/ns/pid').st_ino}"
+    return socket.gethostname()
 
 
 def _is_running(process: int) -> bool:
@@ -248,7 +257,7 @@ def read_catalogue(paths: list, **expected) -> tuple[dict[str, np.ndarray], dict
     Parameters
     ----------
     paths
-        Files made by `write_h5`; if there are several, ``index`` counts lenses from 0.
+        Files made by `write_h5`; ``index`` counts lenses from 0.
     **expected
         Attributes that each file must have.
 
@@ -261,21 +270,22 @@ def read_catalogue(paths: list, **expected) -> tuple[dict[str, np.ndarray], dict
     Raises
     ------
     DataFileError
-        As `read_h5`, or if a file has other attributes, was made from another spec than the first,
-        or does not hold the next lenses.
+        As `read_h5`, or if a file has other attributes, was made from another spec or other inputs
+        than the first, or does not hold the next lenses.
     """
     parts, attrs = [], None
     for path in paths:
         columns, found = read_h5(path)
         attrs = attrs or found
-        for name, value in (*expected.items(), ("spec", attrs.get("spec"))):
+        alike = [(name, attrs.get(name)) for name in ("spec", "inputs")]
+        for name, value in (*expected.items(), *alike):
             if found.get(name) != value:
                 raise DataFileError(
                     f"{path} is of another data set: {name} is {found.get(name)}, and {value} is "
                     "expected: delete the file and run again, and it is made anew"
                 )
         start = sum(len(part["index"]) for part in parts)
-        if len(paths) > 1 and columns["index"][0] != start:
+        if columns["index"][0] != start:
             raise DataFileError(
                 f"{path} does not hold the lenses from {start} on: delete the file and run again, "
                 "and it is made anew"
@@ -363,7 +373,7 @@ class ImageWriter:
                 file.create_dataset(name, shape, kind, track_times=False, dcpl=_allocated())
             for name, values in self.columns.items():
                 file.create_dataset(
-                    f"labels/{name}", data=values, track_times=False, fletcher32=True
+                    f"labels/{name}", data=values, track_times=False, compression="gzip"
                 )
             file.flush()
             _reserve(temporary, temporary.stat().st_size)  # HDF5 began with an empty file
@@ -381,11 +391,11 @@ class ImageWriter:
             If an image has one value throughout, or one that is not finite: a fault before it was
             written.
         """
+        images = np.ascontiguousarray(images, np.float32)
         try:
             _check_values(images, self._written)
         except ValueError as error:
             raise ValueError(f"{self.path}: {error}") from None
-        images = np.ascontiguousarray(images, np.float32)
         self._file["images"][self._written : self._written + len(images)] = images
         self._checksums.add(images)
         self._written += len(images)

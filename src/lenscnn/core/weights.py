@@ -1,13 +1,21 @@
-"""Files of tensors and plain values: written whole, checked when read."""
+"""Files of tensors and plain values: written whole, checked when read.
 
+A file is what `torch.save` makes of its contents, and `torch.load` reads it; behind that come a
+mark and the SHA-256 of all before it, for torch looks at none of its own checksums.
+"""
+
+import hashlib
 import io
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 
 import torch
 
 from lenscnn.core.storage import DataFileError, write_bytes
+
+_MARK = b"\nlenscnn sha256 "
 
 
 def save(path, contents: dict) -> None:
@@ -22,7 +30,8 @@ def save(path, contents: dict) -> None:
     """
     buffer = io.BytesIO()  # and not the path, whose (temporary) name torch would store in the file
     torch.save(contents, buffer)
-    write_bytes(path, buffer.getbuffer())
+    content = buffer.getvalue()
+    write_bytes(path, content + _MARK + hashlib.sha256(content).hexdigest().encode())
 
 
 def load(path) -> dict:
@@ -40,16 +49,30 @@ def load(path) -> dict:
         content = Path(path).read_bytes()
     except FileNotFoundError as error:
         raise DataFileError(f"{path} does not exist") from error
-    try:
-        # torch does not look at the archive's checksums, which would let a flipped bit pass.
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if archive.testzip() is not None:
-                raise zipfile.BadZipFile("checksum is wrong")
+    content, mark, checksum = content.rpartition(_MARK)
+    if mark and hashlib.sha256(content).hexdigest().encode() == checksum:
+        # Intact: if this fails, it is for want of memory or of another torch.
         contents = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
-        raise DataFileError(
-            f"{path} is damaged or not a file of network weights ({error}): delete it and run again"
-        ) from error
+    else:
+        contents = _load_older(path, content + mark + checksum)
     if not isinstance(contents, dict):
         raise DataFileError(f"{path} holds no named contents: it was not written by this pipeline")
     return contents
+
+
+def _load_older(path, content: bytes):
+    """Read a file without our checksum, as older ones are; raise DataFileError if it is damaged."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            # What is marked as a folder torch would take for one, and read nothing.
+            folders = [info for info in archive.infolist() if info.external_attr & 0x10]
+            if folders or archive.testzip() is not None or _MARK in content:
+                raise zipfile.BadZipFile("checksum is wrong")
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (
+        zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, OSError, EOFError,
+        pickle.UnpicklingError,
+    ) as error:  # fmt: skip
+        raise DataFileError(
+            f"{path} is damaged or not a file of network weights ({error}): delete it and run again"
+        ) from error

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
+import lenscnn
 from lenscnn.core import storage, weights
 from lenscnn.nn.data import TrainingData
 from lenscnn.records import provenance
 
 
 def identify(spec: dict, data: TrainingData, images: np.ndarray, precision: str) -> dict[str, str]:
-    """Return what makes a training the same one: a checkpoint of another is not used.
+    """Return what identifies a training: a checkpoint with another identity is not used.
 
     Parameters
     ----------
@@ -29,7 +31,8 @@ def identify(spec: dict, data: TrainingData, images: np.ndarray, precision: str)
         "data": digest_of_data(images, data.columns),
         "device": data.images.device.type,
         "precision": precision,
-        "code": code_digest(),
+        "code": CODE_DIGEST,
+        "torch": str(torch.__version__),
     }
 
 
@@ -40,10 +43,14 @@ def digest_of_data(images: np.ndarray, columns: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def code_digest() -> str:
-    """Return the digest of the modules that decide what a training computes: those of this room."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+def code_digest(library: Path) -> str:
+    """Return the digest of what decides a training in a copy of the library: nn, random numbers."""
+    sources = sorted(path for room in ("nn", "rng") for path in (library / room).glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+CODE_DIGEST = code_digest(Path(lenscnn.__file__).parent)
+"""`code_digest` when the library was imported: that of the code which runs."""
 
 
 def read_checkpoint(path: Path, identity: dict, log: Callable[[str], None]) -> dict | None:

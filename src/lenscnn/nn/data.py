@@ -1,4 +1,4 @@
-"""Images and labels as a network takes them: scaled, checked, mirrored."""
+"""Images and labels as a network takes them: scaled and checked."""
 
 from dataclasses import dataclass
 

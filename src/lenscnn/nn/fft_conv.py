@@ -89,7 +89,7 @@ def _tensors(matrices, device, dtype) -> _Matrices:
 
 
 class _Convolution(torch.autograd.Function):
-    """`convolve`.
+    """The autograd function behind `convolve`.
 
     After the transform of the first axis pixels are (frequency, real and imaginary part of x, image
     and channel), after that of the second (frequency, three numbers of each frequency, image,

@@ -12,7 +12,7 @@ from lenscnn.core import storage
 def make_record(
     spec: dict, epoch: int, train_loss: float, losses: dict[str, float], scaling: dict, **others
 ) -> dict:
-    """Return what is written down of an epoch.
+    """Make the record of an epoch, as the history file holds it.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def write_history(path: Path, records: list[dict]) -> None:
 
 
 def list_rmses(record: dict) -> str:
-    """Return the validation errors of an epoch by target, in physical units."""
+    """Write the validation RMSE of each target as text, in physical units."""
     return ", ".join(f"{name} {rmse:.4g}" for name, rmse in record["validation_rmse"].items())
 
 

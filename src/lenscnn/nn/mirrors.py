@@ -87,5 +87,5 @@ class RandomMirrors:
 
 
 def _scaled_zero(low: float, high: float) -> float:
-    """Return where zero is if [low, high] is [0, 1]."""
+    """Return where zero lies on the scale on which [low, high] is [0, 1]."""
     return (0.0 - low) / (high - low)

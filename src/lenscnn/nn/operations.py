@@ -12,7 +12,7 @@ def network_flop(spec: dict, image_shape: tuple[int, int, int]) -> tuple[int, in
     Parameters
     ----------
     spec
-        Training spec (see `train`).
+        Training spec (see `spec`).
     image_shape
         (C, H, W).
 

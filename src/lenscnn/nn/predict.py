@@ -23,7 +23,7 @@ UNITS = {"theta_E": "arcsec"}
 """Units of the targets that have one."""
 
 SYMMETRIES = tuple(itertools.product((False, True), repeat=3))
-"""The eight symmetries of a square: whether `data.mirror` mirrors in x, y and the diagonal.
+"""The eight symmetries of a square: whether `mirrors.mirror` mirrors in x, y and the diagonal.
 
 The first leaves the square as it is.
 """
@@ -270,6 +270,7 @@ def predict_shards(
 
 
 def _read_n(path: str | Path) -> dict[str, np.ndarray]:
+    """Read predictions of N."""
     arrays, attrs = storage.read_h5(path)
     if attrs.get("target") != "N" or not {"predicted", "N", "subset"} <= arrays.keys():
         raise storage.DataFileError(

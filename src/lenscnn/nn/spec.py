@@ -1,4 +1,4 @@
-"""Training: one loop for every network, resumable, the same on CPU and GPU.
+"""Spec of a training: its keys, and a check of them.
 
 A training is a function of its spec and its data. The spec is a dict with the keys
 

@@ -70,15 +70,16 @@ def train(
     or a damaged one, is put aside under a name that gives the reason, with a line in the log. The
     caller removes the checkpoint once the result is safe.
 
-    On a GPU the data stay on the device and steps are replayed from CUDA graphs, `UNROLLED` at a
-    time and what whole batches are left one by one, so that small batches are not limited by
-    launching kernels; an epoch's last, smaller batch is stepped without a graph. Same computation,
-    not the same bits; a learning rate that changes step by step changes once a replay.
+    On a GPU the data stay on the device and steps are replayed from CUDA graphs,
+    `cuda_graphs.GRAPH_STEPS` at a time and what whole batches are left one by one, so that small
+    batches are not limited by launching kernels; an epoch's last, smaller batch is stepped without
+    a graph. Same computation, not the same bits; a learning rate that changes step by step changes
+    once a replay.
 
     Parameters
     ----------
     spec
-        See this module.
+        See `nn.spec`.
     images : ndarray of float32, shape (n, C, H, W)
         As the network sees them (`load_normalised`).
     targets : ndarray, shape (n, n_targets)
@@ -92,8 +93,8 @@ def train(
     history
         File to write: one JSON object a line and epoch, with ``epoch``, ``train_loss`` and
         ``validation_loss`` (scaled units), ``validation_rmse`` (physical units, by target),
-        ``learning_rate`` (of the first step), ``seconds`` (of the epoch) and ``images_per_second``
-        (of its training).
+        ``learning_rate`` (of the first step), ``seconds`` (of the epoch), ``images_per_second``
+        (of its training) and ``device``.
     log
         Called with each line for the reader.
 
@@ -243,6 +244,7 @@ class _Training:
             self.spec, epoch, train_loss, losses, self.data.scaling, learning_rate=learning_rate,
             seconds=round(finished - started, 3),
             images_per_second=round(self.data.n_train / (trained - started), 1),
+            device=devices.device_name(self.device),  # a resumed training may go on on another
         )  # fmt: skip
         self._check_finite(record)
         self.records.append(record)
@@ -256,7 +258,7 @@ class _Training:
             }  # fmt: skip
 
     def _train_epoch(self, epoch: int, bar: tqdm) -> tuple[float, float]:
-        """Return the learning rate of the first step and the mean loss."""
+        """Train on each image once; return the first step's learning rate and the mean loss."""
         spec, n_train = self.spec, self.data.n_train
         self.network.train()
         self.loss_sum.zero_()

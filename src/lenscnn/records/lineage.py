@@ -119,7 +119,7 @@ def _text(value) -> str:
 
 
 def settings(product: Product, chain: dict[str, Product]) -> str:
-    """Write a spec in short: after the first of its rule what differs; <file> for what it says."""
+    """Write a spec in short: only what differs from the first file of the same rule."""
     told = [other for other in chain.values() if other.record]
     said = {}
     for other in told:

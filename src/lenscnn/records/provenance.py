@@ -86,12 +86,24 @@ def collect(spec: dict, inputs: list, device: str = "cpu") -> dict[str, str]:
     loaded = {name: sys.modules[name] for name in _LIBRARIES if name in sys.modules}
     return {
         "spec": canonical_json(spec),
-        "inputs": canonical_json({Path(path).name: file_digest(path) for path in inputs}),
+        "inputs": canonical_json(
+            {name: file_digest(path) for name, path in _short_names(inputs).items()}
+        ),
         "code": code_version(),
         "libraries": canonical_json({name: module.__version__ for name, module in loaded.items()}),
         "python": platform.python_version(),
         "device": device,
     }
+
+
+def _short_names(paths: list) -> dict[str, Path]:
+    """Return paths by the shortest ends that tell them apart: names, where these differ."""
+    paths = [Path(path) for path in dict.fromkeys(map(str, paths))]
+    for n in range(1, max((len(path.parts) for path in paths), default=1) + 1):
+        named = {"/".join(path.parts[-n:]): path for path in paths}
+        if len(named) == len(paths):
+            break
+    return named
 
 
 def decode(stored: dict, path) -> dict:

@@ -21,6 +21,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from trainings import SPEC, data
 
 from lenscnn.core import devices, storage, weights
+from lenscnn.nn import checkpoint
 from lenscnn.nn import predict as prediction
 from lenscnn.nn import train as training
 from lenscnn.nn.cuda_graphs import capture_steps, split_into_blocks
@@ -298,14 +299,15 @@ def test_the_last_epoch_has_a_checkpoint_however_short_the_training(tmp_path):
     assert weights.load(tmp_path / "checkpoint")["history"] == trained.history
 
 
-@pytest.mark.parametrize("module", ["train", "network", "fft_conv", "optimizers"])
+@pytest.mark.parametrize("module", ["nn/train", "nn/fft_conv", "nn/optimizers", "rng/streams"])
 def test_no_checkpoint_of_other_code_is_used(tmp_path, monkeypatch, module):
     train(tmp_path)
-    room, log = tmp_path / "nn", []
-    shutil.copytree(ROOT / "src/lenscnn/nn", room)
-    with open(room / f"{module}.py", "a") as file:
+    library, log = tmp_path / "lenscnn", []
+    shutil.copytree(ROOT / "src/lenscnn", library)
+    assert checkpoint.code_digest(library) == checkpoint.CODE_DIGEST
+    with open(library / f"{module}.py", "a") as file:
         file.write("# edited\n")
-    monkeypatch.setattr("lenscnn.nn.checkpoint.__file__", str(room / "checkpoint.py"))
+    monkeypatch.setattr(checkpoint, "CODE_DIGEST", checkpoint.code_digest(library))
     train(tmp_path, log=log)
     assert log[0].startswith("starts afresh") and "another code" in log[0]
 

@@ -15,8 +15,8 @@ def render(first, last, points, lens, offsets, center_x, center_y, theta_E, sour
     """Fill `images` (B, n_pix, n_pix) for the images `first` to `last`.
 
     `points` are the sub-pixels' centres along each axis, `lens` (5, B) and `source` (3, B) hold
-    the parameters in the order of `rendering.LENS_KEYS` and `rendering.SOURCE_KEYS`, `kernel` is
-    the point-spread function along one axis from its centre outwards.
+    the parameters in the order of `checks.LENS_KEYS` and `gaussian_sources.SOURCE_KEYS`, and
+    `kernel` is the point-spread function along one axis from its centre outwards.
     """
     n_pix, n_points = images.shape[1], len(points)
     sub = n_points // n_pix

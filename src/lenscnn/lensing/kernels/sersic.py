@@ -15,7 +15,7 @@ def _lensed_sersic(x, y, lens, series, light, side, brightness, curvature):
     """Fill `brightness` and `curvature` (n,) at the points `x`, `y`.
 
     `lens` and `light` are columns of the arguments of `render_sersic`, `series` is the lens's; the
-    curvature is that of `rendering._lensed_sersic`, and infinite where a galaxy may hide.
+    curvature is that of `sersic_galaxies._lensed_sersic`, and infinite where a galaxy may hide.
     """
     one, half, two = np.float32(1), np.float32(0.5), np.float32(2)
     peak, R_sersic, inverse_n, b = light[0], light[1], one / light[2], light[3]
@@ -51,9 +51,9 @@ def render_sersic(first, last, points, side, lens, light, kernel, tolerance, ima
     """Fill `images` (B, n_pix, n_pix) and `fluxes` (B,) for the images `first` to `last`.
 
     `points` are the sub-pixels' centres along each axis and `side` is a sub-pixel's. `lens` (5, B)
-    holds the parameters in the order of `rendering.LENS_KEYS`, with a theta_E of zero for no lens,
-    `light` (11, B) what `rendering._profile_table` makes of a Sersic profile; `kernel` is as for
-    `render` and `tolerance` as for `rendering.render_galaxies`. A flux is the sum of an image
+    holds the parameters in the order of `checks.LENS_KEYS`, with a theta_E of zero for no lens,
+    `light` (11, B) what `_profile_table` makes of a Sersic profile; `kernel` is as for
+    `render` and `tolerance` as for `sersic_galaxies.render_galaxies`. A flux is the sum of an image
     before its convolution.
     """
     n_pix, n_points = images.shape[1], len(points)

@@ -32,7 +32,7 @@ def sie_series(theta_E, q):
 def sie_at(x, y, lens, series, alpha_x, alpha_y, kappa):
     """Fill `alpha_x`, `alpha_y`, `kappa` (n,): deflection and convergence at the points `x`, `y`.
 
-    `lens` has the parameters in the order of `rendering.LENS_KEYS`, `series` is `sie_series`.
+    `lens` has the parameters in the order of `checks.LENS_KEYS`, `series` is `sie_series`.
     """
     one, two, softening = np.float32(1), np.float32(2), np.float32(SOFTENING)
     q, center_x, center_y = lens[1], lens[3], lens[4]
