@@ -100,4 +100,5 @@ $(BENCH_ENV): $(ENV) envs/bench.txt
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-bench results/smoke paper_figures/smoke logs/smoke benchmarks/smoke src/lenscnn/__pycache__
+	rm -rf .venv .venv-bench results/smoke paper_figures/smoke logs/smoke benchmarks/smoke
+	find src -name __pycache__ -prune -exec rm -r {} +

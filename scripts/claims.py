@@ -6,7 +6,7 @@ from lenscnn.claims.quantities import list_predictions
 from lenscnn.claims.registry import check_formulas, read_reasons, read_registry
 from lenscnn.core.storage import atomic_write
 from lenscnn.papers.pearson2019.claims import LITERAL
-from lenscnn.papers.registry import RESULTS
+from lenscnn.papers.results import RESULTS
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 params = job.params

@@ -35,7 +35,7 @@ rule claims:
         "../../envs/lenscnn.yaml"
     params:
         runs={
-            name: RUN_OF[type(paper)](paper, PRINTED.get(name, PRINTED["scutt"]))
+            name: DESCRIBE_RUN[type(paper)](paper, PRINTED.get(name, PRINTED["scutt"]))
             for name, paper in PAPERS.items()
         },
         awaited={
@@ -48,9 +48,7 @@ rule claims:
         run={
             "scale": SCALE,
             "note": f"{VARIANTS['scutt'].note()}; "
-            + P.note(
-                [*map(P.camera_sample, (*CAMERAS, "vis_dark")), "euclid_caustic"]
-            ),
+            + P.note([*map(P.camera_sample, (*CAMERAS, "vis_dark")), CAUSTIC]),
             "uneven": [P.name] if trained_unevenly(P) else [],
         },
     script:

@@ -57,7 +57,7 @@ def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
 
     Raises
     ------
-    NotMade
+    NotComputed
         If the formula asks for files that the run is still to make, or for a view or subset that
         its configuration has not.
     ClaimError
@@ -91,7 +91,7 @@ def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
 
 
 def verdict(claim: pd.Series, found: Estimate, tolerances: dict[str, float]) -> tuple[str, float]:
-    """Return the verdict on a claim.
+    """Return the verdict on a claim, and how far ours departs from it.
 
     Parameters
     ----------

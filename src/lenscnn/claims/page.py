@@ -19,7 +19,7 @@ def page(
     Parameters
     ----------
     ledger
-        From `ledger.ledger`.
+        From `ledger.make_ledger`.
     readings
         Of each paper, what its two readings are called.
     scale

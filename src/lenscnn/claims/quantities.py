@@ -76,7 +76,7 @@ class RunResults:
         return sorted({seed for view in files for seeds in view.values() for seed in seeds})
 
     def renamed(self, names: dict[str, str]) -> "RunResults":
-        """Return the results as they are if each of these views and samples stands for another.
+        """Return these results with views and samples under the names they stand for.
 
         Parameters
         ----------

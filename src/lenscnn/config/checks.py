@@ -115,6 +115,15 @@ def check_estimates(network: dict, targets: list[str], knows_n: bool, key: str) 
         )
 
 
+def check_pooling(network: dict, n_pix: int, key: str) -> None:
+    """Raise ConfigError if a network pools its images down to less than a pixel."""
+    n = len(set(network["pool_after"]))
+    if n_pix < 2**n:
+        raise ConfigError(
+            f"{key}.pool_after", f"{n} poolings leave nothing of images of {n_pix} pixels a side"
+        )
+
+
 def check_name(name: str, entries: dict, key: str) -> None:
     """Raise ConfigError if a name is that of no entry of a mapping."""
     if name not in entries:

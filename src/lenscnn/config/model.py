@@ -165,7 +165,7 @@ class Training(Section):
 
 
 def check_types(model: type[Section], config: dict) -> list[str]:
-    """Check a config against its types; read numbers that are text, in place.
+    """Check a config against its types; read numbers as the types have them, in place.
 
     Parameters
     ----------
@@ -188,12 +188,12 @@ def check_types(model: type[Section], config: dict) -> list[str]:
 
 
 def _read_numbers(values, checked) -> None:
-    """Put numbers in the place of texts that were read as numbers."""
+    """Put numbers where they were text, and whole numbers where they were 1.0e+5."""
     items = values.items() if isinstance(values, dict) else enumerate(values)
     for key, value in list(items):
         if isinstance(value, dict | list):
             _read_numbers(value, checked[key])
-        elif isinstance(value, str) and not isinstance(checked[key], str):
+        elif type(value) is not type(checked[key]) and isinstance(value, str | float):
             values[key] = checked[key]
 
 
@@ -213,25 +213,27 @@ _LIMITS = {
     "string_type": "{input!r} is no text",
     "list_type": "{input!r} is no list",
     **dict.fromkeys(("dict_type", "model_type"), "{input!r} must be a mapping, `key: value`"),
+    "invalid_key": "a key must be text",
     "string_pattern_mismatch": "{input!r} is no name here; it must match {pattern}",
 }
 
 
 def _describe(model: type[Section], mistake: dict) -> str:
     """Write a mistake as one line."""
-    place = [part for part in mistake["loc"] if part != "constrained-int"]
+    place = [part for part in mistake["loc"] if part != "[key]"]
     key = ".".join(map(str, place))
     if mistake["type"] == "extra_forbidden":
         known = _names_at(model, place[:-1])
         near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
         advice = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
         return f"config key {key}: there is no such key; {advice}"
-    values = {"input": mistake["input"], **mistake.get("ctx", {})}
+    given = "null" if mistake["input"] is None else mistake["input"]
+    values = {"input": given, **mistake.get("ctx", {})}
     form = _LIMITS.get(mistake["type"])
-    why = form.format(**values) if form else f"{mistake['input']!r}: {mistake['msg']}"
+    why = form.format(**values) if form else f"{given!r}: {mistake['msg']}"
     if mistake["type"] == "literal_error":
         allowed = mistake["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        if near := difflib.get_close_matches(str(mistake["input"]), allowed, n=1, cutoff=0.5):
+        if near := difflib.get_close_matches(str(mistake["input"]), allowed, n=1, cutoff=0.7):
             why += f"; did you mean {near[0]}?"
     return f"config key {key}: {why}"
 
@@ -240,12 +242,22 @@ def _names_at(model: type[Section], place: list) -> list[str]:
     """Return the keys that a section at some place may have."""
     kind = model
     for part in place:
-        kind = _inner(kind.model_fields[part].annotation if part in _fields(kind) else kind)
-    return list(_fields(kind))
+        if get_origin(kind) is dict:  # a name of the user's choice
+            kind = get_args(kind)[1]
+        elif part in _fields(_section(kind)):
+            kind = _section(kind).model_fields[part].annotation
+    return list(_fields(_section(kind)))
 
 
 def _fields(kind) -> dict[str, FieldInfo]:
     return getattr(kind, "model_fields", {})
+
+
+def _section(kind):
+    """Return a type without what is annotated to it."""
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return kind
 
 
 def _inner(kind):

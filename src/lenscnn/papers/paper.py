@@ -15,14 +15,18 @@ class Paper(Protocol):
     ----------
     name
         Folder of its results, and the wildcard ``{paper}`` of rules.
-    views, networks, estimates
-        Names that stand for the wildcards of rules: views of the sky, networks, and what is
-        estimated with networks or without.
+    samples, views, networks, estimates
+        Names that stand for the wildcards of rules: samples of lenses, views of them, networks, and
+        what is estimated with networks or without.
+    config
+        The paper's part of the config.
     kept_labels
         Labels of the images that predictions files keep.
     """
 
     name: str
+    config: dict
+    samples: list[str]
     views: list[str]
     networks: list[str]
     estimates: list[str]
@@ -43,7 +47,7 @@ class Paper(Protocol):
     def estimate_spec(self, estimate: str, view: str, seed: int) -> dict:
         """Return the spec of the training, or of the fit, behind an estimate."""
 
-    def targets_of(self, estimate: str, view: str) -> list[str]:
+    def labels_of(self, estimate: str, view: str) -> list[str]:
         """Return the labels that an estimate is of."""
 
     def source_of_n(self, estimate: str) -> str:
@@ -80,17 +84,17 @@ class Target:
 
     @property
     def suffixes(self) -> tuple[str, str]:
-        """Suffixes of its files."""
+        """Give the suffixes of its files."""
         return ("pdf", "png") if self.script.startswith("figures/") else ("csv", "tex")
 
     @property
     def shown(self) -> str:
-        """Suffix of the file that the report shows."""
+        """Give the suffix of the file that the report shows."""
         return "png" if "png" in self.suffixes else "csv"
 
     @property
     def label(self) -> str:
-        """What the report calls it."""
+        """Name it as the report does."""
         for prefix, word in (("fig", "figure"), ("table", "table")):
             if self.name.startswith(prefix):
                 return f"{word} {self.name.removeprefix(prefix)}"
@@ -155,7 +159,7 @@ def settings_behind(paper: Paper, path) -> dict:
     return {
         "training": paper.estimate_spec(estimate, view, int(seed)),
         "images": paper.images_spec(view, "test"),
-        "target": " ".join(paper.targets_of(estimate, view)),
+        "target": " ".join(paper.labels_of(estimate, view)),
         "n_from": n_from if n_from in ("truth", "none") else f"{n_from}_seed{seed}.h5",
     }
 

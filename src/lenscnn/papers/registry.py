@@ -4,13 +4,11 @@ from collections.abc import Mapping
 
 from lenscnn.papers.paper import Paper, Target
 from lenscnn.papers.pearson2019.checks import check as check_pearson2019
-from lenscnn.papers.pearson2019.claims import Pearson2019Results
-from lenscnn.papers.pearson2019.claims import run_of as pearson2019_run_of
+from lenscnn.papers.pearson2019.claims import describe_run as describe_pearson2019
 from lenscnn.papers.pearson2019.specs import Pearson2019
 from lenscnn.papers.pearson2019.targets import targets as pearson2019_targets
 from lenscnn.papers.scutt.checks import check as check_scutt
-from lenscnn.papers.scutt.claims import ScuttResults
-from lenscnn.papers.scutt.claims import run_of as scutt_run_of
+from lenscnn.papers.scutt.claims import describe_run as describe_scutt
 from lenscnn.papers.scutt.specs import Scutt
 from lenscnn.papers.scutt.targets import targets as scutt_targets
 
@@ -19,11 +17,8 @@ _TARGETS = {Scutt: scutt_targets, Pearson2019: pearson2019_targets}
 CHECKS = {"scutt": check_scutt, "pearson2019": check_pearson2019}
 """Checks of a paper's part of the config."""
 
-RUN_OF = {Scutt: scutt_run_of, Pearson2019: pearson2019_run_of}
+DESCRIBE_RUN = {Scutt: describe_scutt, Pearson2019: describe_pearson2019}
 """What the results of a paper are told of its run."""
-
-RESULTS = {"scutt": ScuttResults, "pearson2019": Pearson2019Results}
-"""What a run has made of a paper, for the claims on it."""
 
 
 def make_papers(config: dict) -> Mapping[str, Paper]:

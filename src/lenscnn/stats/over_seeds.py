@@ -8,7 +8,7 @@ import pandas as pd
 
 
 def estimate_and_seed(path) -> tuple[str, int]:
-    """Estimate and training seed from the name ``<estimate>_seed<seed>.h5`` of a predictions file.
+    """Return the estimate and the training seed in a name ``<estimate>_seed<seed>.h5``.
 
     Raises
     ------

@@ -40,7 +40,7 @@ from lenscnn.claims.registry import REASONS as REASONS_COLUMNS
 from lenscnn.core import storage
 from lenscnn.papers.pearson2019 import metrics, selection
 from lenscnn.papers.pearson2019.claims import Pearson2019Results
-from lenscnn.papers.registry import RESULTS
+from lenscnn.papers.results import RESULTS
 from lenscnn.papers.scutt import metrics as scutt_metrics
 from lenscnn.papers.scutt import population as scutt
 from lenscnn.papers.scutt.claims import ScuttResults

@@ -6,10 +6,11 @@ from lenscnn.config.checks import (
     check_estimates,
     check_name,
     check_network,
+    check_pooling,
 )
 from lenscnn.core.cosmology import age_of_universe
 from lenscnn.galaxies.photometry import FILTERS
-from lenscnn.papers.pearson2019.specs import CAMERAS, SELECTED
+from lenscnn.papers.pearson2019.specs import CAMERAS, CAUSTIC, CONTROL_VIEW, SELECTED
 
 
 def check(config: dict) -> None:
@@ -22,6 +23,9 @@ def check(config: dict) -> None:
     """
     check_entries(config["cameras"], (*CAMERAS, "vis_dark"), "pearson2019.cameras")
     check_entries(config["networks"], ("cnn",), "pearson2019.networks")
+    check_entries(config["surveys"], ("euclid", "euclid_dark"), "pearson2019.surveys")
+    check_entries(config["samples"], (*SELECTED, CAUSTIC), "pearson2019.samples")
+    check_entries(config["population_models"], ("bright",), "pearson2019.population_models")
     targets = ["theta_E", "e1", "e2"]
     check_estimates(config["networks"]["cnn"], targets, False, "pearson2019.networks.cnn")
     for name, network in config["networks"].items():
@@ -47,6 +51,7 @@ def _check_surveys(config: dict) -> None:
                 f"n_pix and pixel_scale give a stamp, {half:g} arcsec: larger rings are never "
                 "detected",
             )
+        check_pooling(config["networks"]["cnn"], survey["n_pix"], "pearson2019.networks.cnn")
         check_name(survey["detection_band"], survey["bands"], f"{key}.detection_band")
         if config["photometry"]["k_correction"] or len(survey["bands"]) > 1:
             for band in survey["bands"]:
@@ -102,8 +107,10 @@ def _check_samples(config: dict) -> None:
 
 def _check_cameras(config: dict) -> None:
     samples, cameras = config["samples"], config["cameras"]
-    seen = [("samples.euclid_caustic.survey", "euclid_caustic", cameras["vis"]["bands"])]
+    seen = [(f"samples.{CAUSTIC}.survey", CAUSTIC, cameras["vis"]["bands"])]
     for name, camera in cameras.items():
+        if f"{name}_removed" == CONTROL_VIEW:
+            raise ConfigError(f"pearson2019.cameras.{name}", "a view has this name; choose another")
         check_name(camera["sample"], samples, f"pearson2019.cameras.{name}.sample")
         used = [camera["sample"]]
         if name in CAMERAS:
@@ -111,7 +118,7 @@ def _check_cameras(config: dict) -> None:
             used.append(f"{camera['sample']}_bright")
             check_name(used[1], samples, f"pearson2019.cameras.{name}.sample")
         seen += [(f"cameras.{name}.bands", sample, camera["bands"]) for sample in used]
-    for sample in (*(camera["sample"] for camera in cameras.values()), "euclid_caustic"):
+    for sample in (*(camera["sample"] for camera in cameras.values()), CAUSTIC):
         if samples[sample]["n_train"] < 2:
             raise ConfigError(
                 f"pearson2019.samples.{sample}.n_train", "networks are trained on this sample"

@@ -121,7 +121,7 @@ LITERAL = {
 """What a view or sample is if the text is read literally: dark current, population."""
 
 
-def run_of(paper: Pearson2019, printed: Pearson2019) -> dict:
+def describe_run(paper: Pearson2019, printed: Pearson2019) -> dict:
     """Return what `Pearson2019Results` takes beside the files.
 
     Parameters

@@ -69,7 +69,7 @@ class NothingDetected(ValueError):
 def candidates(
     spec: dict, universe: Universe, photometry: Photometry, keys, attempts, chosen: dict
 ) -> tuple:
-    """Return the systems that pass all cuts that need no image.
+    """Draw systems; return those that pass all cuts without an image, and count the others.
 
     Parameters
     ----------

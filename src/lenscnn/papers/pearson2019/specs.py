@@ -7,8 +7,11 @@ CAMERAS = ("vis", "r", "gri")
 
 CORE_VIEWS = [f"{camera}_{light}" for light in ("removed", "kept") for camera in CAMERAS]
 DARK_VIEWS = ["vis_dark_removed", "vis_dark_kept"]
+CAUSTIC = "euclid_caustic"
+"""The sample of figures 10-12."""
+
 CONTROL_VIEW = "caustic_removed"
-"""The sample of figures 10-12 without lens light."""
+"""That sample without lens light."""
 
 SELECTED = ("euclid", "lsst", "euclid_literal", "lsst_literal")
 """Samples in figures 1-3."""
@@ -98,14 +101,14 @@ class Pearson2019:
                 sigma_e, sigma_phi = self._scatter(study, value)
                 scatter = {"q_mean": 1.0, "q_sd": sigma_e, "phi_sd": sigma_phi}
                 views[self.scatter_view(study, value)] = seen(
-                    "vis", "kept", draw="euclid_caustic", light_of_mass=scatter
+                    "vis", "kept", draw=CAUSTIC, light_of_mass=scatter
                 )
         aligned = {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0}
-        views[CONTROL_VIEW] = seen("vis", "removed", draw="euclid_caustic", light_of_mass=aligned)
+        views[CONTROL_VIEW] = seen("vis", "removed", draw=CAUSTIC, light_of_mass=aligned)
         return views
 
     def _list_tests(self) -> dict[str, list[str]]:
-        """Return, of each view that something is tested on, the networks: their training views."""
+        """Return the networks, by training view, that are tested on each view."""
         tested = {view: [view] for view in (*CORE_VIEWS, *DARK_VIEWS, CONTROL_VIEW)}
         for camera in CAMERAS:
             for light in ("fitted", "bright"):
@@ -138,10 +141,10 @@ class Pearson2019:
     def population_spec(self, sample: str, split: str) -> dict:
         """Return what one split of a sample is drawn from, as `population.draw_lenses` takes it."""
         config = self.config
-        draw, population = config["samples"][sample], dict(config["population"])
-        reading, survey = (
-            config["population_models"][draw["population_model"]],
-            dict(config["surveys"][draw["survey"]]),
+        described, population = config["samples"][sample], dict(config["population"])
+        model, survey = (
+            config["population_models"][described["population_model"]],
+            dict(config["surveys"][described["survey"]]),
         )
         labels = {"theta_E": survey.pop("theta_E_training"), "q": population.pop("q_training")}
         return {
@@ -149,16 +152,16 @@ class Pearson2019:
             "draw": sample,
             "cosmology": config["cosmology"],
             "redshift": {
-                "prior": reading["redshift_prior"],
+                "prior": model["redshift_prior"],
                 "z_lens": population.pop("z_lens_maximum"),
                 "z_source": population.pop("z_source_maximum"),
             },
-            "position": reading["position"],
-            "survey": {"name": draw["survey"], **survey},
-            "criteria": {**config["criteria"], "snr": reading["snr"]},
+            "position": model["position"],
+            "survey": {"name": described["survey"], **survey},
+            "criteria": {**config["criteria"], "snr": model["snr"]},
             "scene": config["scene"],
             "training": labels if split == "train" else None,
-            "maximum_attempts": reading["maximum_attempts"],
+            "maximum_attempts": model["maximum_attempts"],
             "k_correction": config["photometry"]["k_correction"],
             "minimum_lens_age": config["photometry"]["minimum_lens_age"],
             **population,
@@ -203,7 +206,7 @@ class Pearson2019:
         """Return the spec of the training behind an estimate."""
         return self.training_spec(*self.trained_on(estimate, view), seed)
 
-    def targets_of(self, estimate: str, view: str) -> list[str]:
+    def labels_of(self, estimate: str, view: str) -> list[str]:
         """Return the labels that an estimate is of."""
         return self.config["networks"]["cnn"]["targets"]
 
@@ -216,7 +219,7 @@ class Pearson2019:
         return view == estimate and view in (*CORE_VIEWS, *DARK_VIEWS)
 
     def predictions(self, views, networks) -> list[str]:
-        """Return, of each view, the predictions files of each network."""
+        """Return the predictions files of each network on each view."""
         return [
             f"<results>/{self.name}/predictions/{view}/{network}_seed{seed}.h5"
             for view in views
@@ -225,7 +228,7 @@ class Pearson2019:
         ]
 
     def own_predictions(self, views) -> list[str]:
-        """Return, of each view, the predictions of the first network that was trained on it."""
+        """Return, for each view, the predictions of its own network, first seed."""
         seed = self.config["training"]["seeds"][0]
         return [f"<results>/{self.name}/predictions/{view}/{view}_seed{seed}.h5" for view in views]
 
@@ -238,7 +241,7 @@ class Pearson2019:
         ]
 
     def metrics(self, views, kind="") -> list[str]:
-        """Return, of each view, the file of its errors; of kind ``_binned`` in bins."""
+        """Return the file of errors of each view; with kind ``_binned``, of errors in bins."""
         return [f"<results>/{self.name}/metrics/{view}{kind}.csv" for view in views]
 
     def network(self) -> dict:
@@ -246,7 +249,7 @@ class Pearson2019:
         return architecture(self.config["networks"], "cnn")
 
     def note(self, samples) -> str:
-        """Return the stamp of a figure that networks trained on these samples are behind."""
+        """Return the stamp of a figure made with networks trained on these samples."""
         counts = sorted({self.config["samples"][sample]["n_train"] for sample in samples})
         n = " or ".join(f"{count:,}" for count in counts)
         network, epochs = self.config["networks"]["cnn"], self.config["training"]["epochs"]

@@ -3,6 +3,7 @@
 from lenscnn.papers.paper import Available, Target
 from lenscnn.papers.pearson2019.specs import (
     CAMERAS,
+    CAUSTIC,
     CONTROL_VIEW,
     CORE_VIEWS,
     DARK_VIEWS,
@@ -145,7 +146,7 @@ def _scatter(paper: Pearson2019, name: str, study: str) -> Target:
         "tested": list(views["test"].values()),
         "trained": views["train"],
         "slacs": paper.slacs_on_axis(study),
-        "note": paper.note(["euclid_caustic"]),
+        "note": paper.note([CAUSTIC]),
     }
     return _figure(name, inputs, params, script="scatter")
 

@@ -1,12 +1,16 @@
 """Relations between the values of Scutt's part of the config."""
 
+import re
+
 from lenscnn.config.checks import (
     ConfigError,
     check_entries,
     check_estimates,
     check_name,
     check_network,
+    check_pooling,
 )
+from lenscnn.papers.scutt.specs import RIDGE
 
 
 def check(config: dict) -> None:
@@ -17,7 +21,14 @@ def check(config: dict) -> None:
     config
         The part ``scutt``.
     """
+    check_entries(config["variants"], ("scutt",), "scutt.variants")
     check_entries(config["views"], ("fixed", "lowres", "varied"), "scutt.views")
+    for name in config["variants"]:
+        if re.fullmatch(r"scutt_(masses|example|skill|fig\w*|table\w*)", name):
+            raise ConfigError(f"scutt.variants.{name}", "a target has this name; choose another")
+    for name in config["networks"]:
+        if name.endswith("_true_n") or name in RIDGE:
+            raise ConfigError(f"scutt.networks.{name}", "an estimate has this name; choose another")
     check_entries(config["networks"], ("n_cnn", "alpha_cnn"), "scutt.networks")
     for name, target, knows_n in (("n_cnn", "N", False), ("alpha_cnn", "alpha", True)):
         key = f"scutt.networks.{name}"
@@ -43,7 +54,10 @@ def check(config: dict) -> None:
     for name, view in config["views"].items():
         for network in view["networks"]:
             check_name(network, config["networks"], f"scutt.views.{name}.networks")
-        if "n_cnn" not in view["networks"]:
+            check_pooling(config["networks"][network], view["n_pix"], f"scutt.networks.{network}")
+        needed = ["n_cnn"] + ["alpha_cnn"] * (name in ("fixed", "lowres", "varied"))
+        if missing := [network for network in needed if network not in view["networks"]]:
             raise ConfigError(
-                f"scutt.views.{name}.networks", "n_cnn is missing: others take N from it"
+                f"scutt.views.{name}.networks",
+                f"{missing[0]} is missing: figures show it, or others take N from it",
             )

@@ -114,7 +114,7 @@ def _statistics(path: str, subset: str, resamples: int) -> np.ndarray:
     )
 
 
-def run_of(paper: Scutt, printed: Scutt) -> dict:
+def describe_run(paper: Scutt, printed: Scutt) -> dict:
     """Return what `ScuttResults` takes beside the files.
 
     Parameters
@@ -133,7 +133,7 @@ def run_of(paper: Scutt, printed: Scutt) -> dict:
         "images": dict.fromkeys(paper.views, paper.images_spec("fixed", "test")["n"]),
         "networks": {
             name: {"spec": printed.network(name), "image_shape": [1, pixels, pixels]}
-            for name in paper.networks_of("fixed")
+            for name in printed.networks_of("fixed")
         },
         "geometry": {
             view: {

@@ -187,7 +187,7 @@ class ScuttConfig(Section):
     mass_functions: dict[Name, MassFunction] = setting("Laws from which subhalo masses are drawn.")
     population: Population = setting("What fills a lens with subhaloes.")
     samples: Samples = setting("How lens geometries are drawn.")
-    views: dict[Name, View] = setting("Each sees one draw with one camera.")
+    views: dict[Name, View] = setting("Each sees one sample with one camera.")
     scene: Scene = setting("Source, sampling and noise.")
     sets: Sets = setting("Sizes of the data sets.")
     networks: dict[Name, Network] = setting("The networks.")

@@ -33,7 +33,7 @@ def scene(
     device, dtype
         Where and how finely to compute.
     subhaloes
-        What `scutt.draw_subhaloes` gave for these lenses; None to draw them here.
+        What `population.draw_subhaloes` gave for these lenses; None to draw them here.
 
     Returns
     -------

@@ -67,6 +67,10 @@ class Scutt:
         ]
         return [{"name": "varied", "n": sets["n_test"], "alpha": None}, *fixed]
 
+    def n_images(self, split: str) -> int:
+        """Return how many images a split has."""
+        return sum(subset["n"] for subset in self.subsets(split))
+
     def view_spec(self, view: str) -> dict:
         """Return camera, source, sampling and noise of a view."""
         scene = self.config["scene"]
@@ -80,12 +84,11 @@ class Scutt:
 
     def images_spec(self, view: str, split: str) -> dict:
         """Return what the images of one split of a view are made from."""
-        subsets = self.subsets(split)
         return {
             "population": self.population_spec(self.config["views"][view]["sample"]),
             "view": self.view_spec(view),
-            "subsets": subsets,
-            "n": sum(subset["n"] for subset in subsets),
+            "subsets": self.subsets(split),
+            "n": self.n_images(split),
         }
 
     def catalogue(self, view: str, split: str) -> str:
@@ -95,8 +98,7 @@ class Scutt:
 
     def rows(self, split: str) -> list[tuple[int, int]]:
         """Return the first and last (exclusive) row of each shard of a split."""
-        n = sum(subset["n"] for subset in self.subsets(split))
-        return shard_rows(n, self.config["sets"]["shard_size"])
+        return shard_rows(self.n_images(split), self.config["sets"]["shard_size"])
 
     def shards(self, view: str, split: str) -> list[str]:
         """Return the files of the images of one split of a view, in order."""
@@ -128,7 +130,7 @@ class Scutt:
             return self.ridge_spec(view)
         return self.training_spec(*self.trained_on(estimate, view), seed)
 
-    def targets_of(self, estimate: str, view: str) -> list[str]:
+    def labels_of(self, estimate: str, view: str) -> list[str]:
         """Return the labels that an estimate is of."""
         if estimate in RIDGE:
             return [RIDGE[estimate]]
