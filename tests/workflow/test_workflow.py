@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import time
+from types import SimpleNamespace
 
+import jinja2
 import pytest
 from conftest import ROOT
 from workflows import ENVIRONMENT, clone, jobs, overlay, snakemake
@@ -30,8 +32,14 @@ PEARSON_FIGURES = [f"fig{k}" for k in range(1, 15)]
 PEARSON_TARGETS = [*PEARSON_FIGURES, "table1"]
 
 
-def test_all_is_every_figure_and_table_of_both_readings():
-    planned = jobs(snakemake("-n", "all"))
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A checkout in which nothing has been made yet."""
+    return clone(tmp_path_factory.mktemp("fresh"))
+
+
+def test_all_is_every_figure_and_table_of_both_readings(fresh):
+    planned = jobs(snakemake("-n", "all", cwd=fresh))
     targets = {f"{reading}_{name}": 1 for reading in READINGS for name in FIGURES + TABLES}
     aids = {f"{reading}_{name}": 1 for reading in READINGS for name in ("masses", "example")}
     # Per reading: 2 draws x 2 splits; 3 views x (2 + 1 shards); 7 networks; 10 estimates.
@@ -55,7 +63,7 @@ def test_all_is_every_figure_and_table_of_both_readings():
     assert planned == targets | aids | stages | pearson | {"claims": 1, "provenance_table": 1}
 
 
-def test_every_target_has_a_name_and_a_path():
+def test_every_target_has_a_name_and_a_path(fresh):
     names = [f"{reading}_{name}" for reading in READINGS for name in FIGURES + TABLES]
     names += [f"pearson2019_{name}" for name in PEARSON_TARGETS]
     paths = [
@@ -68,7 +76,10 @@ def test_every_target_has_a_name_and_a_path():
         for name in targets
         for kind in (("pdf", "png") if name.startswith("fig") else ("csv", "tex"))
     ]
-    by_name, by_path = jobs(snakemake("-n", *names)), jobs(snakemake("-n", *paths))
+    by_name, by_path = (
+        jobs(snakemake("-n", *names, cwd=fresh)),
+        jobs(snakemake("-n", *paths, cwd=fresh)),
+    )
     assert by_name == by_path
     assert set(names) <= set(by_name)
 
@@ -86,8 +97,8 @@ def test_every_target_has_a_name_and_a_path():
         ("pearson2019_fig14", {"train": 4, "predict": 16, "pearson2019_images": 8}),
     ],
 )
-def test_a_single_target_asks_for_no_more_than_it_needs(target, stages):
-    planned = jobs(snakemake("-n", target))
+def test_a_single_target_asks_for_no_more_than_it_needs(target, stages, fresh):
+    planned = jobs(snakemake("-n", target, cwd=fresh))
     for rule in (
         "population", "simulate", "train", "predict", "pearson2019_images",
         "pearson2019_population",
@@ -97,8 +108,8 @@ def test_a_single_target_asks_for_no_more_than_it_needs(target, stages):
             assert planned.get(rule, 0) == expected, (target, rule)
 
 
-def test_the_slurm_profile_resolves_as_typed():
-    planned = jobs(snakemake("-n", "--profile", "slurm", "all"))
+def test_the_slurm_profile_resolves_as_typed(fresh):
+    planned = jobs(snakemake("-n", "--profile", "slurm", "all", cwd=fresh))
     assert planned["train"] == 14 + 22
 
 
@@ -120,10 +131,10 @@ def test_a_site_says_what_it_calls_things_in_a_file_that_git_ignores(tmp_path):
         assert ("gpu_model=a100" in resources) == on_gpu, rule
 
 
-def test_lens_light_is_fitted_without_a_gpu():
+def test_lens_light_is_fitted_without_a_gpu(fresh):
     views = ("vis_kept", "vis_fitted")
     images = [f"results/paper/pearson2019/images/{view}/test.h5" for view in views]
-    planned = snakemake("-n", *images, "--config", "device=cuda")
+    planned = snakemake("-n", *images, "--config", "device=cuda", cwd=fresh)
     asked = dict(re.findall(r"images/(\w+)/test\.h5\n.*?resources: (.*?)\n", planned, re.S))
     assert "gpu=1, device=cuda" in asked["vis_kept"], planned
     assert "gpu=0, device=cpu" in asked["vis_fitted"], planned
@@ -240,6 +251,31 @@ def test_lint_and_format():
             ["surveys.lsst.theta_E_training.maximum", "3.5 arcsec is not below", "3.42 arcsec"],
         ),
         (
+            {
+                "scutt": {
+                    "variants": {
+                        "scutt_skill": {"mass_function": "powerlaw", "noise": "integrated"}
+                    }
+                }
+            },
+            ["scutt.variants.scutt_skill", "a target has this name"],
+        ),
+        (
+            {
+                "scutt": {
+                    "networks": {
+                        "n_cnn": {
+                            "filters": [4] * 5,
+                            "kernels": [3] * 5,
+                            "pool_after": [1, 2, 3, 4, 5],
+                        }
+                    },
+                    "views": {"lowres": {"n_pix": 30}},
+                }
+            },
+            ["n_cnn.pool_after", "5 poolings leave nothing of images of 30 pixels"],
+        ),
+        (
             {"scutt": {"training": {"epochs": 99}}},
             ["scutt.training.epochs", "99, but 100 in what", "scale paper", "`scale` of its own"],
         ),
@@ -255,6 +291,18 @@ def test_bad_config_is_named(tmp_path, changes, names):
     assert "Job stats" not in text
     for name in names:
         assert name in text
+
+
+def test_captions_of_the_report_are_filled_from_the_config(config):
+    """With nothing that the config lacks, which jinja2 would leave out in silence."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    captions = sorted((ROOT / "workflow/report").glob("*.rst"))
+    assert len(captions) > 25
+    for path in captions:
+        text = environment.from_string(path.read_text()).render(
+            snakemake=SimpleNamespace(config=config, rule="the_rule")
+        )
+        assert "paper" in text and "{{" not in text, path
 
 
 def test_another_working_directory_is_refused(tmp_path):
@@ -288,8 +336,10 @@ def test_each_reading_of_scutt_has_its_noise():
             assert view["noise"] == {"definition": noise, "snr": 300.0, "peak_fraction": 0.02}
 
 
-def test_table1_alone_asks_for_mirrored_images():
-    text = snakemake("-n", "-p", "pearson2019_table1", "pearson2019_fig14", "scutt_table2")
+def test_table1_alone_asks_for_mirrored_images(fresh):
+    text = snakemake(
+        "-n", "-p", "pearson2019_table1", "pearson2019_fig14", "scutt_table2", cwd=fresh
+    )
     commands = re.findall(r"python scripts/predict\.py .*?--out (\S+)", text)
     mirrored = re.findall(r"python scripts/predict\.py [^>]* --mirrors [^>]*--out (\S+)", text)
     views = [f"{camera}_{light}" for camera in ("vis", "r", "gri", "vis_dark")
@@ -300,10 +350,12 @@ def test_table1_alone_asks_for_mirrored_images():
     assert len(commands) == 8 + 3 + 15 + 3
 
 
-def test_round_lens_is_allowed(tmp_path):
+def test_round_lens_is_allowed(tmp_path, fresh):
     round_lens = {"scale": "round", "scutt": {"samples": {"fixed": {"q": 1.0}}}}
     path = overlay(tmp_path, "round", round_lens)
-    assert jobs(snakemake("-n", "--configfile", "config/config.yaml", path, "--", "scutt_fig3"))
+    assert jobs(
+        snakemake("-n", "--configfile", "config/config.yaml", path, "--", "scutt_fig3", cwd=fresh)
+    )
 
 
 def test_released_predictions_ask_for_no_image(tmp_path):

@@ -164,6 +164,8 @@ def settings_behind(paper: Paper, path) -> dict:
     }
 
 
-def count(n: int, what: str) -> str:
-    """Return a number with a noun: 1 epoch, 20 epochs."""
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+def describe_epochs(training: dict) -> str:
+    """Return how long networks trained: 20 epochs, or at most 100 if patience may end it."""
+    epochs, patience = training["epochs"], training["patience"]
+    text = f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs"
+    return text if patience is None or patience >= epochs else f"at most {text}"

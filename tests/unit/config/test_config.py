@@ -42,6 +42,13 @@ def test_numbers_that_yaml_takes_for_text_are_numbers(config):
     assert values["pearson2019"]["misalignment"]["phi"]["test"] == [0, 20.0]
 
 
+def test_whole_numbers_may_be_written_with_an_exponent(config):
+    values = copy.deepcopy(config)
+    values["scutt"]["sets"]["n_train"] = yaml.safe_load("1.0e+5")
+    assert check_types(Config, values) == []
+    assert isinstance(values["scutt"]["sets"]["n_train"], int)
+
+
 def test_every_mistake_is_a_line_that_names_its_key(config):
     values = copy.deepcopy(config)
     values["scutt"]["training"] |= {"epochs": "many", "optimizer": "adamw", "mirror": 1}

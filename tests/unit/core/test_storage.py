@@ -233,6 +233,23 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == kept | {"shard.h5"}
 
 
+def test_a_leftover_that_cannot_be_removed_stops_nothing(tmp_path, monkeypatch):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    leftover = tmp_path / f".shard.h5.{storage._host()}.{gone.pid}.0123abcd.tmp"
+    leftover.write_text("half")
+    unlink = storage.Path.unlink
+
+    def refuse(path, **options):
+        if path == leftover:
+            raise PermissionError(13, "Permission denied", str(path))
+        unlink(path, **options)
+
+    monkeypatch.setattr(storage.Path, "unlink", refuse)
+    _shard(tmp_path / "shard.h5")
+    assert leftover.exists() and (tmp_path / "shard.h5").exists()
+
+
 def test_two_writers_of_equal_process_ids_do_not_meet(tmp_path, monkeypatch):
     """As in two containers, or of a job that was requeued while the first lives."""
     monkeypatch.setattr(os, "getpid", lambda: 7)

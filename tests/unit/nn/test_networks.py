@@ -209,3 +209,34 @@ def test_files_come_back_and_damage_is_noticed(tmp_path):
             weights.load(path)
     with pytest.raises(DataFileError, match="does not exist"):
         weights.load(tmp_path / "none.pt")
+
+
+def test_no_bit_of_a_file_of_weights_goes_wrong_in_silence(tmp_path):
+    """One bit of every byte, in turn: the file is refused or gives what was saved."""
+    path, values = tmp_path / "weights.pt", torch.rand(50)
+    weights.save(path, {"a": values, "b": [1, "text"]})
+    content, bits = path.read_bytes(), np.random.default_rng(1).integers(8, size=10_000)
+    refused = 0
+    for k in range(len(content)):
+        flipped = bytearray(content)
+        flipped[k] ^= 1 << bits[k]
+        path.write_bytes(flipped)
+        try:
+            found = weights.load(path)
+        except DataFileError as error:
+            refused += "weights.pt" in str(error)
+        else:  # in the mark: torch's own checksums hold
+            assert torch.equal(found["a"], values) and found["b"] == [1, "text"], k
+    assert refused >= len(content) - len(weights._MARK)
+
+
+def test_older_files_of_weights_are_read_and_their_damage_noticed(tmp_path):
+    path, values = tmp_path / "weights.pt", torch.rand(50)
+    torch.save({"a": values}, path)
+    assert torch.equal(weights.load(path)["a"], values)
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")  # of the archive's directory, see PKWARE's APPNOTE 4.3.12
+    content[entry + 38] |= 0x10  # external attributes: a folder, of which torch reads nothing
+    path.write_bytes(content)
+    with pytest.raises(DataFileError, match=r"weights\.pt is damaged"):
+        weights.load(path)

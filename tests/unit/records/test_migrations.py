@@ -1,6 +1,10 @@
 """Predictions and the settings that a config has for them."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -67,6 +71,21 @@ def test_settings_that_differ_are_named(tmp_path, change, message):
     else:
         with pytest.raises(storage.DataFileError, match=f"p.h5 was made with other.*{message}"):
             check_predictions(path, EXPECTED)
+
+
+def test_n_of_another_network_is_refused_before_anything_is_predicted(tmp_path):
+    n_from = predictions(tmp_path / "n.h5", **EXPECTED | {"training": {"epochs": 19}})
+    done = subprocess.run(
+        [
+            sys.executable, "scripts/predict.py", "--weights", tmp_path / "none.pt", "--shards",
+            tmp_path / "none.h5", "--n-from", n_from, "--n-settings", json.dumps(EXPECTED),
+            "--keep", "index", "--spec", "{}", "--images", "{}", "--out", tmp_path / "out.h5",
+        ],
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": "src"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode and "n.h5 was made with other settings: epochs is 19" in done.stderr
+    assert not (tmp_path / "out.h5").exists()
 
 
 def test_a_younger_setting_counts_as_what_it_was_before(tmp_path):

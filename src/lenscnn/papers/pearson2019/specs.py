@@ -1,6 +1,6 @@
 """What the steps of Pearson et al. 2019 are told, from the config."""
 
-from lenscnn.papers.paper import architecture, compose_training, count, shard_rows
+from lenscnn.papers.paper import architecture, compose_training, describe_epochs, shard_rows
 
 CAMERAS = ("vis", "r", "gri")
 """Cameras of the paper's figures, of those in the config."""
@@ -252,14 +252,12 @@ class Pearson2019:
         """Return the stamp of a figure made with networks trained on these samples."""
         counts = sorted({self.config["samples"][sample]["n_train"] for sample in samples})
         n = " or ".join(f"{count:,}" for count in counts)
-        network, epochs = self.config["networks"]["cnn"], self.config["training"]["epochs"]
+        network = self.config["networks"]["cnn"]
+        epochs = describe_epochs(self.config["training"])
         sizes = ", ".join(
             f"{what} {network[what][0]}-{network[what][-1]}" for what in ("filters", "kernels")
         )
-        return (
-            f"{self.name}, scale {self.scale}: {n} training images, {count(epochs, 'epoch')}, "
-            f"{sizes}"
-        )
+        return f"{self.name}, scale {self.scale}: {n} training images, {epochs}, {sizes}"
 
     def run(self) -> dict:
         """Return what a table's caption says of the run."""

@@ -1,6 +1,6 @@
 """What the steps of Scutt are told, from the config."""
 
-from lenscnn.papers.paper import architecture, compose_training, count, shard_rows
+from lenscnn.papers.paper import architecture, compose_training, describe_epochs, shard_rows
 
 RIDGE = {"ridge_n": "N", "ridge_alpha": "alpha"}
 """Estimates by ridge regression, and their targets."""
@@ -180,8 +180,8 @@ class Scutt:
 
     def note(self) -> str:
         """Return the stamp of a figure: a small run is not to be taken for a result."""
-        n, epochs = self.config["sets"]["n_train"], self.config["training"]["epochs"]
-        return f"{self.name}, scale {self.scale}: {n:,} training images, {count(epochs, 'epoch')}"
+        n, epochs = self.config["sets"]["n_train"], describe_epochs(self.config["training"])
+        return f"{self.name}, scale {self.scale}: {n:,} training images, {epochs}"
 
     def run(self) -> dict:
         """Return what a table's caption says of the run."""
