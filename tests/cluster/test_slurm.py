@@ -1,4 +1,4 @@
-"""`snakemake --profile slurm` on a real Slurm, which tests/slurm/start puts up on this machine.
+"""`snakemake --profile slurm` on a real Slurm, which slurm/start beside this puts up.
 
 The fixture `day` is a bad day in the life of one DAG; each test looks at one thing that happened.
 What nothing goes wrong in is for make test-slurm-full.
@@ -55,13 +55,13 @@ CATALOGUES = [f"results/tiny/scutt/population/fixed/{split}.h5" for split in ("t
 def slurm(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slurm")
     up = subprocess.run(
-        [ROOT / "tests/slurm/start", folder], capture_output=True, text=True, timeout=300
+        [ROOT / "tests/cluster/slurm/start", folder], capture_output=True, text=True, timeout=300
     )
     if up.returncode == 77:
         pytest.skip(up.stderr.strip())
     assert up.returncode == 0, up.stderr
     yield folder
-    subprocess.run([ROOT / "tests/slurm/stop", folder], check=True, timeout=60)
+    subprocess.run([ROOT / "tests/cluster/slurm/stop", folder], check=True, timeout=60)
 
 
 def clone_for_slurm(folder):
@@ -79,9 +79,7 @@ def checkout(slurm, tmp_path_factory):
     """
     copy = clone_for_slurm(tmp_path_factory.mktemp("slurm"))
     overlay(copy, "tiny", TINY)
-    substitute(
-        copy / "workflow/rules/simulate.smk", 'mem=growing(4, "GB")', 'mem=growing(450, "MB")'
-    )
+    substitute(copy / "workflow/rules/scutt.smk", 'mem=growing(4, "GB")', 'mem=growing(450, "MB")')
     substitute(
         copy / "src/lenscnn/nn/train.py", "CHECKPOINT_SECONDS = 20.0", "CHECKPOINT_SECONDS = 0"
     )
