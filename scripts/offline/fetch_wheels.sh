@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fetch into wheels/ what a GPU machine without network lacks: Snakemake and all that it needs,
-# in the versions of envs/requirements.txt. Run it where there is a network.
+# Fetch into wheels/ what a GPU machine without network lacks: Snakemake, pydantic, which reads the
+# config, and all that they need, in the versions of envs/requirements.txt. Run it where there is a
+# network.
 #
 #   scripts/offline/fetch_wheels.sh [PYTHON_VERSION]     of the GPU machine; 3.12 unless given
 set -euo pipefail
@@ -22,7 +23,7 @@ mkdir wheels
 "$python" -m pip wheel --quiet --no-deps --constraint $pins --wheel-dir wheels connection_pool
 "$python" -m pip download --quiet --only-binary=:all: --implementation cp \
     --python-version "$version" "${platforms[@]}" \
-    --find-links wheels --constraint $pins --dest wheels snakemake
+    --find-links wheels --constraint $pins --dest wheels snakemake pydantic
 # Solver of Snakemake's other scheduler, which run_slice.sh does not use; more than all the rest.
 rm -f wheels/[Pp]u[Ll][Pp]-*.whl
 
