@@ -30,7 +30,7 @@ import yaml  # noqa: E402
 
 from lenscnn.core import storage  # noqa: E402
 from lenscnn.core.devices import has_amx, resolve_device  # noqa: E402
-from lenscnn.instrument import survey as detection  # noqa: E402
+from lenscnn.instrument.survey import FWHM  # noqa: E402
 from lenscnn.lensing import lenstronomy_reference  # noqa: E402
 from lenscnn.nn import layers  # noqa: E402
 from lenscnn.nn import train as training  # noqa: E402
@@ -316,7 +316,7 @@ def pearson2019_rows(machine: Machine, camera: str) -> list[dict]:
         f", {EQUAL} x {EQUAL} sub-pixels": {"supersampling": EQUAL, "tolerance": math.inf},
     }
     optics = survey["n_pix"], survey["pixel_scale"]
-    psf_sigma = survey["seeing"] / detection.FWHM
+    psf_sigma = survey["seeing"] / FWHM
 
     def theirs(code: str, sub: int) -> np.ndarray:
         parts = galaxies_of(few[code])
@@ -400,7 +400,7 @@ def network_rows(machine: Machine, keras: Keras | None, paper, name, words, *res
         network = build(spec, shape).to(machine.device)
         flop, training_flop = network_flop(spec, shape)
         arithmetic = machine.arithmetic(autocast)
-        peers, job = {}, {"name": name, "spec": spec, "image_shape": shape}
+        job = {"name": name, "spec": spec, "image_shape": shape}
         if keras is not None:
             answer = keras.run(task="prediction", n=16, batch=16, **job)
             if answer["parameters"] != count_parameters(network):

@@ -9,11 +9,9 @@ import torch
 
 from lenscnn.core import storage
 from lenscnn.core.progress import Progress
-from lenscnn.galaxies import photometry as photometry
-from lenscnn.galaxies.photometry import ColourError
+from lenscnn.galaxies import photometry
 from lenscnn.papers.pearson2019 import population
 from lenscnn.papers.pearson2019.detection import make_detection_test
-from lenscnn.papers.pearson2019.population import COLUMNS, NothingDetected, draw_lenses
 from lenscnn.records import provenance
 
 BLOCK = 2000  # lenses drawn at once: bounds the memory, changes no lens
@@ -36,14 +34,14 @@ progress = Progress(end - first, "lenses")
 for start in range(first, end, BLOCK):
     index = np.arange(start, min(start + BLOCK, end))
     try:
-        lenses, lost = draw_lenses(args.spec, args.split, index, detection_test, colours)
-    except (NothingDetected, ColourError) as error:
+        lenses, lost = population.draw_lenses(args.spec, args.split, index, detection_test, colours)
+    except (population.NothingDetected, photometry.ColourError) as error:
         sys.exit(f"error: {error}")
     parts.append(lenses)
     rejected = {name: rejected[name] + lost[name] for name in rejected}
     progress.add(len(index))
 arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-units = {f"column {name}": meaning for name, meaning in COLUMNS.items()}
+units = {f"column {name}": meaning for name, meaning in population.COLUMNS.items()}
 units["columns magnitude_*"] = "AB magnitude of the unlensed source or of the lens in a band"
 attrs = provenance.collect(args.spec, [args.photometry]) | units
 attrs |= {"split": args.split, "rejected": provenance.canonical_json(rejected)}

@@ -4,7 +4,6 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from lenscnn.core import devices, storage
@@ -21,7 +20,10 @@ def main() -> None:
         "--n-from", required=True, help="truth, none, or a file of predictions of N"
     )
     parser.add_argument(
-        "--n-settings", type=json.loads, help="what predictions of N must be made with, JSON"
+        "--n-settings",
+        type=json.loads,
+        required=True,
+        help="what predictions of N must be made with, JSON; null if none are read",
     )
     parser.add_argument(
         "--keep", nargs="+", required=True, help="labels to write beside the predictions"
@@ -46,8 +48,7 @@ def main() -> None:
     inputs = [arguments.weights, *arguments.shards]
     if arguments.n_from not in ("truth", "none"):
         inputs.append(arguments.n_from)
-        if arguments.n_settings is not None:
-            migrations.check_predictions(arguments.n_from, arguments.n_settings)
+        migrations.check_predictions(arguments.n_from, arguments.n_settings)
     device = devices.resolve_device(arguments.device)
     network, meta = predict.load_network(arguments.weights, arguments.spec)
     check_origin(arguments.shards, arguments.images)
@@ -70,12 +71,7 @@ def main() -> None:
     targets = arguments.spec["targets"]
     units = [predict.UNITS.get(name, "dimensionless") for name in targets]
     columns = {"target": " ".join(targets), "unit": " ".join(units)}
-    # The networks compute in float32, and these files are the products that are kept.
-    arrays = {
-        name: values.astype(np.float32) if values.dtype == np.float64 else values
-        for name, values in arrays.items()
-    }
-    storage.write_h5(arguments.out, arrays, columns | origin)
+    storage.write_h5(arguments.out, predict.in_float32(arrays), columns | origin)
     devices.report_memory(device)
 
 

@@ -60,7 +60,7 @@ for camera in ("vis", "r", "gri"):
     error = estimate - truth
     print(
         f'  {camera}: {rms(error[inside]):.4f}", {1 - inside.mean():.1%} of the lenses left out; '
-        f'these {np.count_nonzero(~inside)} bring {rms(error * ~inside):.4f}" more, in squares'
+        f'these {np.count_nonzero(~inside)} add {rms(error * ~inside):.4f}" in quadrature'
     )
 
 print("Shape of the light times the best common factor, taken for the mass's")

@@ -59,12 +59,10 @@ def main() -> None:
         spec["targets"], arrays["predicted"].T, arguments.out, strict=True
     ):
         estimate = {"true": arrays[name], "predicted": predicted} | kept
-        estimate = {  # as the networks' predictions are kept
-            key: values.astype(np.float32) if values.dtype == np.float64 else values
-            for key, values in estimate.items()
-        }
         unit = predict.UNITS.get(name, "dimensionless")
-        storage.write_h5(path, estimate, {"target": name, "unit": unit} | origin)
+        storage.write_h5(
+            path, predict.in_float32(estimate), {"target": name, "unit": unit} | origin
+        )
 
 
 if __name__ == "__main__":

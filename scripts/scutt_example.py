@@ -21,8 +21,9 @@ parser.add_argument("--out", required=True)
 args = parser.parse_args()
 
 lens = population.draw_lenses(args.population, "example", np.arange(1), args.alpha)
-_, x, y, theta_E, _ = population.draw_subhaloes(args.population, lens)
-image = images.simulate(args.population, args.view, lens)
+subhaloes = population.draw_subhaloes(args.population, lens)
+_, x, y, theta_E, _ = subhaloes
+image = images.simulate(args.population, args.view, lens, subhaloes=subhaloes)
 
 centers = torch.as_tensor(pixel_centers(args.view["n_pix"], args.view["pixel_scale"]))
 grid_y, grid_x = torch.meshgrid(centers, centers, indexing="ij")

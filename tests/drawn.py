@@ -16,7 +16,7 @@ def panels_of(figure):
 
 
 def texts_overlap(figure):
-    """Pairs of visible labels and titles of different panels that cover each other."""
+    """Pairs of visible labels, titles and legends of different panels that cover each other."""
     with matplotlib.rc_context(fname=style.STYLE_FILE):
         FigureCanvasAgg(figure).draw()
     boxes = []
@@ -25,6 +25,7 @@ def texts_overlap(figure):
             if text.get_text():
                 boxes.append((text.get_text(), text.get_window_extent()))
     boxes += [(text.get_text(), text.get_window_extent()) for text in figure.texts]
+    boxes += [("legend", legend.get_window_extent()) for legend in figure.legends]
     return [
         (a, b) for i, (a, box) in enumerate(boxes) for b, other in boxes[:i] if box.overlaps(other)
     ]

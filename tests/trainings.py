@@ -22,6 +22,11 @@ SPEC = {
 }
 
 
+def column(trained, name):
+    """Values of the history of a training by epoch."""
+    return [record[name] for record in trained.history]
+
+
 def data(n=150, size=8, seed=0):
     """Images, alpha, N; alpha is a linear function of N and of how steep the image is."""
     rng = np.random.default_rng(seed)

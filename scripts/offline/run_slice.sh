@@ -102,7 +102,7 @@ for slice in "$@"; do
         exit 2
     }
 done
-targets=() first=()
+targets=() first=() brought=0
 for slice in "$@"; do
     if complete "$slice"; then
         echo "$slice: all is there, skipped"
@@ -111,19 +111,23 @@ for slice in "$@"; do
         ((${#first[@]})) || first=("${targets[@]}")
         for network in $(trained "$slice"); do
             echo "$slice: $network is trained, goes on with its weights"
+            brought=1
         done
     fi
 done
 status=0
 if ((${#targets[@]})); then
     # What was brought along is made to look younger than the code, so that only images that are
-    # still needed are made. These first, by themselves: a job whose input is made in the same run
-    # is always run again, so weights brought along would be trained again because of images made
-    # anew. Then weights are made to look younger than those, and all the rest is run. What weights
-    # were trained with is checked when they predict.
+    # still needed are made. Beside trained networks these come first, by themselves: a job whose
+    # input is made in the same run is always run again, so weights brought along would be trained
+    # again because of images made anew. Then weights are made to look younger than those, and all
+    # the rest is run. What weights were trained with is checked when they predict.
     rejuvenate "$@"
-    run_snakemake --until simulate pearson2019_images pearson2019_fitted_images -- "${targets[@]}" && rejuvenate "$@" &&
-        run_snakemake --prioritize "${first[@]}" -- "${targets[@]}" || status=$?
+    if ((brought)); then
+        run_snakemake --until simulate pearson2019_images pearson2019_fitted_images \
+            -- "${targets[@]}" && rejuvenate "$@" || status=$?
+    fi
+    ((status)) || run_snakemake --prioritize "${first[@]}" -- "${targets[@]}" || status=$?
     ((status == 0)) ||
         echo "Snakemake ended with $status (124: the time was up); packing what is there"
 fi

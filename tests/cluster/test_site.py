@@ -40,7 +40,7 @@ def test_parts_may_be_empty_or_missing(tmp_path, text):
         ("partitions: {a: {max_runtime: '1-12:00:00'}}", "is 1-12:00:00; write times as 90m, 4h"),
         ("partitions: {a: {max_runtime: 2-00}}", None),  # YAML's own text; Snakemake refuses it
         ("partition: {a: {}}", "partition is none of partitions, every_job, gpu_job"),
-        ("every_job: {qos: long}", "partitions names none"),
+        ("every_job: {qos: long}", "partitions is empty"),
         ("partitions: [cpu]", r"partitions is \['cpu'\], not"),
         ("partitions: {a: {\n  b: }", "line 2: not YAML"),
         ("", "holds none of partitions, every_job, gpu_job"),

@@ -7,7 +7,7 @@ training themselves need: a GPU machine may have neither Snakemake nor lenstrono
 import numpy as np
 import pytest
 import torch
-from trainings import SPEC, data
+from trainings import SPEC, column, data
 
 from lenscnn.core import devices
 from lenscnn.nn import fft_conv, layers
@@ -89,10 +89,6 @@ def train(folder, spec, device, log=lambda line: None):
         spec, images, alpha[:, None], n_subhaloes[:, None], device=torch.device(device),
         checkpoint=folder / "checkpoint", history=folder / "history.jsonl", log=log,
     )  # fmt: skip
-
-
-def column(trained, name):
-    return [record[name] for record in trained.history]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "nadam"])

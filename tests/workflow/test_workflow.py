@@ -277,11 +277,11 @@ def test_lint_and_format():
         ),
         (
             {"scutt": {"training": {"epochs": 99}}},
-            ["scutt.training.epochs", "99, but 100 in what", "scale paper", "`scale` of its own"],
+            ["scutt.training.epochs", "99, but 100 in", "the scale paper", "`scale` of its own"],
         ),
         (
             {"scale": "quick", "seed": 2},
-            ["in what this repository calls scale quick"],
+            ["in the scale quick of this repository"],
         ),
     ],
 )

@@ -6,7 +6,7 @@ CLAIM_INPUTS = {
     **{sample: P.catalogue(sample, "test") for sample in SELECTED},
 }
 # The papers' networks, for the numbers of their parameters: smaller scales have smaller ones.
-PRINTED = make_papers(checks.values_of_scale(CONFIGS, "paper"))
+PRINTED = make_papers(AS_PRINTED)
 
 
 rule claims:

@@ -1,9 +1,6 @@
 # Validation, paths, and the helpers of every rule.
 import functools
-import hashlib
-import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -34,8 +31,11 @@ from lenscnn.config import checks, code_inputs
 from lenscnn.config.model import check_types
 from lenscnn.papers.config import Config
 from lenscnn.papers.registry import CHECKS
+from lenscnn.records.provenance import canonical_json as as_json
+from lenscnn.records.provenance import file_digest
 
 CONFIGS = Path(workflow.basedir, "config")
+AS_PRINTED = checks.values_of_scale(CONFIGS, "paper")
 if mistakes := check_types(Config, config):
     raise WorkflowError("\n".join(mistakes))
 try:
@@ -45,17 +45,10 @@ try:
     checks.check_scale(config, checks.values_of_scale(CONFIGS, config["scale"]))
 except checks.ConfigError as error:
     raise WorkflowError(str(error)) from None
-checks.keep_order(config, checks.values_of_scale(CONFIGS, "paper"))
+checks.keep_order(config, AS_PRINTED)
 
 SCALE = config["scale"]
-
-
-def gpus_for(device):
-    """How many GPUs a job on this device asks for."""
-    return 0 if device == "cpu" else 1
-
-
-GPU = gpus_for(config["device"])
+GPU = 0 if config["device"] == "cpu" else 1  # how many a job asks for that can use one
 
 
 pathvars:
@@ -77,10 +70,6 @@ def code_of(script):
     return [local(path) for path in code_inputs.code_of(script, workflow.basedir)]
 
 
-def as_json(value):
-    return json.dumps(value, sort_keys=True)
-
-
 def growing(amount, unit):
     """Of a resource so much in the first attempt at a job, twice as much in the second, ..."""
     return lambda wildcards, attempt: f"{amount * attempt}{unit}"
@@ -94,11 +83,7 @@ def benchmark_records(wildcards):
     """
     folder = Path("benchmarks")
     files = [folder / f"{SCALE}.csv", *sorted((folder / SCALE).rglob("*.tsv"))]
-    return {
-        path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-        if path.exists()
-    }
+    return {path.as_posix(): file_digest(path) for path in files if path.exists()}
 
 
 def refuse_beside_slurm_jobs():

@@ -35,6 +35,6 @@ if config["predictions"] == "computed":
             ),
         shell:
             "python {input.code[0]} --weights {input.weights} --shards {input.shards}"
-            " --n-from {params.n_from} {params.n_settings} --keep {params.keep} {params.mirrors}"
+            " --n-from {params.n_from} --n-settings {params.n_settings:q} --keep {params.keep} {params.mirrors}"
             " --spec {params.spec:q} --images {params.images:q} --out {output}"
             " --device {resources.device} --threads {threads} > {log} 2>&1"

@@ -64,11 +64,9 @@ def n_of_estimate(wildcards, input):
 
 
 def settings_of_n(wildcards, input):
-    """Option of predict.py that says what the predictions of N must be made with, if it is read."""
-    if not hasattr(input, "n"):
-        return ""
-    settings = as_json(settings_behind(PAPERS[wildcards.paper], input.n))
-    return f"--n-settings {shlex.quote(settings)}"
+    """Parameter function of predict: what predictions of N must be made with; null if none are read."""
+    path = getattr(input, "n", None)
+    return as_json(path and settings_behind(PAPERS[wildcards.paper], path))
 
 
 def settings_of_predictions(name=None):
@@ -114,7 +112,7 @@ def inputs_of(target):
     for key, value in target.inputs.items():
         if isinstance(value, Available):
             value = available_or_all(value)
-        elif not str(value).startswith(("<", "[")):
+        elif isinstance(value, str) and not value.startswith("<"):
             value = local(value)
         inputs[key] = value
     return inputs

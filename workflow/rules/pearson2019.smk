@@ -83,9 +83,10 @@ if config["predictions"] == "computed":
 
 rule pearson2019_metrics:
     input:
-        # Of the networks that there are; of none they are not to be made.
-        predictions=lambda w: available(P.predictions([w.view], P.tested_on[w.view]))
-        or P.predictions([w.view], P.tested_on[w.view]),
+        # Of the networks whose predictions are here; if there are none, all are asked for.
+        predictions=lambda w: available_or_all(
+            P.predictions([w.view], P.tested_on[w.view])
+        )(w),
         code=code_of("scripts/lens_metrics.py"),
     output:
         overall="<results>/pearson2019/metrics/{view}.csv",

@@ -6,6 +6,7 @@ of their difference.
 """
 
 import ast
+import functools
 import operator
 from dataclasses import dataclass
 
@@ -41,6 +42,7 @@ class Quantity:
     units: tuple[str, ...]
 
 
+@functools.cache
 def parse(formula: str) -> ast.Expression:
     """Return the syntax tree of a formula.
 

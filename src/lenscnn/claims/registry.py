@@ -1,4 +1,4 @@
-"""The claims ledger: every number that the papers print, beside ours, with a verdict.
+"""The registry of claims: every number that the papers print, and the formula that gives ours.
 
 A few rows, "(derived)", hold what follows from printed numbers and is not printed itself.
 
@@ -59,9 +59,10 @@ def read_registry(path) -> pd.DataFrame:
             raise ClaimError(f"{id}: there are {len(rows)} claims of this id")
         claim = rows.iloc[0]
         if claim["kind"] not in (*KINDS, *_OTHER_KINDS):
-            raise ClaimError(f"{id}: kind {claim['kind']!r} is none of {', '.join(KINDS)}")
+            kinds = ", ".join((*KINDS, *_OTHER_KINDS))
+            raise ClaimError(f"{id}: kind {claim['kind']!r} is none of {kinds}")
         if (claim["formula"] == "") != (claim["kind"] == "none"):
-            raise ClaimError(f"{id}: a claim of kind none, and no other, has no formula")
+            raise ClaimError(f"{id}: a claim has no formula if its kind is none, and only then")
         if not claim["formula"] and not claim["note"]:
             raise ClaimError(f"{id}: no formula, and no note that says why")
         try:

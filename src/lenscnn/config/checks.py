@@ -146,7 +146,6 @@ def check_scale(config: dict, own: dict | None) -> None:
         if key.rpartition(".")[2] not in FREE_KEYS:
             raise ConfigError(
                 key,
-                f"{value}, but {expected} in what this repository calls scale {config['scale']}: "
-                "give your overlay a `scale` of its own, and its results stand beside the "
-                "others and not in their place",
+                f"{value}, but {expected} in the scale {config['scale']} of this repository. Give "
+                "your overlay a `scale` of its own: its results then get a folder of their own",
             )

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
+from pydantic_core import core_schema
 
 
 class Section(pydantic.BaseModel):
@@ -21,7 +22,7 @@ class Section(pydantic.BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def setting(description: str, unit: str | None = None, unique: bool = False, **limits) -> Any:
+def setting(description: str, unit: str | None = None, **limits) -> Any:
     """Describe a value of the config.
 
     Parameters
@@ -30,13 +31,10 @@ def setting(description: str, unit: str | None = None, unique: bool = False, **l
         What it means.
     unit
         None for pure numbers and names.
-    unique
-        Whether the entries of a list must differ.
     limits
         ``gt``, ``ge``, ``lt``, ``le``, ``min_length``, ``max_length``, as pydantic takes them.
     """
-    extra = {"unit": unit} | ({"uniqueItems": True} if unique else {})
-    return Field(description=description, json_schema_extra=extra, **limits)
+    return Field(description=description, json_schema_extra={"unit": unit}, **limits)
 
 
 def _check_number(value):
@@ -60,8 +58,18 @@ def _all_different(values: list) -> list:
     return values
 
 
-Distinct = AfterValidator(_all_different)
-"""Of a list whose entries must differ."""
+class Distinct:
+    """Annotation of a list whose entries must differ."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source, handler):
+        """Check the entries of the list."""
+        return core_schema.no_info_after_validator_function(_all_different, handler(source))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema, handler):
+        """Say in the JSON schema that they differ."""
+        return handler(schema) | {"uniqueItems": True}
 
 
 class Range(Section):
@@ -105,7 +113,7 @@ class Network(Section):
     """A convolutional regressor."""
 
     targets: Annotated[list[Literal["N", "alpha", "theta_E", "e1", "e2"]], Distinct] = setting(
-        "What it estimates, one output each.", unique=True, min_length=1
+        "What it estimates, one output each.", min_length=1
     )
     scalars: list[Literal["N"]] = setting(
         "Known numbers joined to the image's features before the last layer."
@@ -160,7 +168,7 @@ class Training(Section):
         "a CPU."
     )
     seeds: Annotated[list[Annotated[Count, Field(ge=0)]], Distinct] = setting(
-        "One network is trained for each: seeds of weights and order.", unique=True, min_length=1
+        "One network is trained for each: seeds of weights and order.", min_length=1
     )
 
 

@@ -53,7 +53,9 @@ def read_site(path) -> dict:
         if not isinstance(site[part], dict):
             raise SiteError(f"error: {path}: {part} is {site[part]!r}, not `name: value` pairs")
     if not site["partitions"]:
-        raise SiteError(f"error: {path}: partitions names none; jobs need one to go to")
+        raise SiteError(
+            f"error: {path}: partitions is empty; jobs are sent to partitions, so name one"
+        )
     for key, value in _leaves(written):
         if _CLOCK.fullmatch(value):
             raise SiteError(f"error: {path}: {key} is {value}; write times as 90m, 4h or 1d")

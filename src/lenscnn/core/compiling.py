@@ -38,7 +38,8 @@ def njit(*signatures: str, **options) -> Callable:
     def decorate(function):
         if function.__closure__:
             raise ValueError(
-                f"{function.__qualname__} takes values that its file cannot be named by"
+                f"{function.__qualname__} uses variables of the function around it, which the name "
+                "of its compiled file cannot tell apart: pass them as arguments"
             )
         loop = numba.njit(**options)(function)
         if numba.config.DISABLE_JIT:

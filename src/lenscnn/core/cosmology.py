@@ -60,9 +60,6 @@ def distance_ratio(z_lens: float, z_source, omega_m: float) -> np.ndarray:
     return 1 - comoving_distance(z_lens, omega_m) / comoving_distance(z_source, omega_m)
 
 
-# Looking up
-
-
 def age_of_universe(z, h: float, omega_m: float) -> np.ndarray:
     """Return the age of a flat Lambda-CDM universe without radiation at redshift z, yr.
 
@@ -91,3 +88,8 @@ def einstein_radius(sigma_v, ratio=1.0) -> np.ndarray:
     `ratio` is that of the distances from lens to source and from us to source: at most one.
     """
     return 4 * np.pi * (sigma_v / SPEED_OF_LIGHT) ** 2 * ratio / ARCSEC
+
+
+def velocity_dispersion(theta_E, ratio) -> np.ndarray:
+    """Return the velocity dispersion (km/s) of the isothermal lens that `einstein_radius` is of."""
+    return SPEED_OF_LIGHT * np.sqrt(theta_E * ARCSEC / (4 * np.pi * ratio))

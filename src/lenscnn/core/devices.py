@@ -49,9 +49,9 @@ PRECISIONS = ("float32", "tf32", "bfloat16")
 def set_precision(name: str) -> None:
     """Set whether float32 convolutions on a GPU may round their factors to TF32's 10 bits.
 
-    They may unless `name` is "float32", which by torch's default it would not mean; matrix products
-    never do, for dense layers cost little and N needs its digits. It holds for this process, until
-    it is said again, and changes nothing on a CPU.
+    Only "float32" forbids it; torch's default allows it for tensors of float32. Matrix products
+    never round: dense layers cost little, and N needs its digits. The setting holds for this
+    process until the next call, and changes nothing on a CPU.
 
     Parameters
     ----------

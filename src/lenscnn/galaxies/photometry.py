@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lenscnn.core import storage
+from lenscnn.galaxies.interpolation import bracket
 
 FILTERS = {"g": "lsst2016-g", "r": "lsst2016-r", "i": "lsst2016-i", "VIS": "Euclid-VIS"}
 """Name of each band's filter in speclite: whole system, LSST with atmosphere at airmass 1.2."""
@@ -189,6 +190,6 @@ def _at_redshift(photometry: Photometry, table: np.ndarray, sed_index, z) -> np.
             f"redshifts from {z.min():g} to {z.max():g} leave the table of colours "
             f"({grid[0]:g} to {grid[-1]:g}): narrow them, or build a wider table"
         )
-    right = np.clip(np.searchsorted(grid, z), 1, len(grid) - 1)
-    t = ((z - grid[right - 1]) / (grid[right] - grid[right - 1]))[:, None]
+    right, t = bracket(grid, z)
+    t = t[:, None]
     return (1 - t) * table[sed_index, right - 1] + t * table[sed_index, right]

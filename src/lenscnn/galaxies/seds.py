@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lenscnn.galaxies.interpolation import bracket
+
 AGES = 10 ** (np.arange(62, 102) / 10)
 """Ages of the built library, yr: 10^6.2 to 10^10.1 in steps of 0.1 dex, as CatSim's."""
 
@@ -50,9 +52,6 @@ class SED:
     Z: float
     wavelength: np.ndarray
     flux: np.ndarray
-
-
-# Reading SEDs
 
 
 def _implied_point(digits: str) -> float:
@@ -149,8 +148,7 @@ def read_folder(folder) -> list[SED]:
 
 def _burst_weights(ages: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Return weights of the ages in linear interpolation, shape (len(at), len(ages))."""
-    right = np.clip(np.searchsorted(ages, at), 1, len(ages) - 1)
-    t = (at - ages[right - 1]) / (ages[right] - ages[right - 1])
+    right, t = bracket(ages, at)
     weights = np.zeros((len(at), len(ages)))
     rows = np.arange(len(at))
     weights[rows, right - 1], weights[rows, right] = 1 - t, t

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lenscnn.galaxies.interpolation import bracket
 from lenscnn.galaxies.photometry import FILTERS, REFERENCE, Photometry
 from lenscnn.galaxies.seds import SED, SEDError
 
@@ -9,9 +10,6 @@ REDSHIFTS = np.arange(121) / 20
 """Redshifts of the table: 0 to 6 in steps of 0.05."""
 
 _FAINTEST = 1e-10  # of the brightest band: 25 magnitudes stand for no flux at all
-
-
-# From SEDs to the table
 
 
 def load_filters() -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -36,8 +34,7 @@ def _band_weights(wavelength, z: float, band: np.ndarray, response: np.ndarray) 
     step[[0, -1]] /= 2
     photons = step * np.interp(grid, band, response) * grid
     photons /= np.sum(photons / grid**2)
-    right = np.clip(np.searchsorted(observed, grid), 1, len(observed) - 1)
-    t = (grid - observed[right - 1]) / (observed[right] - observed[right - 1])
+    right, t = bracket(observed, grid)
     n = len(observed)
     return np.bincount(right - 1, photons * (1 - t), n) + np.bincount(right, photons * t, n)
 

@@ -127,9 +127,8 @@ def add_detector_noise(
     """
     read_sigma = read_noise * reads**0.5
     if rates.device.type == "cpu" and rates.dtype == torch.float32:
-        from lenscnn.instrument.noise_kernels import (
-            fill_counts,  # here, as Numba in `lenscnn.rng.streams`
-        )
+        # Here and not above, as in `lenscnn.rng.normal`: Numba takes half a second to import.
+        from lenscnn.instrument.noise_kernels import fill_counts
 
         rates = rates.contiguous()
         images = torch.empty_like(rates)

@@ -1,7 +1,8 @@
 """Checks of parameters that rendering takes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor
 
 LENS_KEYS = ("theta_E", "q", "phi", "center_x", "center_y")
@@ -21,3 +22,12 @@ def check_parameters(
             raise ValueError(
                 f"{name} {key} has shape {tuple(values.shape)}; for {n} images it must be ({n},)"
             )
+
+
+def compiled_can_draw(tensors: Iterable[Tensor]) -> bool:
+    """Return whether compiled loops can draw these: in float32 on the CPU, without gradients."""
+    tensors = list(tensors)
+    needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    return not needs_grad and all(
+        t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors
+    )

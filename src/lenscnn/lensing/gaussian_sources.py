@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lenscnn.core.conventions import pixel_centers
-from lenscnn.lensing.checks import LENS_KEYS, SUBPIXELS_AT_ONCE, check_parameters
+from lenscnn.lensing.checks import LENS_KEYS, SUBPIXELS_AT_ONCE, check_parameters, compiled_can_draw
 from lenscnn.lensing.isothermal import sie_deflection
 from lenscnn.lensing.kernels import gaussian as kernel
 from lenscnn.lensing.kernels.threads import in_threads
@@ -66,7 +66,8 @@ def render(
     n_images = len(subhaloes[0]) - 1
     check_parameters(lens, LENS_KEYS, "lens", n_images)
     check_parameters(source, SOURCE_KEYS, "source", n_images)
-    dtypes = {t.dtype for t in (*lens.values(), *subhaloes[1:], *source.values())}
+    tensors = (*lens.values(), *subhaloes[1:], *source.values())
+    dtypes = {t.dtype for t in tensors}
     if len(dtypes) > 1:
         raise ValueError(f"lens, subhaloes and source must share one dtype; they have {dtypes}")
     if n_images == 0:
@@ -80,10 +81,7 @@ def render(
         dtype=q.dtype,
         device=q.device,
     )
-    tensors = (*lens.values(), *subhaloes[1:], *source.values())
-    needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    in_float32 = q.device.type == "cpu" and q.dtype == torch.float32
-    draw = _render_compiled if in_float32 and not needs_grad else _render_torch
+    draw = _render_compiled if compiled_can_draw(tensors) else _render_torch
     return draw(lens, subhaloes, source, coordinates, supersampling, psf_sigma / pixel_scale)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lenscnn.core.conventions import pixel_centers
-from lenscnn.lensing.checks import LENS_KEYS, SUBPIXELS_AT_ONCE, check_parameters
+from lenscnn.lensing.checks import LENS_KEYS, SUBPIXELS_AT_ONCE, check_parameters, compiled_can_draw
 from lenscnn.lensing.isothermal import sie_convergence, sie_deflection
 from lenscnn.lensing.kernels import sersic
 from lenscnn.lensing.kernels.threads import in_threads
@@ -84,8 +85,8 @@ def render_galaxies(
         check_parameters(lens_light, SERSIC_KEYS, "lens_light", n_images)
         galaxies["lens_light"] = lens_light
     _check_values(galaxies)
-    camera = n_pix, pixel_scale, supersampling, psf_sigma, tolerance
-    source_images, magnification = _draw(lens, source, *camera)
+    camera = _Camera(n_pix, pixel_scale, supersampling, psf_sigma, tolerance)
+    source_images, magnification = _draw(lens, source, camera)
     if lens_light is None:
         return source_images, None, magnification
     centred = {**lens_light, "center_x": lens["center_x"], "center_y": lens["center_y"]}
@@ -124,7 +125,32 @@ def render_sersic(
     """
     check_parameters(light, GALAXY_KEYS, "light", len(light.get("R_sersic", ())))
     _check_values({"light": light})
-    return _draw(None, light, n_pix, pixel_scale, supersampling, psf_sigma, tolerance)[0]
+    camera = _Camera(n_pix, pixel_scale, supersampling, psf_sigma, tolerance)
+    return _draw(None, light, camera)[0]
+
+
+class _Camera(NamedTuple):
+    """How finely to draw, as `render_galaxies` takes it."""
+
+    n_pix: int
+    pixel_scale: float
+    supersampling: int
+    psf_sigma: float
+    tolerance: float
+
+    @property
+    def side(self) -> float:
+        """Give the side of a sub-pixel, arcsec."""
+        return self.pixel_scale / self.supersampling
+
+    def sub_pixels(self) -> np.ndarray:
+        """Return the centres of the sub-pixels along each axis, arcsec."""
+        return pixel_centers(self.n_pix * self.supersampling, self.side)
+
+    @property
+    def sigma_pix(self) -> float:
+        """Give the standard deviation of the PSF in pixels."""
+        return self.psf_sigma / self.pixel_scale
 
 
 def _check_values(galaxies: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -145,35 +171,22 @@ _RANGES = {
 
 
 def _draw(
-    lens: Mapping[str, Tensor] | None,
-    light: Mapping[str, Tensor],
-    n_pix: int,
-    pixel_scale: float,
-    supersampling: int,
-    psf_sigma: float,
-    tolerance: float,
+    lens: Mapping[str, Tensor] | None, light: Mapping[str, Tensor], camera: _Camera
 ) -> tuple[Tensor, Tensor]:
     """Render galaxies of unit total flux behind `lens`; return their flux before the PSF too."""
-    if not tolerance > 0:
-        raise ValueError(f"tolerance is {tolerance}; it must be positive (math.inf for none)")
+    if not camera.tolerance > 0:
+        raise ValueError(
+            f"tolerance is {camera.tolerance}; it must be positive (math.inf for none)"
+        )
     q = light["q"]
     if len(q) == 0:
-        return q.new_zeros((0, 1, n_pix, n_pix)), q.new_zeros(0)
-    tensors = [*light.values(), *(lens or {}).values()]
-    needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    in_float32 = q.device.type == "cpu" and q.dtype == torch.float32
-    draw = _sersic_compiled if in_float32 and not needs_grad else _sersic_torch
-    return draw(lens, light, n_pix, pixel_scale, supersampling, psf_sigma, tolerance)
+        return q.new_zeros((0, 1, camera.n_pix, camera.n_pix)), q.new_zeros(0)
+    compiled = compiled_can_draw([*light.values(), *(lens or {}).values()])
+    return (_sersic_compiled if compiled else _sersic_torch)(lens, light, camera)
 
 
 def _sersic_compiled(
-    lens: Mapping[str, Tensor] | None,
-    light: Mapping[str, Tensor],
-    n_pix: int,
-    pixel_scale: float,
-    supersampling: int,
-    psf_sigma: float,
-    tolerance: float,
+    lens: Mapping[str, Tensor] | None, light: Mapping[str, Tensor], camera: _Camera
 ) -> tuple[Tensor, Tensor]:
     q = light["q"]
     if lens is None:
@@ -182,16 +195,15 @@ def _sersic_compiled(
     table = _profile_table({key: values.detach().double() for key, values in light.items()})
     # The compiled logarithm makes a number of anything, so that what is not one must show here.
     table[0] += 0 * (table.sum(0) + lens_table.sum(0))
-    side = pixel_scale / supersampling
-    images = q.new_empty((len(q), n_pix, n_pix))
+    images = q.new_empty((len(q), camera.n_pix, camera.n_pix))
     fluxes = q.new_empty(len(q))
     arguments = [
-        q.new_tensor(pixel_centers(n_pix * supersampling, side)).numpy(),
-        np.float32(side),
+        q.new_tensor(camera.sub_pixels()).numpy(),
+        np.float32(camera.side),
         lens_table.numpy(),
         table.to(q.dtype).numpy(),
-        q.new_tensor(gaussian_kernel(psf_sigma / pixel_scale)).numpy(),
-        np.float32(tolerance),
+        q.new_tensor(gaussian_kernel(camera.sigma_pix)).numpy(),
+        np.float32(camera.tolerance),
         images.numpy(),
         fluxes.numpy(),
     ]
@@ -215,18 +227,10 @@ def _profile_table(light: Mapping[str, Tensor]) -> Tensor:
 
 
 def _sersic_torch(
-    lens: Mapping[str, Tensor] | None,
-    light: Mapping[str, Tensor],
-    n_pix: int,
-    pixel_scale: float,
-    supersampling: int,
-    psf_sigma: float,
-    tolerance: float,
+    lens: Mapping[str, Tensor] | None, light: Mapping[str, Tensor], camera: _Camera
 ) -> tuple[Tensor, Tensor]:
-    q, side = light["q"], pixel_scale / supersampling
-    coordinates = torch.as_tensor(
-        pixel_centers(n_pix * supersampling, side), dtype=q.dtype, device=q.device
-    )
+    q = light["q"]
+    coordinates = torch.as_tensor(camera.sub_pixels(), dtype=q.dtype, device=q.device)
     chunk = max(1, SUBPIXELS_AT_ONCE // len(coordinates) ** 2)
     parts = []
     for first in range(0, len(q), chunk):
@@ -236,13 +240,13 @@ def _sersic_torch(
                 lens and {key: values[part] for key, values in lens.items()},
                 {key: values[part] for key, values in light.items()},
                 coordinates,
-                side,
-                supersampling,
-                tolerance,
+                camera.side,
+                camera.supersampling,
+                camera.tolerance,
             )
         )
     pixels = torch.cat(parts)
-    return convolve_gaussian(pixels, psf_sigma / pixel_scale), pixels.sum((1, 2, 3))
+    return convolve_gaussian(pixels, camera.sigma_pix), pixels.sum((1, 2, 3))
 
 
 def _integrate(

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from lenscnn.core import storage
-from lenscnn.nn.spec import count_training_rows
 from lenscnn.records import provenance
 
 
@@ -134,6 +133,17 @@ def unscale(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     """Map [0, 1] to [low, high]."""
     low, high = limits
     return low + values * (high - low)
+
+
+def count_training_rows(spec: dict, n: int) -> int:
+    """Return how many of n rows are trained on; raise ValueError if a side has none."""
+    n_train = n - round(spec["validation_fraction"] * n)
+    if not 0 < n_train < n:
+        raise ValueError(
+            f"training spec: `validation_fraction` {spec['validation_fraction']} of {n} images "
+            f"leaves {n_train} to train on and {n - n_train} to validate on; both need some"
+        )
+    return n_train
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 import torch
 
+from lenscnn.nn.data import scale
+
 MIRRORED = {
     "theta_E": (1, 1, 1),
     "alpha": (1, 1, 1),
@@ -69,7 +71,7 @@ class RandomMirrors:
         self._chosen = torch.zeros((n_train, 3), dtype=torch.bool, device=device)
         self._signs = torch.tensor([MIRRORED[name] for name in targets], device=device)
         self._zeros = torch.tensor(
-            [_scaled_zero(*scaling[name]) * label_range for name in targets],
+            [scale(0.0, scaling[name]) * label_range for name in targets],
             device=device,
         )
 
@@ -84,8 +86,3 @@ class RandomMirrors:
         chosen = self._chosen.index_select(0, rows)
         signs = mirrored_signs(self._signs, chosen)
         return mirror(images, chosen), self._zeros + (targets - self._zeros) * signs
-
-
-def _scaled_zero(low: float, high: float) -> float:
-    """Return where zero lies on the scale on which [low, high] is [0, 1]."""
-    return (0.0 - low) / (high - low)

@@ -125,7 +125,7 @@ def build(spec: dict, image_shape: tuple[int, int, int]) -> ConvRegressor:
     Parameters
     ----------
     spec
-        Training spec (see `train`): ``network`` holds ``filters``, ``kernels``,
+        Training spec (see `nn.spec`): ``network`` holds ``filters``, ``kernels``,
         ``pool_after``, ``dense`` and ``dropout``; one input scalar for each of ``scalars``, one
         output for each of ``targets``.
     image_shape

@@ -60,13 +60,10 @@ def load_network(path, spec: dict | None = None) -> tuple[ConvRegressor, dict]:
     if spec is not None and provenance.canonical_json(meta["spec"]) != provenance.canonical_json(
         spec
     ):
-        other = sorted(
-            key for key in meta["spec"].keys() | spec.keys()
-            if meta["spec"].get(key) != spec.get(key)
-        )  # fmt: skip
+        other = provenance.changes(meta["spec"], spec)
         raise storage.DataFileError(
             f"{path} was trained with another spec: "
-            + "; ".join(f"{k} is {meta['spec'].get(k)}, expected {spec.get(k)}" for k in other)
+            + "; ".join(f"{key} is {old}, expected {new}" for key, old, new in other)
             + ". Train it again, or set the config back"
         )
     network = build(meta["spec"], meta["image_shape"])
@@ -267,6 +264,14 @@ def predict_shards(
     if len(targets) == 1:
         arrays |= {name: arrays[name][:, 0] for name in of_targets}
     return arrays
+
+
+def in_float32(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return arrays as predictions files keep them: networks compute in float32, all is kept so."""
+    return {
+        name: values.astype(np.float32) if values.dtype == np.float64 else values
+        for name, values in arrays.items()
+    }
 
 
 def _read_n(path: str | Path) -> dict[str, np.ndarray]:

@@ -17,12 +17,12 @@ A training is a function of its spec and its data. The spec is a dict with the k
 ``learning_rate_decay``
     "none"; "cosine": epoch k of n has learning_rate (1 + cos(pi (k - 1) / n)) / 2 (Loshchilov
     & Hutter 2017, eq. 5, without restarts); or "linear": step by step the rate rises linearly from
-    zero over the first `WARMUP` of all steps and then falls linearly to zero.
+    zero over the first `optimizers.WARMUP` of all steps and then falls linearly to zero.
 ``patience``
     The training stops after this many epochs without a smaller validation loss; None: never.
 ``mirror``
     Whether each image, every time it is seen, is mirrored at random: in x, in y and in the
-    diagonal, each or not with equal odds, labels with it (see `MIRRORED`).
+    diagonal, each or not with equal odds, labels with it (see `mirrors.MIRRORED`).
 ``validation_fraction``
     The last rows of the training set, this fraction of it, are not trained on but choose the epoch.
 ``normalise``
@@ -69,21 +69,13 @@ def check_spec(spec: dict) -> None:
         raise ValueError(
             f"training spec: `targets` is a list of one or more different labels, not {targets!r}"
         )
-    if spec["optimizer"] not in OPTIMIZERS:
-        raise ValueError(
-            f"training spec: `optimizer` is {spec['optimizer']!r}; it can be one of "
-            + ", ".join(OPTIMIZERS)
-        )
-    if spec["autocast"] not in devices.PRECISIONS:
-        raise ValueError(
-            f"training spec: `autocast` is {spec['autocast']!r}; it can be one of "
-            + ", ".join(devices.PRECISIONS)
-        )
-    if spec["learning_rate_decay"] not in DECAYS:
-        raise ValueError(
-            f"training spec: `learning_rate_decay` is {spec['learning_rate_decay']!r}; it can be "
-            "one of " + ", ".join(DECAYS)
-        )
+    for key, known in (
+        ("optimizer", OPTIMIZERS), ("autocast", devices.PRECISIONS), ("learning_rate_decay", DECAYS)
+    ):  # fmt: skip
+        if spec[key] not in known:
+            raise ValueError(
+                f"training spec: `{key}` is {spec[key]!r}; it can be one of {', '.join(known)}"
+            )
     if spec["patience"] is not None and not spec["patience"] > 0:
         raise ValueError(
             f"training spec: `patience` is a number of epochs or null, not {spec['patience']}"
@@ -96,14 +88,3 @@ def check_spec(spec: dict) -> None:
     for key in ("label_range", "learning_rate", "batch_size", "epochs"):
         if not spec[key] > 0:
             raise ValueError(f"training spec: `{key}` must be positive, not {spec[key]}")
-
-
-def count_training_rows(spec: dict, n: int) -> int:
-    """Return how many of n rows are trained on; raise ValueError if a side has none."""
-    n_train = n - round(spec["validation_fraction"] * n)
-    if not 0 < n_train < n:
-        raise ValueError(
-            f"training spec: `validation_fraction` {spec['validation_fraction']} of {n} images "
-            f"leaves {n_train} to train on and {n - n_train} to validate on; both need some"
-        )
-    return n_train

@@ -81,7 +81,7 @@ def train(
     spec
         See `nn.spec`.
     images : ndarray of float32, shape (n, C, H, W)
-        As the network sees them (`load_normalised`).
+        As the network sees them (`data.load_normalised`).
     targets : ndarray, shape (n, n_targets)
         In physical units, columns as in ``spec["targets"]``.
     scalars : ndarray, shape (n, n_scalars), or None

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lenscnn.stats.over_seeds import estimate_and_seed
+
 
 class Paper(Protocol):
     """A paper, or one variant of it, as the config describes it.
@@ -154,10 +156,10 @@ def settings_behind(paper: Paper, path) -> dict:
         As `records.migrations.check_predictions` takes it.
     """
     path = Path(path)
-    view, (estimate, seed) = path.parent.name, path.stem.rsplit("_seed", 1)
+    view, (estimate, seed) = path.parent.name, estimate_and_seed(path)
     n_from = paper.source_of_n(estimate)
     return {
-        "training": paper.estimate_spec(estimate, view, int(seed)),
+        "training": paper.estimate_spec(estimate, view, seed),
         "images": paper.images_spec(view, "test"),
         "target": " ".join(paper.labels_of(estimate, view)),
         "n_from": n_from if n_from in ("truth", "none") else f"{n_from}_seed{seed}.h5",

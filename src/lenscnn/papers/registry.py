@@ -1,4 +1,8 @@
-"""The papers by name: a third one is a folder beside these and a few lines here."""
+"""The papers by name.
+
+A third one is a folder beside these, lines here, in results.py and in config.py, and its inputs in
+workflow/rules/claims.smk and scripts/claims.py.
+"""
 
 from collections.abc import Mapping
 
@@ -18,7 +22,7 @@ CHECKS = {"scutt": check_scutt, "pearson2019": check_pearson2019}
 """Checks of a paper's part of the config."""
 
 DESCRIBE_RUN = {Scutt: describe_scutt, Pearson2019: describe_pearson2019}
-"""What the results of a paper are told of its run."""
+"""Functions that tell the results of a paper (`results.RESULTS`) about its run, by its class."""
 
 
 def make_papers(config: dict) -> Mapping[str, Paper]:

@@ -14,7 +14,14 @@ from pathlib import Path
 import pandas as pd
 
 from lenscnn.core import weights
-from lenscnn.records.provenance import canonical_json, changes, decode, file_digest, read_hdf5
+from lenscnn.records.provenance import (
+    canonical_json,
+    changes,
+    decode,
+    file_digest,
+    read_hdf5,
+    short_names,
+)
 
 _JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)(?:Shell command: (.*))?", re.M)
 
@@ -83,7 +90,8 @@ def trace(target: str, plan: dict[str, Product]) -> dict[str, Product]:
     for product in chain.values():
         if not product.record or product.path not in plan:
             continue
-        inputs = {Path(path).name: chain[path] for path in product.inputs}
+        names = short_names(product.inputs)
+        inputs = {name: chain[path.as_posix()] for name, path in names.items()}
         product.other_inputs = _other_inputs(product.record["inputs"], inputs)
         for spec in product.specs:
             product.other_settings += _other_settings(product.record["spec"], spec)
@@ -224,7 +232,10 @@ def _seeds(spec: dict, name: str) -> set[str]:
 
 
 def summary(chain: dict[str, Product]) -> list[str]:
-    """Say who made the chain, from which seeds, and whether it is all of a piece."""
+    """Say which code, libraries and device made the chain, and from which seeds.
+
+    Also whether one version of the code, and the settings of the config, made all of it.
+    """
     told = [product for product in chain.values() if product.record]
     lines = [f"{letter}: {text}" for text, letter in makers(chain).items()]
     seeds = set().union(*(_seeds(product.record["spec"], product.rule) for product in told))

@@ -1,6 +1,5 @@
 """Settings in files that were made before a setting existed."""
 
-import json
 from collections.abc import Iterator
 
 from lenscnn.core import storage
@@ -21,7 +20,8 @@ DEFAULTS_OF_OLD_FILES = {
 FREE = ("autocast", "patience")
 """Settings of a training that may differ from the config's: its precision, which moves errors less
 than another seed does (benchmarks/README.md, Less precision), and when it stops for want of
-progress. They decide what a training costs, not what it is of; provenance tells them."""
+progress. They change how long a training takes, not what is learned; the provenance of a file
+records them."""
 
 
 class OtherSettingsError(storage.DataFileError):
@@ -87,7 +87,7 @@ def check_catalogue(path, attrs: dict, population: dict) -> None:
     DataFileError
         If a setting differs. One that the file does not know counts as in `check_predictions`.
     """
-    made = json.loads(attrs["spec"])
+    made = provenance.decode(attrs, path)["spec"]
     for key, old, new in _differences(made, population, "images.population."):
         raise storage.DataFileError(
             f"{path} was drawn with other settings: {key.removeprefix('images.')} is {old} there, "

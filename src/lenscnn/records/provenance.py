@@ -87,7 +87,7 @@ def collect(spec: dict, inputs: list, device: str = "cpu") -> dict[str, str]:
     return {
         "spec": canonical_json(spec),
         "inputs": canonical_json(
-            {name: file_digest(path) for name, path in _short_names(inputs).items()}
+            {name: file_digest(path) for name, path in short_names(inputs).items()}
         ),
         "code": code_version(),
         "libraries": canonical_json({name: module.__version__ for name, module in loaded.items()}),
@@ -96,7 +96,7 @@ def collect(spec: dict, inputs: list, device: str = "cpu") -> dict[str, str]:
     }
 
 
-def _short_names(paths: list) -> dict[str, Path]:
+def short_names(paths: list) -> dict[str, Path]:
     """Return paths by the shortest ends that tell them apart: names, where these differ."""
     paths = [Path(path) for path in dict.fromkeys(map(str, paths))]
     for n in range(1, max((len(path.parts) for path in paths), default=1) + 1):

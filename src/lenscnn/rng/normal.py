@@ -1,11 +1,12 @@
 """Standard normal numbers from the hash, on any device."""
 
 import numpy as np
+import torch
 
 from lenscnn.rng.splitmix import GAMMA, MIX1, MIX2, as_signed, logical_shift_right
 
 
-def standard_normal(keys, n: int):
+def standard_normal(keys: torch.Tensor, n: int) -> torch.Tensor:
     """Return independent standard normal numbers for each image, on the device of `keys`.
 
     Box-Muller on the two 24-bit halves of one hash, in float32: the grid reaches 5.9 sigma, far
@@ -22,8 +23,6 @@ def standard_normal(keys, n: int):
     -------
     Tensor of float32, shape (B, n)
     """
-    import torch
-
     pairs = (n + 1) // 2
     if keys.device.type == "cpu":
         # Here, for trainings and predictions draw none and Numba takes half a second to import.
@@ -35,9 +34,7 @@ def standard_normal(keys, n: int):
     return _normal_in_torch(keys, pairs)[:, :n]
 
 
-def _normal_in_torch(keys, pairs: int):
-    import torch
-
+def _normal_in_torch(keys: torch.Tensor, pairs: int) -> torch.Tensor:
     counter = torch.arange(1, pairs + 1, device=keys.device, dtype=torch.int64)
     z = keys[:, None] + counter * as_signed(GAMMA)  # (B, pairs)
     z = (z ^ logical_shift_right(z, 30)) * as_signed(MIX1)

@@ -303,7 +303,7 @@ def test_the_printed_gradient_of_n_is_no_minimum_of_a_squared_error(
         ({"value": "1||2"}, "X.2: '1||2'"),
         ({"value": "nan"}, "X.2: 'nan' is not made of finite"),
         ({"value": "1|2|3", "kind": "bounds"}, "X.2: bounds are two"),
-        ({"formula": ""}, "X.2: a claim of kind none"),
+        ({"formula": ""}, "X.2: a claim has no formula if its kind is none"),
         ({"formula": "", "kind": "none"}, "X.2: no formula, and no note"),
     ],
 )

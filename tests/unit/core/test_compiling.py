@@ -70,8 +70,8 @@ def kept(folder):
 
 def edit(tree):
     """Change a constant of the hash, in another file than the loop that uses it."""
-    seeds = tree / "src/lenscnn/rng/splitmix.py"
-    seeds.write_text(seeds.read_text().replace("0x94D049BB133111EB", "0x94D049BB133111ED"))
+    hash_file = tree / "src/lenscnn/rng/splitmix.py"
+    hash_file.write_text(hash_file.read_text().replace("0x94D049BB133111EB", "0x94D049BB133111ED"))
 
 
 @pytest.mark.slow

@@ -5,11 +5,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 
 from lenscnn.core import storage
 from lenscnn.nn import predict
@@ -19,7 +19,6 @@ from lenscnn.nn.train import Trained, save_network
 from lenscnn.papers.pearson2019.ellipticity import q_phi_to_e1_e2_pearson
 from lenscnn.records import provenance
 
-ROOT = Path(__file__).parents[3]
 CPU = torch.device("cpu")
 TARGETS = ["e2", "theta_E", "e1"]
 META = {
@@ -175,7 +174,7 @@ def run_script(folder, spec, out, *options):
         [
             sys.executable, str(ROOT / "scripts" / "predict.py"), *options,
             "--weights", str(folder / "w.pt"), "--spec", json.dumps(spec), "--shards", *shards,
-            "--n-from", "none", "--keep", "index",
+            "--n-from", "none", "--n-settings", "null", "--keep", "index",
             "--images", json.dumps(IMAGES), "--out", str(folder / out), "--device", "cpu",
         ],
         env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True,

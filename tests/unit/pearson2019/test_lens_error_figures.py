@@ -1,12 +1,12 @@
 import itertools
 import runpy
-from pathlib import Path
 from types import SimpleNamespace
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
+from drawn import texts_overlap
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from lenscnn.claims import registry
@@ -14,12 +14,11 @@ from lenscnn.claims.registry import read_registry
 from lenscnn.core import storage
 from lenscnn.papers.pearson2019 import metrics, tables
 from lenscnn.papers.pearson2019.figures import errors
-from lenscnn.papers.pearson2019.figures import errors as lens_errors
 from lenscnn.plotting import style
 from lenscnn.stats import over_seeds
 
-SCRIPTS = Path(__file__).parents[3] / "scripts"
-CLAIMS = Path(__file__).parents[3] / "config/claims.csv"
+SCRIPTS = ROOT / "scripts"
+CLAIMS = ROOT / "config/claims.csv"
 REGISTRY = read_registry(CLAIMS)
 NOTE = "pearson2019, scale smoke"
 CAMERAS = ("vis", "r", "gri")
@@ -81,20 +80,6 @@ def legend_of(figure):
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def texts_overlap(figure):
-    """Pairs of visible labels, titles and legends of different panels that cover each other."""
-    with matplotlib.rc_context(fname=style.STYLE_FILE):
-        FigureCanvasAgg(figure).draw()
-    boxes = [
-        text.get_window_extent()
-        for axes in figure.axes
-        for text in (axes.xaxis.label, axes.yaxis.label, axes.title)
-        if text.get_text()
-    ]
-    boxes += [artist.get_window_extent() for artist in (*figure.texts, *figure.legends)]
-    return any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
-
-
 def test_seeds_are_averaged_and_the_error_is_that_of_their_mean():
     frame = joined(*(rms_rows("v", "v", rms, seed=k) for k, rms in enumerate((0.1, 0.3, 0.2))))
     other = rms_rows("v", "w", 9.0)
@@ -127,7 +112,7 @@ def binned(predictions):
 
 
 def test_fig8_shows_each_views_own_network(binned):
-    figure = lens_errors.parameter_figure(binned, NOTE)
+    figure = errors.parameter_figure(binned, NOTE)
     assert len(figure.axes) == 12
     targets = ("fractional_theta_E", "phi", "ellipticity")
     by = ("theta_E", "phi", "ellipticity", "theta_E_over_R_e")
@@ -143,8 +128,8 @@ def test_fig8_shows_each_views_own_network(binned):
         np.testing.assert_allclose(found[0], mean.mean(axis=0))
         np.testing.assert_allclose(found[1], rms.mean(axis=0))
         # The error of a mean of two is half their difference.
-        errors = np.hypot(error.mean(axis=0), np.diff(rms, axis=0)[0] / 2)
-        np.testing.assert_allclose(found[2], errors, rtol=1e-6)
+        half = np.hypot(error.mean(axis=0), np.diff(rms, axis=0)[0] / 2)
+        np.testing.assert_allclose(found[2], half, rtol=1e-6)
         assert axes.get_ylim()[0] == 0
     # The networks of other images would take the axis to ten times this.
     assert figure.axes[0].get_ylim()[1] < 1

@@ -18,6 +18,7 @@ from lenscnn.papers.pearson2019 import images
 from lenscnn.papers.pearson2019.images import images_in_chunks, images_of
 from lenscnn.papers.pearson2019.lens_light_fit import fit_sersic
 from lenscnn.papers.pearson2019.systems import realigned
+from lenscnn.records import provenance
 from lenscnn.rng.streams import image_keys, stream_key
 
 
@@ -289,7 +290,7 @@ def test_no_lenses_are_no_images(population, lenses, lens_light):
 def test_labels_are_those_of_the_light_in_the_image(population, lenses, tmp_path, monkeypatch):
     """Where a view turns the lens light, its shard says so."""
     catalogue, out = tmp_path / "catalogue.h5", tmp_path / "images.h5"
-    storage.write_h5(catalogue, lenses, {"spec": json.dumps(population), "split": "test"})
+    storage.write_h5(catalogue, lenses, provenance.collect(population, []) | {"split": "test"})
     light = {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0}
     for scatter in (None, light):
         view = _view() | {"light_of_mass": scatter}

@@ -2,12 +2,12 @@
 
 import json
 import runpy
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from lenstronomy.Util.param_util import ellipticity2phi_q, phi_q2_ellipticity
 from scipy import stats
 
@@ -20,7 +20,6 @@ from lenscnn.papers.pearson2019.claims import Pearson2019Results
 from lenscnn.papers.pearson2019.ellipticity import e1_e2_to_q_phi_pearson, q_phi_to_e1_e2_pearson
 from lenscnn.records import provenance
 
-ROOT = Path(__file__).parents[3]
 MADE_WITH = {"training": {"epochs": 1}, "images": {}}
 EXPECTED = MADE_WITH | {"n_from": "none", "target": "e2 theta_E e1"}
 SCRIPT = ROOT / "scripts" / "lens_metrics.py"

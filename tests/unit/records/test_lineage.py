@@ -124,6 +124,21 @@ def test_inputs_that_the_record_or_the_workflow_lacks_are_told(plan):
     assert "! made from a old.h5 (" in tree
 
 
+def test_inputs_of_equal_names_are_those_of_the_workflow(plan):
+    shards = [f"results/quick/{split}/shard_0.h5" for split in ("train", "test")]
+    for shard in shards:
+        write(shard, {"population": POPULATION})
+    write("results/quick/ridge.h5", TRAINING, shards)
+    rule = f"""
+rule ridge:
+    input: {", ".join(shards)}
+    output: results/quick/ridge.h5
+Shell command: python scripts/ridge.py --spec '{{"epochs": 2}}'
+"""
+    chain = lineage.trace("results/quick/ridge.h5", lineage.read_plan(rule))
+    assert chain["results/quick/ridge.h5"].other_inputs == []
+
+
 def test_settings_of_another_scale_are_told(plan):
     write(WEIGHTS, TRAINING | {"epochs": 100, "images": {}}, [CATALOGUE])
     tree, summary = said(plan)

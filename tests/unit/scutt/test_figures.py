@@ -1,13 +1,13 @@
 import io
 import runpy
 import struct
-from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from drawn import lines_of, panels_of, texts_overlap
 from scipy import stats
 
@@ -18,7 +18,7 @@ from lenscnn.papers.scutt.figures.predictions import predictions_figure
 from lenscnn.papers.scutt.metrics import evaluate, summarise
 from lenscnn.plotting import architecture, style
 
-SCRIPTS = Path(__file__).parents[3] / "scripts" / "figures"
+SCRIPTS = ROOT / "scripts" / "figures"
 NOTE = "scutt, scale smoke"
 
 N_CNN = {"filters": [16, 32, 64], "kernels": [5, 5, 5], "pool_after": [1, 2, 3]}

@@ -1,11 +1,11 @@
 import json
 import runpy
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from scipy import stats
 
 from lenscnn.core import storage
@@ -20,7 +20,7 @@ from lenscnn.papers.scutt.tables import (
 from lenscnn.records import provenance
 from lenscnn.stats.latex import value_with_error
 
-SCRIPTS = Path(__file__).parents[3] / "scripts"
+SCRIPTS = ROOT / "scripts"
 SUBSETS = ("varied", "alpha-2.4", "alpha-1.6")
 
 

@@ -5,8 +5,8 @@ import numpy as np
 from lenscnn.core.compiling import njit
 from lenscnn.lensing.kernels.threads import OPTIONS
 
-# Points of a galaxy drawn at a time: loops of vectors end in one of single numbers, which must not
-# count, while all that they read and write stays in the nearest cache.
+# Points computed at a time: so many that the few left over after whole vectors cost nothing, so few
+# that all arrays of a block stay in the nearest cache.
 BLOCK = 512
 
 

@@ -52,9 +52,9 @@ def render_sersic(first, last, points, side, lens, light, kernel, tolerance, ima
 
     `points` are the sub-pixels' centres along each axis and `side` is a sub-pixel's. `lens` (5, B)
     holds the parameters in the order of `checks.LENS_KEYS`, with a theta_E of zero for no lens,
-    `light` (11, B) what `_profile_table` makes of a Sersic profile; `kernel` is as for
-    `render` and `tolerance` as for `sersic_galaxies.render_galaxies`. A flux is the sum of an image
-    before its convolution.
+    `light` (11, B) what `sersic_galaxies._profile_table` makes of a Sersic profile; `kernel` is as
+    for `gaussian.render` and `tolerance` as for `sersic_galaxies.render_galaxies`. A flux is the
+    sum of an image before its convolution.
     """
     n_pix, n_points = images.shape[1], len(points)
     sub = n_points // n_pix

@@ -10,7 +10,7 @@ from lenscnn.config.checks import (
 )
 from lenscnn.core.cosmology import age_of_universe
 from lenscnn.galaxies.photometry import FILTERS
-from lenscnn.papers.pearson2019.specs import CAMERAS, CAUSTIC, CONTROL_VIEW, SELECTED
+from lenscnn.papers.pearson2019.specs import CAMERAS, CAUSTIC, CONTROL_VIEW, SELECTED, scatter_of
 
 
 def check(config: dict) -> None:
@@ -136,14 +136,13 @@ def _check_cameras(config: dict) -> None:
 
 def _check_scatter(config: dict) -> None:
     # Beyond these a position angle is any, and an axis ratio the limit of what is drawn.
-    slacs, limits = config["population"]["light_of_mass"], {"phi": 90, "e": 1}
     for study, levels in config["misalignment"].items():
-        factors = [slacs["phi_sd"], slacs["q_sd"]] if study == "both" else [1]
-        most = [limits["phi"], limits["e"]] if study == "both" else [limits[study]]
         for purpose, values in levels.items():
             for value in values:
-                if any(value * f > limit for f, limit in zip(factors, most, strict=True)):
+                sigma_e, sigma_phi = scatter_of(config["population"]["light_of_mass"], study, value)
+                if sigma_e > 1 or sigma_phi > 90:
                     raise ConfigError(
                         f"pearson2019.misalignment.{study}.{purpose}",
-                        f"no light scatters by {value}: at most 90 deg, and 1 in axis ratio",
+                        f"no light scatters by {value}, which is {sigma_phi:g} deg and "
+                        f"{sigma_e:g} in axis ratio: at most 90 deg and 1 are allowed",
                     )

@@ -16,9 +16,8 @@ from lenscnn.claims.quantities import (
 )
 from lenscnn.core import storage
 from lenscnn.papers.pearson2019 import metrics, selection
-from lenscnn.papers.pearson2019.specs import CORE_VIEWS, Pearson2019
+from lenscnn.papers.pearson2019.specs import CAMERAS, CORE_VIEWS, Pearson2019
 
-_CAMERAS = ("vis", "r", "gri")
 _UNITS = {"theta_E": "arcsec", "phi": "rad", "sigma_v": "km/s"}
 
 
@@ -42,7 +41,7 @@ class Pearson2019Results(RunResults):
         "LENS": ["theta_E", "phi", "ellipticity"],
         "PARAMETERS": list(metrics.PARAMETERS),
         **{
-            light.upper(): [f"{camera}_{light}" for camera in _CAMERAS]
+            light.upper(): [f"{camera}_{light}" for camera in CAMERAS]
             for light in ("removed", "kept", "bright")
         },
     }

@@ -211,7 +211,7 @@ class Camera(Section):
 
     sample: str = setting("Name of an entry of samples.")
     bands: Annotated[list[str], Distinct] = setting(
-        "Bands in the order of the image's channels.", min_length=1, unique=True
+        "Bands in the order of the image's channels.", min_length=1
     )
 
 
@@ -279,7 +279,6 @@ class Pearson2019Config(Section):
         "Stacks that networks are trained and tested on (figure 14); the first is one visit.",
         min_length=2,
         max_length=6,
-        unique=True,
     )
     misalignment: Misalignment = setting(
         "Scatter of the lens light about the mass in figures 10-12."

@@ -20,6 +20,7 @@ from lenscnn.papers.pearson2019.systems import (
     faint,
     magnitudes_in,
     needs_colours,
+    take,
 )
 from lenscnn.papers.pearson2019.universe import Universe
 from lenscnn.rng.streams import image_keys, stream_key, uniforms_of
@@ -103,11 +104,11 @@ def candidates(
     size = system["source_R_sersic"]
     keep = system["theta_E"] ** 2 > size**2 + seeing**2 / 2  # criterion (ii)
     rejected["size"] = int(np.count_nonzero(~keep))
-    rows, system = rows[keep], {name: values[keep] for name, values in system.items()}
+    rows, system = rows[keep], take(system, keep)
 
     keep = ~faint(spec, system)
     rejected["flux"] = int(np.count_nonzero(~keep))
-    rows, system = rows[keep], {name: values[keep] for name, values in system.items()}
+    rows, system = rows[keep], take(system, keep)
     return rows, draw_shapes(spec, universe, number, rows, system), rejected
 
 

@@ -17,6 +17,25 @@ SELECTED = ("euclid", "lsst", "euclid_literal", "lsst_literal")
 """Samples in figures 1-3."""
 
 
+def scatter_of(slacs: dict, study: str, value: float) -> tuple[float, float]:
+    """Return sigma_e and sigma_phi (deg) of a value on the axis of figure 10, 11 or 12.
+
+    Parameters
+    ----------
+    slacs
+        How light scatters about mass in SLACS: the config's ``population.light_of_mass``.
+    study
+        "phi", "e", or "both", in multiples of SLACS.
+    value
+        On the axis.
+    """
+    return {
+        "phi": (0.0, value),
+        "e": (value, 0.0),
+        "both": (value * slacs["q_sd"], value * slacs["phi_sd"]),
+    }[study]
+
+
 class Pearson2019:
     """Pearson et al. 2019; implements `papers.paper.Paper`.
 
@@ -53,13 +72,7 @@ class Pearson2019:
         self.tested_on = self._list_tests()
 
     def _scatter(self, study: str, value: float) -> tuple[float, float]:
-        """Return sigma_e and sigma_phi (deg) of a value on the axis of figure 10, 11 or 12."""
-        slacs = self.config["population"]["light_of_mass"]
-        return {
-            "phi": (0.0, value),
-            "e": (value, 0.0),
-            "both": (value * slacs["q_sd"], value * slacs["phi_sd"]),
-        }[study]
+        return scatter_of(self.config["population"]["light_of_mass"], study, value)
 
     def scatter_view(self, study: str, value: float) -> str:
         """Return the name of the view in which the light scatters so much about the mass."""

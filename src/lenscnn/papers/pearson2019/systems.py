@@ -87,7 +87,7 @@ def draw_geometry(spec, universe, number, n, chosen):
     cos, sin = np.cos(system["phi"]), np.sin(system["phi"])
     system["source_x"], system["source_y"] = cos * major - sin * minor, sin * major + cos * minor
     keep = np.hypot(major, minor) < system["theta_E"]
-    return rows[keep], _take(system, keep)
+    return rows[keep], take(system, keep)
 
 
 def _lenses_of_population(spec, universe, number, n):
@@ -106,7 +106,7 @@ def _lenses_of_population(spec, universe, number, n):
     theta_E = universe.theta_E(sigma_v, z_lens, z_source)
     keep = inside(theta_E, rows) if by_area else np.ones(len(rows), bool)
     system = {"theta_E": theta_E, "z_lens": z_lens, "z_source": z_source, "sigma_v": sigma_v}
-    return rows[keep], _take(system, keep)
+    return rows[keep], take(system, keep)
 
 
 def _lenses_around(spec, universe, number, n, theta_E):
@@ -117,7 +117,7 @@ def _lenses_around(spec, universe, number, n, theta_E):
     sigma_v = universe.sigma_v(theta_E, z_lens, z_source)
     keep = (sigma_v > limits["minimum"]) & (sigma_v < limits["maximum"])
     system = {"theta_E": theta_E, "z_lens": z_lens, "z_source": z_source, "sigma_v": sigma_v}
-    return rows[keep], _take(system, keep)
+    return rows[keep], take(system, keep)
 
 
 def _sources_behind(spec, universe, number, rows):
@@ -128,7 +128,7 @@ def _sources_behind(spec, universe, number, rows):
     return rows[behind], z_lens[behind], z_source[behind]
 
 
-def _take(system: dict, rows) -> dict:
+def take(system: dict, rows) -> dict:
     """Return some rows of all columns."""
     return {name: values[rows] for name, values in system.items()}
 

@@ -137,7 +137,7 @@ def _scatter(paper: Pearson2019, name: str, study: str) -> Target:
     views = paper.scatter_views[study]
     inputs = {
         "metrics": paper.metrics(views["test"]),
-        # Behind the metrics, which may be of fewer networks: this figure wants them all.
+        # The metrics may be of fewer networks; this figure needs the predictions of all of them.
         "predictions": paper.predictions(views["test"], views["train"]),
         "control": paper.metrics([CONTROL_VIEW])[0],
     }

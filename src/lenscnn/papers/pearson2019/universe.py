@@ -3,7 +3,7 @@
 import numpy as np
 
 from lenscnn.core.conventions import ARCSEC, SPEED_OF_LIGHT
-from lenscnn.core.cosmology import comoving_distance, einstein_radius
+from lenscnn.core.cosmology import comoving_distance, einstein_radius, velocity_dispersion
 from lenscnn.galaxies.distributions import truncated_normal
 
 
@@ -62,7 +62,7 @@ class Universe:
     def sigma_v(self, theta_E, z_lens, z_source) -> np.ndarray:
         """Return the velocity dispersion of the isothermal lens of this Einstein radius, km/s."""
         ratio = 1 - self.distance(z_lens) / self.distance(z_source)
-        return SPEED_OF_LIGHT * np.sqrt(theta_E * ARCSEC / (4 * np.pi * ratio))
+        return velocity_dispersion(theta_E, ratio)
 
 
 def lens_light(spec: dict, universe: Universe, sigma_v, z_lens, u_size) -> tuple:

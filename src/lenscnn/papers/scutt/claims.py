@@ -130,7 +130,7 @@ def describe_run(paper: Scutt, printed: Scutt) -> dict:
     return {
         "resamples": config["evaluation"]["bootstrap"],
         "epochs": config["training"]["epochs"],
-        "images": dict.fromkeys(paper.views, paper.images_spec("fixed", "test")["n"]),
+        "images": dict.fromkeys(paper.views, paper.n_images("test")),
         "networks": {
             name: {"spec": printed.network(name), "image_shape": [1, pixels, pixels]}
             for name in printed.networks_of("fixed")

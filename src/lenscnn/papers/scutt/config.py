@@ -124,7 +124,6 @@ class View(Section):
 
     networks: Annotated[list[str], Distinct] = setting(
         "Networks that are trained on this view; n_cnn must be one of them where another knows N.",
-        unique=True,
     )
     sample: Literal["fixed", "varied"] = setting("Name of an entry of samples.")
     n_pix: Count = setting("Pixels on a side of the stamp.", unit="count", ge=8, le=512)
@@ -161,9 +160,7 @@ class Sets(Section):
     n_train: Count = setting("Training images, validation included.", unit="count", ge=20)
     n_test: Count = setting("Test images with alpha drawn.", unit="count", ge=2)
     n_fixed_alpha: Count = setting("Test images at each fixed alpha.", unit="count", ge=2)
-    fixed_alphas: Annotated[list[Number], Distinct] = setting(
-        "The fixed slopes.", min_length=1, unique=True
-    )
+    fixed_alphas: Annotated[list[Number], Distinct] = setting("The fixed slopes.", min_length=1)
     shard_size: Count = setting(
         "Images in one file and one job; changes no image.", unit="count", ge=1
     )

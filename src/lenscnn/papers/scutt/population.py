@@ -10,8 +10,7 @@ k^alpha, k = 1, 2, ... counted from the lowest: a power law in the number of the
 import numpy as np
 
 from lenscnn.core.compiling import njit
-from lenscnn.core.conventions import ARCSEC, SPEED_OF_LIGHT
-from lenscnn.core.cosmology import distance_ratio
+from lenscnn.core.cosmology import distance_ratio, einstein_radius, velocity_dispersion
 from lenscnn.galaxies.distributions import truncated_normal
 from lenscnn.rng.kernels import uniform
 from lenscnn.rng.streams import image_keys, stream_key, uniforms
@@ -141,7 +140,7 @@ def lens_mass(spec: dict, theta_E, z_source) -> np.ndarray:
         return np.full(len(theta_E), float(spec["lens_mass"]["constant"]))
     scaling = spec["velocity_scaling"]
     ratio = distance_ratio(spec["z_lens"], z_source, spec["omega_m"])
-    sigma_v = SPEED_OF_LIGHT * np.sqrt(theta_E * ARCSEC / (4 * np.pi * ratio))
+    sigma_v = velocity_dispersion(theta_E, ratio)
     return 1e15 / scaling["h"] * (sigma_v / scaling["A"]) ** (1 / scaling["beta"])
 
 
@@ -169,7 +168,7 @@ def subhalo_scale(spec: dict, lenses: dict) -> np.ndarray:
         return lenses["theta_E"] / lenses["lens_mass"] ** (2 * scaling["beta"])
     sigma_v = scaling["A"] * (scaling["h"] / 1e15) ** scaling["beta"]
     ratio = distance_ratio(spec["z_lens"], lenses["z_source"], spec["omega_m"])
-    return 4 * np.pi * (sigma_v / SPEED_OF_LIGHT) ** 2 * ratio / ARCSEC
+    return einstein_radius(sigma_v, ratio)
 
 
 def draw_lenses(spec: dict, subset: str, index: np.ndarray, alpha: float | None) -> dict:
