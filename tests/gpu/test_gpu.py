@@ -126,7 +126,6 @@ def test_a_gpu_trains_like_a_cpu(tmp_path, optimizer, autocast, decay, mirror):
 
 
 def test_a_gpu_follows_a_linear_rate(tmp_path):
-    """It changes once a replay, 16 steps, and not at every step as on a CPU."""
     spec = SPEC | {"learning_rate_decay": "linear", "epochs": 4, "batch_size": 3}
     spec["network"] = SPEC["network"] | {"dropout": 0.0}
     trained = []

@@ -17,6 +17,7 @@ if config["predictions"] == "computed":
         conda:
             "../../envs/lenscnn.yaml"
         threads: 1
+        priority: 1  # what a trained network is for comes before the next training
         resources:
             mem=growing(4, "GB"),
             runtime=growing(1, "h"),

@@ -31,27 +31,35 @@ def warm_up(step, network, optimizer, batch_size: int, device: torch.device) -> 
     rewind(optimizer)
 
 
-def capture_steps(step, batch_size: int, device: torch.device) -> dict[int, Callable]:
+def capture_steps(
+    step, learning_rate: torch.Tensor, batch_size: int, device: torch.device
+) -> dict[int, Callable]:
     """Capture `step` for many batches and for one as CUDA graphs: by rows taken, most first.
 
     Capturing records kernels without running them, so it changes no weights. The graphs keep the
-    mode, training, that the network is in.
+    mode, training, that the network is in. What is returned is called with the rows of its batches
+    and the learning rate of each, which goes to `learning_rate`, the number that the optimizer
+    reads.
     """
 
-    def captured(size: int) -> Callable[[torch.Tensor], None]:
-        rows = torch.zeros(size, dtype=torch.int64, device=device)  # the graph reads them
+    def captured(n_steps: int) -> Callable[[torch.Tensor, torch.Tensor], None]:
+        # The graph reads these two.
+        rows = torch.zeros(n_steps * batch_size, dtype=torch.int64, device=device)
+        rates = torch.zeros(n_steps, device=device)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            for batch in rows.split(batch_size):
+            for batch, rate in zip(rows.split(batch_size), rates, strict=True):
+                learning_rate.copy_(rate)
                 step(batch)
 
-        def replay(block: torch.Tensor) -> None:
+        def replay(block: torch.Tensor, block_rates: torch.Tensor) -> None:
             rows.copy_(block)
+            rates.copy_(block_rates)
             graph.replay()
 
         return replay
 
-    return {size: captured(size) for size in (GRAPH_STEPS * batch_size, batch_size)}
+    return {n_steps * batch_size: captured(n_steps) for n_steps in (GRAPH_STEPS, 1)}
 
 
 def split_into_blocks(rows: torch.Tensor, sizes: Iterable[int]) -> Iterator[torch.Tensor]:

@@ -73,8 +73,7 @@ def train(
     On a GPU the data stay on the device and steps are replayed from CUDA graphs,
     `cuda_graphs.GRAPH_STEPS` at a time and what whole batches are left one by one, so that small
     batches are not limited by launching kernels; an epoch's last, smaller batch is stepped without
-    a graph. Same computation, not the same bits; a learning rate that changes step by step changes
-    once a replay.
+    a graph. Same computation, not the same bits.
 
     Parameters
     ----------
@@ -199,6 +198,11 @@ class _Training:
         self.optimizer.step()
         self.loss_sum.add_(loss.detach() * len(rows))
 
+    def step_at(self, rows: torch.Tensor, rates) -> None:
+        """Take one batch with the learning rate that `rates` holds."""
+        set_learning_rate(self.optimizer, rates[0])
+        self.step(rows)
+
     def prepare_steps(self) -> None:
         """Choose how many batches a call steps; on a GPU capture them.
 
@@ -206,9 +210,11 @@ class _Training:
         is restored.
         """
         self.network.train()
-        self.steppers = {self.batch_size: self.step}
+        self.steppers = {self.batch_size: self.step_at}
         if self.on_gpu:
-            self.steppers = capture_steps(self.step, self.batch_size, self.device)
+            self.steppers = capture_steps(
+                self.step, self.graph_learning_rate, self.batch_size, self.device
+            )
 
     def state(self) -> dict:
         """Return everything that the rest of the training depends on."""
@@ -262,8 +268,14 @@ class _Training:
         spec, n_train = self.spec, self.data.n_train
         self.network.train()
         self.loss_sum.zero_()
-        steps = (epoch - 1) * self.steps_per_epoch
-        first_rate = learning_rate_at(spec, steps, self.steps_per_epoch)
+        before = (epoch - 1) * self.steps_per_epoch
+        rates = [
+            learning_rate_at(spec, before + k, self.steps_per_epoch)
+            for k in range(self.steps_per_epoch)
+        ]
+        first_rate = rates[0]
+        if self.on_gpu:
+            rates = torch.tensor(rates, device=self.device)
         # Order, mirrors and dropout depend on seed and epoch only, so a resumed training repeats
         # none.
         order = torch.Generator().manual_seed(
@@ -273,11 +285,12 @@ class _Training:
         if self.mirrors is not None:
             self.mirrors.draw(order)
         shuffled = torch.randperm(n_train, generator=order).to(self.device)
+        steps = 0
         for rows in split_into_blocks(shuffled, self.steppers):
-            rate = learning_rate_at(spec, steps, self.steps_per_epoch)
-            set_learning_rate(self.optimizer, rate)
-            steps += -(-len(rows) // self.batch_size)
-            self.steppers.get(len(rows), self.step)(rows)
+            n_steps = -(-len(rows) // self.batch_size)
+            take = self.steppers.get(len(rows), self.step_at)
+            take(rows, rates[steps : steps + n_steps])
+            steps += n_steps
             bar.update(len(rows))
         return first_rate, self.loss_sum.item() / n_train  # the one place that waits for a GPU
 

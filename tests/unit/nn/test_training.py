@@ -433,15 +433,22 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path):
 
 @pytest.mark.parametrize("n", [3, 14, 15, 14 * 16, 480, 14 * 16 * 2, 14 * 15])
 def test_replays_of_graphs_take_every_batch_once_and_in_order(monkeypatch, n):
+    """And each batch with its learning rate."""
+
     class Graph:
-        """Replays by reading again the rows that steps were captured with."""
+        """Replays by reading again the rows and rates that steps were captured with."""
 
         def __init__(self):
-            self.batches = []
+            self.batches, self.rates = [], []
 
         def replay(self):
             replays.append(len(self.batches))
             seen.extend(batch.tolist() for batch in self.batches)
+            rates_seen.extend(rate.item() for rate in self.rates)
+
+    class LearningRate:
+        def copy_(self, rate):
+            capturing[0].rates.append(rate)
 
     @contextlib.contextmanager
     def capture(graph):
@@ -450,20 +457,25 @@ def test_replays_of_graphs_take_every_batch_once_and_in_order(monkeypatch, n):
         capturing.clear()
 
     def step(rows):
-        if capturing:
-            capturing[0].batches.append(rows)
-        else:
-            replays.append(0)
-            seen.append(rows.tolist())
+        capturing[0].batches.append(rows)
 
-    capturing, replays, seen = [], [], []
+    def step_at(rows, rates):
+        replays.append(0)
+        seen.append(rows.tolist())
+        rates_seen.append(rates.item())
+
+    capturing, replays, seen, rates_seen = [], [], [], []
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", capture)
-    advance = capture_steps(step, 14, CPU)
+    advance = capture_steps(step, LearningRate(), 14, CPU)
     order = torch.randperm(n)
+    rates, done = torch.rand(-(-n // 14)), 0
     for rows in split_into_blocks(order, advance):
-        advance.get(len(rows), step)(rows)
+        n_steps = -(-len(rows) // 14)
+        advance.get(len(rows), step_at)(rows, rates[done : done + n_steps])
+        done += n_steps
     assert seen == [batch.tolist() for batch in order.split(14)]
+    assert rates_seen == rates.tolist()
     assert replays == [16] * (n // 224) + [1] * (n % 224 // 14) + [0] * (n % 14 > 0)
 
 
