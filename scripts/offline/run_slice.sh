@@ -53,6 +53,20 @@ install_snakemake() {
     }
 }
 
+# NVIDIA's service by which processes compute on a GPU at the same time. Without it they take turns,
+# and several trainings are hardly faster than one after the other.
+share_gpu() {
+    [[ ${DEVICE:-cuda} != cpu ]] && command -v nvidia-cuda-mps-control >/dev/null || return 0
+    export CUDA_MPS_PIPE_DIRECTORY=$work/mps CUDA_MPS_LOG_DIRECTORY=$work/mps
+    mkdir "$work/mps"
+    trap 'echo quit | timeout 10 nvidia-cuda-mps-control >/dev/null || true; rm -rf "$work"' EXIT
+    timeout 10 nvidia-cuda-mps-control -d &&
+        timeout 60 python -c 'import torch; torch.ones(1, device="cuda").item()' && return
+    echo "run_slice.sh: NVIDIA's multi-process service does not run; the GPU is shared in turns" >&2
+    echo quit | timeout 10 nvidia-cuda-mps-control >/dev/null || true
+    unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
+}
+
 # Snakemake, until it is done, the time is up or this script is told to stop.
 running='' stopped=''
 trap 'stopped=1; [[ -z $running ]] || kill -TERM "$running" 2>/dev/null || true' TERM INT
@@ -95,6 +109,7 @@ rejuvenate() {
 }
 
 install_snakemake
+share_gpu
 list_slices
 for slice in "$@"; do
     [[ -n $(products "$slice") ]] || {

@@ -211,6 +211,22 @@ def test_complete_slices_are_skipped_and_limits_hold(gone_on):
         assert re.search(rf"left out {name}.tar.gz \(\d+ KiB\): {why}", again.stdout)
 
 
+def test_a_service_for_sharing_that_does_not_run_is_stopped_and_done_without(gone_on, tmp_path):
+    """As on a machine with NVIDIA's programs and no GPU."""
+    calls = tmp_path / "calls"
+    control = tmp_path / "nvidia-cuda-mps-control"
+    control.write_text(f'#!/bin/sh\n[ "$*" = -d ] || read -r word\necho "$*$word" >> {calls}\n')
+    control.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = call(
+        gone_on[0], "run_slice.sh", tmp_path / "out", *SLICES,
+        PATH=path, DEVICE="auto", CUDA_VISIBLE_DEVICES="",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "multi-process service does not run; the GPU is shared in turns" in done.stdout
+    assert calls.read_text().split()[:2] == ["-d", "quit"]
+
+
 def test_unpack_places_files_and_refuses_to_replace(gone_on, home):
     machine, (folder, first) = gone_on[0], home
     assert first.returncode == 0, first.stdout
