@@ -2,7 +2,7 @@
 # Run slices of the workflow on a bare machine without network, and pack what came of them.
 # See README.md beside this file.
 #
-#   scripts/offline/run_slice.sh OUT READING/VIEW...     e.g. out scutt/fixed pearson2019/r_kept
+#   scripts/offline/run_slice.sh OUT PAPER/VIEW...     e.g. out scutt/fixed pearson2019/r_kept
 #
 # Environment: MINUTES to compute (9), GPU_JOBS at a time on the GPU (4), CORES (all),
 # DEVICE (cuda), CONFIG overlay (none, that is paper scale), PYTHON (python3), and the limits on
@@ -19,7 +19,7 @@ shift
 cd "$(dirname "$0")/../.."
 for slice in "$@"; do
     [[ $slice =~ ^[a-z0-9_]+/[a-z0-9_]+$ ]] || {
-        echo "run_slice.sh: a slice is READING/VIEW, such as scutt/fixed, not '$slice'" >&2
+        echo "run_slice.sh: a slice is PAPER/VIEW, such as scutt/fixed, not '$slice'" >&2
         exit 2
     }
 done
@@ -173,25 +173,25 @@ pack() {
 
 # Everything small that a complete slice gave: no images, no weights.
 pack_products() {
-    local reading=${1%/*} view=${1#*/} members
+    local paper=${1%/*} view=${1#*/} members
     mapfile -t members < <(find $(products "$1") $(records "$1") \
-        "results/$SCALE/$reading/history/$view" \
-        "benchmarks/$SCALE/$reading"/{images,train}/"$view" \
-        "logs/$SCALE/$reading/train/$view" \
+        "results/$SCALE/$paper/history/$view" \
+        "benchmarks/$SCALE/$paper"/{images,train}/"$view" \
+        "logs/$SCALE/$paper/train/$view" \
         -type f -name '[!.]*' 2>/dev/null)
-    pack "$reading.$view.tar.gz" "${members[@]}"
+    pack "$paper.$view.tar.gz" "${members[@]}"
 }
 
 # Trained networks: weights, history, benchmark and log of each.
 pack_networks() {
-    local reading=${1%/*} view=${1#*/} network members
+    local paper=${1%/*} view=${1#*/} network members
     for network in $(trained "$1"); do
         mapfile -t members < <(find \
-            "results/$SCALE/$reading/weights/$view/$network.pt" \
-            "results/$SCALE/$reading/history/$view/$network.jsonl" \
-            "benchmarks/$SCALE/$reading/train/$view/$network.tsv" \
-            "logs/$SCALE/$reading/train/$view/$network.log" 2>/dev/null)
-        pack "$reading.$view.$network.tar.gz" "${members[@]}"
+            "results/$SCALE/$paper/weights/$view/$network.pt" \
+            "results/$SCALE/$paper/history/$view/$network.jsonl" \
+            "benchmarks/$SCALE/$paper/train/$view/$network.tsv" \
+            "logs/$SCALE/$paper/train/$view/$network.log" 2>/dev/null)
+        pack "$paper.$view.$network.tar.gz" "${members[@]}"
     done
 }
 

@@ -175,8 +175,8 @@ def test_complete_slices_are_packed_without_images(gone_on):
         ("scutt/fixed", ESTIMATES, NETWORKS),
         ("pearson2019/caustic_e12_phi0", PEARSON_ESTIMATES, {"cnn_seed0"}),
     ):
-        reading, view = name.split("/")
-        packed = members(folder / f"out/{reading}.{view}.tar.gz")
+        paper, view = name.split("/")
+        packed = members(folder / f"out/{paper}.{view}.tar.gz")
         for kind, names in {
             "results/tiny/{}/predictions/{}.h5": estimates,
             "benchmarks/tiny/{}/predict/{}.tsv": estimates,
@@ -185,13 +185,13 @@ def test_complete_slices_are_packed_without_images(gone_on):
             "benchmarks/tiny/{}/train/{}.tsv": {f"{view}/{network}" for network in networks},
             "logs/tiny/{}/train/{}.log": {f"{view}/{network}" for network in networks},
         }.items():
-            assert {kind.format(reading, name) for name in names} <= packed
+            assert {kind.format(paper, name) for name in names} <= packed
         assert {path.split("/")[3] for path in packed if path.startswith("results")} == {
-            "predictions", "history", *(["metrics"] if reading == "scutt" else []),
+            "predictions", "history", *(["metrics"] if paper == "scutt" else []),
         }  # fmt: skip
         for network in networks:
-            weights = f"results/tiny/{reading}/weights/{view}/{network}.pt"
-            assert weights in members(folder / f"out/{reading}.{view}.{network}.tar.gz")
+            weights = f"results/tiny/{paper}/weights/{view}/{network}.pt"
+            assert weights in members(folder / f"out/{paper}.{view}.{network}.tar.gz")
         assert f"{name}: complete\n" in log
 
 
@@ -287,7 +287,7 @@ def test_unknown_slices_are_refused(tmp_path):
     home = checkout(tmp_path / "home")
     refused = call(home, "run_slice.sh", tmp_path / "out", "scutt")
     assert refused.returncode == 2
-    assert "READING/VIEW" in refused.stdout
+    assert "PAPER/VIEW" in refused.stdout
     refused = call(home, "run_slice.sh", tmp_path / "out", "pearson2019/vis_fitted")
     assert refused.returncode == 2
     assert "no slice 'pearson2019/vis_fitted'" in refused.stdout

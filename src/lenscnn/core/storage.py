@@ -45,6 +45,9 @@ _LEFT_BEHIND_SECONDS = 24 * 3600.0
 _BLOCK = 256
 """Images that have a checksum together."""
 
+_UNPACKING = 2**22
+"""Bytes that HDF5 may take to unpack a piece of a table, of 1 MiB at most, with some to spare."""
+
 _LIBVER = ("v110", "v110")
 """HDF5's first format with a checksum on all that describes the data."""
 
@@ -159,7 +162,12 @@ def _encode(values: np.ndarray) -> np.ndarray:
 
 
 def _decode(dataset: h5py.Dataset) -> np.ndarray:
-    values = dataset[()]
+    try:
+        values = dataset[()]
+    except (OSError, RuntimeError):
+        # HDF5 has the same words for a spoilt piece and for one that it has no memory to unpack.
+        np.empty(dataset.nbytes + _UNPACKING, np.uint8)
+        raise
     return values.astype(str) if values.dtype.kind == "S" else values
 
 
@@ -228,6 +236,8 @@ def _open_h5(path):
                     f"expected {FORMAT!r}): move it away and run again"
                 )
             yield file
+    except MemoryError as error:
+        raise MemoryError(f"no memory to read {path}: {error}") from error
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         if refused := re.search(r"errno = (\d+)", str(error)):  # HDF5 tells it in words only
             number = int(refused[1])

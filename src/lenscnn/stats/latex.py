@@ -33,7 +33,7 @@ def latex_row(cells: list[str]) -> str:
 
 
 def latex_table(
-    caption: str, reading: str, scale: str, columns: str, heading: list[str], body: list[str]
+    caption: str, paper: str, scale: str, columns: str, heading: list[str], body: list[str]
 ) -> str:
     """Write a table in LaTeX (needs booktabs), the run it comes from named in its caption.
 
@@ -41,16 +41,16 @@ def latex_table(
     ----------
     caption, columns
         LaTeX; `columns` as tabular takes it.
-    reading, scale
+    paper, scale
         The run.
     heading, body
         Lines, from `latex_row` or rules.
     """
-    reading, scale = (text.replace("_", r"\_") for text in (reading, scale))
+    paper, scale = (text.replace("_", r"\_") for text in (paper, scale))
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{caption} Reading: \texttt{{{reading}}}; scale: \texttt{{{scale}}}.}}",
+        rf"\caption{{{caption} Paper: \texttt{{{paper}}}; scale: \texttt{{{scale}}}.}}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         *heading,

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 import yaml
@@ -12,7 +13,9 @@ from conftest import ROOT
 from snakemake.utils import update_config
 
 from lenscnn.config.checks import values_of_scale
-from lenscnn.config.model import check_types, list_settings
+from lenscnn.config.model import Training, check_types, list_settings
+from lenscnn.core.devices import PRECISIONS
+from lenscnn.nn.spec import DECAYS, OPTIMIZERS
 from lenscnn.papers.config import Config
 
 
@@ -65,6 +68,15 @@ def test_every_mistake_is_a_line_that_names_its_key(config):
         ("pearson2019.surveys.lsst.bands.z.skie: there is no such key", "did you mean sky?"),
     ):
         assert [line for line in lines if line.startswith(f"config key {start}") and end in line]
+
+
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [("optimizer", OPTIMIZERS), ("learning_rate_decay", DECAYS), ("autocast", PRECISIONS)],
+)
+def test_a_config_may_ask_for_what_a_training_knows(key, known):
+    """Types say it anew: they are read where torch is not."""
+    assert get_args(Training.model_fields[key].annotation) == known
 
 
 def test_every_setting_says_what_it_is():

@@ -333,6 +333,40 @@ def test_a_disk_that_fails_while_it_is_read_is_not_damage(tmp_path, monkeypatch)
     assert caught.value.errno == errno.EIO and "delete" not in str(caught.value)
 
 
+SHORT_OF_MEMORY = """
+import resource, sys
+from lenscnn.core import storage
+
+storage.read_h5(sys.argv[1])
+pages = int(open("/proc/self/statm").read().split()[0])
+for step in range(2, 40):
+    room = pages * resource.getpagesize() + 150_000 * step
+    resource.setrlimit(resource.RLIMIT_AS, (room, -1))
+    try:
+        storage.read_h5(sys.argv[1])
+        said = "read"
+    except BaseException as error:
+        said = f"{type(error).__name__}: {error}"
+    resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+    print(said)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux's /proc")
+def test_a_table_is_not_called_damaged_where_memory_is_short(tmp_path):
+    """Wherever memory ends: in an array of ours or while HDF5 unpacks one."""
+    path, rng = tmp_path / "t.h5", np.random.default_rng(1)
+    storage.write_h5(path, {f"x{k}": rng.random(120_000) for k in range(12)}, {})
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY, path], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ends = {line.partition(": Unable")[0] for line in done.stdout.splitlines()} - {"read"}
+    assert ends == {f"MemoryError: no memory to read {path}"}
+
+
 def test_a_spoilt_label_is_found(tmp_path):
     path = tmp_path / "shard.h5"
     _shard(path)
@@ -427,6 +461,73 @@ def test_a_shard_needs_no_system_that_reserves_room(tmp_path, monkeypatch):
     with storage.ImageWriter(tmp_path / "s.h5", THREE, (1, 2, 2), {}) as shard:
         shard.write(images)
     np.testing.assert_array_equal(storage.load_images([tmp_path / "s.h5"])[0], images)
+
+
+@pytest.mark.parametrize(
+    ("number", "refused"),
+    [
+        (errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EFBIG, True), (errno.EROFS, True),
+        (errno.EACCES, True), (errno.EPERM, True), (errno.EIO, True),
+        (errno.ESTALE, False), (errno.EINTR, False), (errno.EMFILE, False),
+    ],
+)  # fmt: skip
+def test_only_a_system_that_refuses_to_write_is_told_as_such(
+    tmp_path, monkeypatch, number, refused
+):
+    """Of other errors Python's own words are kept; the file that was there is, too, in any case."""
+    path = tmp_path / "t.h5"
+    storage.write_h5(path, THREE, {})
+    before = path.read_bytes()
+
+    def refuse(old, new):
+        raise OSError(number, os.strerror(number), str(old), None, str(new))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(Exception) as caught:
+        storage.write_h5(path, {"N": np.arange(4)}, {})
+    if refused:
+        assert type(caught.value) is storage.DataFileError
+        assert str(caught.value).startswith(f"cannot write {path}: ")
+    else:
+        assert isinstance(caught.value, OSError) and caught.value.errno == number
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_gives_back_something_else_is_told(tmp_path, monkeypatch):
+    path = tmp_path / "t.h5"
+    storage.write_h5(path, THREE, {})
+    before = path.read_bytes()
+    honest = type(path).read_bytes
+    monkeypatch.setattr(type(path), "read_bytes", lambda file: honest(file)[:-1] + b"?")
+    with pytest.raises(storage.DataFileError, match="t.h5: what the disk holds is not what was"):
+        storage.write_h5(path, {"N": np.arange(4)}, {})
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "write", [lambda path: storage.write_h5(path, THREE, {}), _shard], ids=["table", "shard"]
+)
+def test_a_file_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch, write):
+    """A machine that loses power just after must not have the name without the content."""
+    done, fsync, replace = [], os.fsync, os.replace
+
+    def on_disk(number):
+        fsync(number)
+        done.append(os.path.realpath(f"/proc/self/fd/{number}"))
+
+    def named(old, new):
+        done.append((os.path.realpath(old), os.path.getsize(old)))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", on_disk)
+    monkeypatch.setattr(os, "replace", named)
+    write(tmp_path / "f.h5")
+    temporary, size = done[-1]
+    assert temporary in done[:-1]
+    assert size == (tmp_path / "f.h5").stat().st_size
 
 
 def test_device_that_refuses_to_be_written_is_named(tmp_path):

@@ -98,6 +98,47 @@ def test_a_younger_setting_counts_as_what_it_was_before(tmp_path):
             check_predictions(path, EXPECTED | {key: value | {"epochs": 20}})
 
 
+@pytest.mark.parametrize(
+    ("key", "before", "other"),
+    [
+        ("label_range", 1.0, 10.0),
+        ("learning_rate_decay", "none", "linear"),
+        ("mirror", False, True),
+        ("normalise", "image", "band"),
+        ("images.population.k_correction", False, True),
+        ("images.population.criteria.any_band", False, True),
+        ("images.population.criteria.field", 1, 2),
+        ("images.population.criteria.pixels", "bright", "all"),
+    ],
+)
+def test_files_older_than_a_setting_count_as_it_was_before(tmp_path, key, before, other):
+    """As the code did when it had no such key."""
+    path = predictions(
+        tmp_path / "p.h5", training={"images": {"population": {"criteria": {}}}}, images={}
+    )
+
+    def asked_for(value):
+        for name in reversed(key.split(".")):
+            value = {name: value}
+        return {"training": value, "images": {}, "n_from": "none", "target": "N"}
+
+    check_predictions(path, asked_for(before))
+    with pytest.raises(storage.DataFileError, match=rf"{key} is {before} there, {other} in the"):
+        check_predictions(path, asked_for(other))
+
+
+def test_only_precision_and_patience_may_differ(tmp_path):
+    """Another seed, for one, is another network."""
+    training = EXPECTED["training"] | {"seed": 0}
+    path = predictions(tmp_path / "p.h5", **EXPECTED | {"training": training})
+    check_predictions(
+        path, EXPECTED | {"training": training | {"autocast": "float32", "patience": 10}}
+    )
+    for key, other in (("seed", 1), ("epochs", 40), ("learning_rate_decay", "cosine")):
+        with pytest.raises(storage.DataFileError, match=f"{key} is .* there, {other} in the"):
+            check_predictions(path, EXPECTED | {"training": training | {key: other}})
+
+
 @pytest.mark.slow
 def test_metrics_are_not_made_of_predictions_of_other_settings(tmp_path):
     """Where Snakemake has forgotten what they were made with."""

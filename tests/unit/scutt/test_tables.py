@@ -242,7 +242,7 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
         ),
         wildcards=SimpleNamespace(view="fixed"),
     )
-    origin = {"reading": "scutt", "scale": "smoke"}
+    origin = {"paper": "scutt", "scale": "smoke"}
     output = SimpleNamespace(csv=tmp_path / "table1.csv", tex=tmp_path / "table1.tex")
     run_script(
         "tables/scutt_table.py",

@@ -274,4 +274,4 @@ class Pearson2019:
 
     def run(self) -> dict:
         """Return what a table's caption says of the run."""
-        return {"reading": self.name, "scale": self.scale}
+        return {"paper": self.name, "scale": self.scale}

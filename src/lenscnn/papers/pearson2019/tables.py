@@ -78,7 +78,7 @@ def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.D
     return pd.concat(parts, ignore_index=True)[[*columns, "printed"]]
 
 
-def lens_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
+def lens_latex(table: pd.DataFrame, paper: str, scale: str) -> str:
     """Write a `lens_table` in LaTeX, in the layout of the paper's Table 1 (needs booktabs)."""
     mirrored = table["estimate"].str.endswith(MIRRORS)
     sections = table["view"].mask(mirrored, table["view"] + MIRRORS)
@@ -111,7 +111,7 @@ def lens_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
             r"in the eight positions that mirrors give it, the estimates mirrored back; elsewhere, "
             r"as in the paper, the network sees each test image once."
         )
-    return latex_table(caption, reading, scale, "l" + "c" * len(_CAMERAS), heading, body)
+    return latex_table(caption, paper, scale, "l" + "c" * len(_CAMERAS), heading, body)
 
 
 def _cell(row: dict, error: float) -> str:

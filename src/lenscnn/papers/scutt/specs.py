@@ -185,4 +185,4 @@ class Scutt:
 
     def run(self) -> dict:
         """Return what a table's caption says of the run."""
-        return {"reading": self.name, "scale": self.scale}
+        return {"paper": self.name, "scale": self.scale}

@@ -166,7 +166,7 @@ def _total_error(table: pd.DataFrame, name: str) -> pd.Series:
 
 
 def performance_latex(
-    table: pd.DataFrame, seen: dict, estimates: list[str], reading: str, scale: str
+    table: pd.DataFrame, seen: dict, estimates: list[str], paper: str, scale: str
 ) -> str:
     """Write a `performance_table` in LaTeX, in the layout of Scutt's Tables 1-4 (booktabs).
 
@@ -193,10 +193,10 @@ def performance_latex(
         r"In brackets the error: bootstrap over the test images, joined with the scatter over "
         r"training seeds where there are several."
     )
-    return latex_table(caption, reading, scale, "l" + "cccc" * len(estimates), heading, body)
+    return latex_table(caption, paper, scale, "l" + "cccc" * len(estimates), heading, body)
 
 
-def skill_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
+def skill_latex(table: pd.DataFrame, paper: str, scale: str) -> str:
     """Write stacked `skill_table`s in LaTeX (needs booktabs)."""
     body = []
     for view, rows in table.groupby("view", sort=False):
@@ -232,4 +232,4 @@ def skill_latex(table: pd.DataFrame, reading: str, scale: str) -> str:
     heading = latex_row(
         ["View", "", "Estimator", "Gradient", "$r$", "RMSE", "Bias", r"$\sigma$", "Skill"]
     )
-    return latex_table(caption, reading, scale, "lllcccccc", [heading], body)
+    return latex_table(caption, paper, scale, "lllcccccc", [heading], body)
