@@ -37,6 +37,8 @@ _OTHER_KINDS = ("count", "bounds", "none")  # equal or not, kept or not, nothing
 REASONS = ("claims", "reading", "reason")
 """Columns of the reasons: pattern of ids, 1 or 2 for the reading, why ours is another number."""
 
+UNEXPLAINED = "unexplained"
+
 
 class ClaimError(ValueError):
     """A row of the registry is bad; the message begins with its id."""
@@ -102,11 +104,11 @@ def read_reasons(path, registry: pd.DataFrame) -> pd.DataFrame:
 
 
 def reason_for(reasons: pd.DataFrame, id: str, reading: str) -> str:
-    """Return why ours is another number than a claim has; empty where that is not known."""
+    """Return why ours is another number than a claim has, `UNEXPLAINED` where it is not known."""
     for _, row in reasons[reasons["reading"] == reading].iterrows():
         if fnmatch.fnmatchcase(id, row["claims"]):
             return row["reason"]
-    return ""
+    return UNEXPLAINED
 
 
 def check_formulas(registry: pd.DataFrame, papers: dict) -> None:

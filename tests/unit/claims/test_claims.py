@@ -30,6 +30,7 @@ from lenscnn.claims.quantities import list_predictions
 from lenscnn.claims.registry import (
     COLUMNS,
     KINDS,
+    UNEXPLAINED,
     ClaimError,
     check_formulas,
     printed,
@@ -754,15 +755,16 @@ def test_what_the_paper_contradicts_is_called_so_and_compared(whole, tmp_path):
     rows = [
         claim_of(id=id, paper="pearson2019", value="9", unit="rad", kind="rms", note="n",
                  formula="rms('r_removed', 'phi')", contradicts=other)
-        for id, other in (("A.1", ""), ("A.2", "elsewhere 8"))
+        for id, other in (("A.1", ""), ("A.2", "elsewhere 8"), ("B.1", ""))
     ]  # fmt: skip
     reasons = pd.DataFrame([("A.*", "2", "no"), ("A.*", "1", "why"), ("A.2", "1", "late")])
     reasons.columns = REASONS_COLUMNS
     papers = {"pearson2019": [of]}
     table = make_ledger(pd.DataFrame(rows), papers, TOLERANCES, reasons, "paper")
-    assert table["verdict"].tolist() == ["better", CONTRADICTED]
-    assert table["comparison"].tolist() == ["better"] * 2
-    assert table["reason"].tolist() == ["why"] * 2 and table["note"].tolist() == ["n"] * 2
+    assert table["verdict"].tolist() == ["better", CONTRADICTED, "better"]
+    assert table["comparison"].tolist() == ["better"] * 3
+    assert table["reason"].tolist() == ["why", "why", UNEXPLAINED]
+    assert table["note"].tolist() == ["n"] * 3
     text = page(table.assign(where="Table 1"), {"pearson2019": ["one"]}, "paper", "", [])
     assert "| contradicts itself (better) | † elsewhere 8; n; why |" in text
     largest = text.partition("Largest departures")[2].partition("## ")[0]
