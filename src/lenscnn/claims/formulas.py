@@ -41,6 +41,9 @@ class Quantity:
     values: np.ndarray
     units: tuple[str, ...]
 
+    def __neg__(self) -> "Quantity":
+        return Quantity(-self.values, self.units)
+
 
 @functools.cache
 def parse(formula: str) -> ast.Expression:
@@ -196,8 +199,7 @@ def _change(before, after) -> Quantity:
 
 
 def _drop(before, after) -> Quantity:
-    change = _change(before, after)
-    return Quantity(-change.values, change.units)
+    return -_change(before, after)
 
 
 def _one_unit(values) -> tuple[np.ndarray, str]:

@@ -460,6 +460,9 @@ def test_derived_numbers_by_hand(tmp_path):
     ratio = value_of("2 * rms('gri_kept', 'phi') / rms('gri_removed', 'phi') - 1", of)
     assert ratio.values[0, 0] == pytest.approx(2 * rms[kept][1] / rms[removed][1] - 1)
     assert ratio.units == ("1",)
+    opposite = value_of("-rms('gri_kept', 'phi')", of)
+    assert opposite.values[0, 0] == pytest.approx(-rms[kept][1])
+    assert opposite.units == value_of("rms('gri_kept', 'phi')", of).units
     few = (labels["snr"] >= 20) & (labels["snr"] < 30)
     expected = np.sqrt((error["phi"][few] ** 2).mean())
     found = value_of("rms('gri_removed', 'phi', snr=[20, 30])", of)
