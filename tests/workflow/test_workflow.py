@@ -142,9 +142,12 @@ def test_lens_light_is_fitted_without_a_gpu(fresh):
 
 def test_lint_and_format():
     snakemake("--lint")
-    subprocess.run(
-        ["snakefmt", "--check", "Snakefile", "workflow"], cwd=ROOT, env=ENVIRONMENT, check=True
-    )
+    for command in (
+        "snakefmt --check Snakefile workflow",
+        "ruff format --check src scripts tests",
+        "ruff check src scripts tests",
+    ):
+        subprocess.run(command.split(), cwd=ROOT, env=ENVIRONMENT, check=True)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ if config["predictions"] == "computed":
             "<logs>/{paper}/predict/{view}/{estimate}_seed{seed}.log",
         benchmark:
             "<benchmarks>/{paper}/predict/{view}/{estimate}_seed{seed}.tsv"
+        priority: 1  # what a trained network is for comes before the next training
         conda:
             "../../envs/lenscnn.yaml"
         threads: 1
-        priority: 1  # what a trained network is for comes before the next training
         resources:
             mem=growing(4, "GB"),
             runtime=growing(1, "h"),
