@@ -59,6 +59,6 @@ try:
 except DataFileError as error:
     sys.exit(f"error: {error}")
 for product in chain.values():
-    if product.record is None and product.note == "no record":
+    if not product.record and product.note == "no record":
         product.note += committed(product.path)
 print(*lineage.tree(target.as_posix(), chain), "", *lineage.summary(chain), sep="\n")

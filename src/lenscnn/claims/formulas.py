@@ -9,6 +9,7 @@ import ast
 import functools
 import operator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def parse(formula: str) -> ast.Expression:
         tree = ast.parse(formula, mode="eval")
     except SyntaxError as error:
         raise FormulaError(f"cannot read {formula!r}: {error.msg}") from None
-    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    called = _called(tree)
     for node in ast.walk(tree):
         if not isinstance(node, _SYNTAX) or (node in called and not isinstance(node, ast.Name)):
             raise FormulaError(f"{type(node).__name__} is no part of a formula: {formula!r}")
@@ -80,7 +81,7 @@ def check_names(tree: ast.Expression, functions, constants) -> None:
     functions, constants
         Names that may be called beside `DERIVED`, and names that stand for lists.
     """
-    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    called = _called(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             known = {*functions, *DERIVED} if node in called else constants
@@ -94,14 +95,18 @@ def one_call(tree: ast.Expression) -> tuple[str, tuple] | None:
     """Return function and arguments of a formula that is one call with plain arguments, or None."""
     match tree.body:
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
-            if all(isinstance(argument, ast.Constant) for argument in arguments):
-                return name, tuple(argument.value for argument in arguments)
+            plain = [one.value for one in arguments if isinstance(one, ast.Constant)]
+            return (name, tuple(plain)) if len(plain) == len(arguments) else None
     return None
 
 
 def calls(tree: ast.Expression) -> set[str]:
     """Return the names of the functions in a formula."""
-    return {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {function.id for function in _called(tree) if isinstance(function, ast.Name)}
+
+
+def _called(tree: ast.Expression) -> list[ast.expr]:
+    return [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
 def texts(tree: ast.Expression, constants: dict[str, list]) -> set[str]:
@@ -134,7 +139,7 @@ def evaluate(tree: ast.Expression, functions: dict, constants: dict[str, list]) 
     """
     known = {**DERIVED, **functions}
 
-    def value(node):
+    def value(node) -> Any:
         match node:
             case ast.Constant(value=constant):
                 return constant
@@ -147,7 +152,7 @@ def evaluate(tree: ast.Expression, functions: dict, constants: dict[str, list]) 
             case ast.BinOp(left=left, op=op, right=right):
                 return _operate(type(op), value(left), value(right))
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords):
-                named = {keyword.arg: value(keyword.value) for keyword in keywords}
+                named: dict[Any, Any] = {keyword.arg: value(keyword.value) for keyword in keywords}
                 return known[name](*map(value, arguments), **named)
 
     try:

@@ -134,7 +134,7 @@ def verdict(claim: pd.Series, found: Estimate, tolerances: dict[str, float]) -> 
     tolerance = tolerances[kind] * whole
     if claim["formula"].startswith("mean_and_spread("):
         tolerance[1] = tolerances[SPREAD] * printed[1]
-    half_digit = [0.5 * 10.0 ** Decimal(text).as_tuple().exponent for text in texts]
+    half_digit = [0.5 * 10.0 ** int(Decimal(text).as_tuple().exponent) for text in texts]
     error = np.hypot(found.errors, half_digit)
     difference = np.abs(found.values - printed)
     departure = float((difference / np.maximum(error, tolerance)).max())
@@ -152,9 +152,9 @@ def verdict(claim: pd.Series, found: Estimate, tolerances: dict[str, float]) -> 
     return ("better" if better.all() else "differs" if better.any() else "worse"), departure
 
 
-def has_second(claim: pd.Series, first: RunResults, second: RunResults | None) -> bool:
+def has_second(claim: pd.Series, first: RunResults, second: RunResults) -> bool:
     """Return whether a second variant has all that a claim asks for, some from other files."""
-    if second is None or not claim["formula"]:
+    if not claim["formula"]:
         return False
     tree = formulas.parse(claim["formula"])
     if not formulas.calls(tree) & (first.OF_NETWORKS | first.OF_SAMPLES):
@@ -204,12 +204,13 @@ def make_ledger(
     for _, claim in registry.iterrows():
         if claim["paper"] not in papers:
             raise ClaimError(f"{claim['id']}: paper {claim['paper']!r} is none of {list(papers)}")
-        first, second = (papers[claim["paper"]] + [None])[:2]
+        first, *others = papers[claim["paper"]]
         row = {"scale": scale if scale == "paper" else f"{scale} (indicative only)"}
         row |= claim.to_dict() | _entry(claim, first, tolerances, reasons, "1")
-        asked = has_second(claim, first, second)
-        nothing = dict.fromkeys(_ENTRY, "")
-        other = _entry(claim, second, tolerances, reasons, "2") if asked else nothing
+        other = dict.fromkeys(_ENTRY, "")
+        for second in others:
+            if has_second(claim, first, second):
+                other = _entry(claim, second, tolerances, reasons, "2")
         rows.append(row | {f"{name}_2": value for name, value in other.items()})
     return pd.DataFrame(rows)
 

@@ -7,7 +7,7 @@ numbers that YAML reads as text, like 1e-4.
 
 import difflib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pydantic
@@ -226,7 +226,7 @@ _LIMITS = {
 }
 
 
-def _describe(model: type[Section], mistake: dict) -> str:
+def _describe(model: type[Section], mistake: Mapping) -> str:
     """Write a mistake as one line."""
     place = [part for part in mistake["loc"] if part != "[key]"]
     key = ".".join(map(str, place))
@@ -261,7 +261,7 @@ def _fields(kind) -> dict[str, FieldInfo]:
     return getattr(kind, "model_fields", {})
 
 
-def _section(kind):
+def _section(kind) -> Any:
     """Return a type without what is annotated to it."""
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
@@ -290,7 +290,7 @@ def list_settings(model: type[Section], key: str = "") -> Iterator[tuple[str, st
         if get_origin(kind) is dict:
             here += ".<name>"
         section = _inner(kind)
-        unit = (info.json_schema_extra or {}).get("unit") or ""
+        unit = str((info.json_schema_extra or {}).get("unit") or "")
         if isinstance(section, type) and issubclass(section, Section):
             yield here, unit, "", info.description or ""
             yield from list_settings(section, here)

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import llvmlite
 import numba
@@ -22,6 +23,8 @@ from numba.core import caching, compiler, serialize
 
 import lenscnn
 from lenscnn.core.storage import DataFileError, atomic_write
+
+_SETTINGS: Any = numba.config  # its attributes are made at run time
 
 
 def njit(*signatures: str, **options) -> Callable:
@@ -41,8 +44,8 @@ def njit(*signatures: str, **options) -> Callable:
                 f"{function.__qualname__} uses variables of the function around it, which the name "
                 "of its compiled file cannot tell apart: pass them as arguments"
             )
-        loop = numba.njit(**options)(function)
-        if numba.config.DISABLE_JIT:
+        loop: Any = numba.njit(**options)(function)
+        if _SETTINGS.DISABLE_JIT:
             return loop
         if (folder := cache_folder()) is not None:
             loop._cache = _Cache(function, folder)
@@ -108,7 +111,7 @@ class _Cache(caching.NullCache):
             str(signature),
             codegen.magic_tuple(),  # the kind of processor
             (numba.__version__, llvmlite.__version__, np.__version__),
-            (numba.config.OPT, numba.config.BOUNDSCHECK),
+            (_SETTINGS.OPT, _SETTINGS.BOUNDSCHECK),
             sys.implementation.cache_tag,
         )
         digest = hashlib.sha256(repr(key).encode()).hexdigest()[:16]

@@ -82,7 +82,7 @@ def age_of_universe(z, h: float, omega_m: float) -> np.ndarray:
     return hubble_time * 2 / (3 * np.sqrt(omega_l)) * np.arcsinh(growth)
 
 
-def einstein_radius(sigma_v, ratio=1.0) -> np.ndarray:
+def einstein_radius(sigma_v, ratio: float | np.ndarray = 1.0) -> np.ndarray:
     """Return the Einstein radius (arcsec) of an isothermal lens of dispersion `sigma_v` (km/s).
 
     `ratio` is that of the distances from lens to source and from us to source: at most one.

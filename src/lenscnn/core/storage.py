@@ -28,6 +28,7 @@ import socket
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -106,7 +107,8 @@ def _remove_left_behind(path: Path) -> None:
             writer = form.fullmatch(leftover.name)
             here = writer is not None and writer[1] == _host()
             old = time.time() - leftover.stat().st_mtime > _LEFT_BEHIND_SECONDS
-            if old or (here and not _is_running(int(writer[2]))):
+            # `here` says that there is a writer.
+            if old or (here and not _is_running(int(writer[2]))):  # pyright: ignore[reportOptionalSubscript]
                 leftover.unlink()
 
 
@@ -283,6 +285,7 @@ def read_catalogue(paths: list, **expected) -> tuple[dict[str, np.ndarray], dict
         As `read_h5`, or if a file has other attributes, was made from another spec or other inputs
         than the first, or does not hold the next lenses.
     """
+    attrs: Any  # those of the first file, and it is an error if there is none
     parts, attrs = [], None
     for path in paths:
         columns, found = read_h5(path)
@@ -432,6 +435,7 @@ class _Checksums:
             if self._room == 0:
                 self.blocks.append(0)
                 self._room = _BLOCK
+            part: Any  # for numpy's types say from Python 3.12 on that an array is a buffer
             part, images = images[: self._room], images[self._room :]
             self.blocks[-1] = zlib.crc32(part, self.blocks[-1])
             self._room -= len(part)
@@ -520,6 +524,7 @@ def load_images(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray], dict]:
     sizes = shapes(shards)
     counts = [size[0] for size in sizes]
     images = np.empty((sum(counts), *sizes[0][1:]), np.float32)
+    attrs: Any  # those of the first shard, and it is an error if there is none
     parts, attrs, start = [], None, 0
     for path, count in zip(shards, counts, strict=True):
         with _open_h5(path) as file:

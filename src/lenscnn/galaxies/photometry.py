@@ -88,7 +88,8 @@ def load(path) -> Photometry:
             f"{path} holds {', '.join(arrays)}, not a table of colours ({', '.join(names)}): "
             "build one with scripts/photometry.py"
         )
-    return Photometry(**arrays | {"bands": tuple(arrays["bands"].tolist())})
+    bands = tuple(arrays.pop("bands").tolist())
+    return Photometry(bands=bands, **arrays)
 
 
 def choose_sed(u, z, photometry: Photometry, minimum_age: float, universe_age) -> np.ndarray:

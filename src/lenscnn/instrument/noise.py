@@ -132,12 +132,11 @@ def add_detector_noise(
 
         rates = rates.contiguous()
         images = torch.empty_like(rates)
+        mean, few, sigma = np.array((background.mean, POISSON_EXACT_BELOW, read_sigma), np.float32)
         fill_counts(
-            keys.numpy().view(np.uint64),
-            rates.flatten(1).numpy(),
-            *np.float32((background.mean, POISSON_EXACT_BELOW, read_sigma)),
+            keys.numpy().view(np.uint64), rates.flatten(1).numpy(), mean, few, sigma,
             images.flatten(1).numpy(),
-        )
+        )  # fmt: skip
         return images
     return add_detector_noise_in_torch(rates, background, read_sigma, keys)
 

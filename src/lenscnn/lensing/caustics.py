@@ -35,7 +35,9 @@ def tangential_caustic(theta_E, q, phi, n_points: int) -> tuple[np.ndarray, np.n
     need not. Arguments and result are those of :func:`critical_curve`.
     """
     x, y = (torch.as_tensor(a) for a in critical_curve(theta_E, q, phi, n_points))
-    lens = (torch.as_tensor(np.asarray(a, dtype=np.float64))[..., None] for a in (theta_E, q, phi))
+    theta_E, q, phi = (
+        torch.as_tensor(np.asarray(a, dtype=np.float64))[..., None] for a in (theta_E, q, phi)
+    )
     zero = torch.zeros((), dtype=torch.float64)
-    alpha_x, alpha_y = sie_deflection(x, y, *lens, zero, zero)
+    alpha_x, alpha_y = sie_deflection(x, y, theta_E, q, phi, zero, zero)
     return (x - alpha_x).numpy(), (y - alpha_y).numpy()

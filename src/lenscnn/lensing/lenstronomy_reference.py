@@ -66,7 +66,7 @@ def image(
     ).image(kwargs_lens=kwargs, kwargs_source=[{"amp": amplitude, **source}])
 
 
-def _lens_model(lens: Mapping[str, float], subhaloes: tuple[np.ndarray, np.ndarray, np.ndarray]):
+def _lens_model(lens: Mapping[str, float], subhaloes: tuple[np.ndarray, ...]):
     from lenstronomy.LensModel.lens_model import LensModel
 
     e1, e2 = q_phi_to_e1_e2_lenstronomy(lens["q"], lens["phi"])

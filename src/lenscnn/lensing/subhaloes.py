@@ -88,11 +88,9 @@ def _cpu_sum(
     x: Tensor, y: Tensor, offsets: Tensor, center_x: Tensor, center_y: Tensor, theta_E: Tensor
 ) -> tuple[Tensor, Tensor]:
     alpha = x.new_empty((2, len(offsets) - 1, len(y), len(x)))
-    arrays = [t.detach().contiguous().numpy() for t in (x, y, offsets, center_x, center_y, theta_E)]
-    in_threads(
-        lambda first, last: sum_subhaloes(first, last, *arrays, alpha.numpy()),
-        len(offsets) - 1,
-    )
+    tensors = (x, y, offsets, center_x, center_y, theta_E, alpha)
+    arrays = [t.detach().contiguous().numpy() for t in tensors]
+    in_threads(lambda first, last: sum_subhaloes(first, last, *arrays), len(offsets) - 1)
     return alpha[0], alpha[1]
 
 

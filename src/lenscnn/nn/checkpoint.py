@@ -38,8 +38,8 @@ def identify(spec: dict, data: TrainingData, images: np.ndarray, precision: str)
 
 def digest_of_data(images: np.ndarray, columns: np.ndarray) -> str:
     """Return a digest of images and labels."""
-    digest = hashlib.sha256(np.ascontiguousarray(images))
-    digest.update(np.ascontiguousarray(columns))
+    digest = hashlib.sha256(np.ascontiguousarray(images).data)
+    digest.update(np.ascontiguousarray(columns).data)
     return digest.hexdigest()
 
 
@@ -93,7 +93,5 @@ def read_checkpoint(path: Path, identity: dict, log: Callable[[str], None]) -> d
 
 def _put_aside(path: Path, reason: str) -> Path:
     """Rename a checkpoint so that its name gives the reason; never over one put aside before."""
-    for k in itertools.count(1):
-        aside = path.with_name(f"{path.name}.{reason}.{k}")
-        if not aside.exists():
-            return path.rename(aside)
+    names = (path.with_name(f"{path.name}.{reason}.{k}") for k in itertools.count(1))
+    return path.rename(next(aside for aside in names if not aside.exists()))

@@ -123,7 +123,7 @@ def extremes(values: np.ndarray, name: str) -> tuple[float, float]:
     return low, high
 
 
-def scale(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+def scale(values: float | np.ndarray, limits: tuple[float, float]) -> float | np.ndarray:
     """Map [low, high] to [0, 1]."""
     low, high = limits
     return (values - low) / (high - low)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 _ALL_AT_ONCE = {"cuda"}
@@ -33,13 +34,13 @@ class _Matrices(NamedTuple):
     back: torch.Tensor
 
 
-def _waves(n: int, kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _waves(n: int, kernel: int) -> tuple[NDArray[np.complex128], ...]:
     """Return exp(-2 pi i f x / N) at pixels, exp(2 pi i f x / N) at the kernel, and back."""
     reach = kernel // 2
     # Zeros of half a kernel's width after the image are before it, too: the transform is periodic.
     n_frequencies = n + reach
     angle = 2j * np.pi * np.arange(n_frequencies)[:, None] / n_frequencies
-    images = np.exp(-angle * np.arange(n))
+    images: NDArray[np.complex128] = np.exp(-angle * np.arange(n))
     return images, np.exp(angle * np.arange(-reach, reach + 1)), images.conj().T / n_frequencies
 
 

@@ -24,6 +24,8 @@ class Conv2d(nn.Conv2d):
     The result is the same but for rounding.
     """
 
+    bias: nn.Parameter  # torch's may have none
+
     def __init__(self, channels: int, filters: int, kernel: int):
         super().__init__(channels, filters, kernel, padding=kernel // 2)
 

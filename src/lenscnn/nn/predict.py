@@ -119,7 +119,7 @@ def predict(
             f"{given} were given"
         )
     extra = None
-    if names:
+    if names and scalars is not None:
         scaled = [scale(scalars[:, k], meta["scaling"][n]) for k, n in enumerate(names)]
         extra = torch.from_numpy(np.column_stack(scaled).astype(np.float32))
     devices.set_precision(meta["spec"]["autocast"])

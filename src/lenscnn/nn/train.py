@@ -171,7 +171,8 @@ class _Training:
                 spec["targets"], spec["label_range"], data.scaling, data.n_train, self.device
             )
         torch.manual_seed(stream_key(spec["seed"], "training", "", "weights"))
-        self.network = build(spec, tuple(data.images.shape[1:])).to(self.device)
+        _, channels, height, width = data.images.shape
+        self.network = build(spec, (channels, height, width)).to(self.device)
         self.on_gpu = self.device.type == "cuda"
         # On a GPU the rate is a number on the device, which graphs read at each replay.
         rate = spec["learning_rate"]
@@ -300,7 +301,8 @@ class _Training:
         scalars = None if data.scalars is None else data.scalars[n_train:]
         outputs = evaluate(self.network, data.images[n_train:], scalars, self.device)
         errors = outputs - data.exact_targets[n_train:]
-        return {name: np.mean(errors[:, k] ** 2) for k, name in enumerate(self.spec["targets"])}
+        names = self.spec["targets"]
+        return {name: float(np.mean(errors[:, k] ** 2)) for k, name in enumerate(names)}
 
     def _check_finite(self, record: dict) -> None:
         losses = record["train_loss"], record["validation_loss"]

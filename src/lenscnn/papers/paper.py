@@ -36,30 +36,39 @@ class Paper(Protocol):
 
     def images_spec(self, view: str, split: str) -> dict:
         """Return what the images of one split of a view are made from."""
+        ...
 
     def shards(self, view: str, split: str) -> list[str]:
         """Return the files of these images, in order."""
+        ...
 
     def training_spec(self, view: str, network: str, seed: int) -> dict:
         """Return the spec of a training (`nn.spec`)."""
+        ...
 
     def trained_on(self, estimate: str, view: str) -> tuple[str, str]:
         """Return the view of training and the network behind an estimate from a view's images."""
+        ...
 
     def estimate_spec(self, estimate: str, view: str, seed: int) -> dict:
         """Return the spec of the training, or of the fit, behind an estimate."""
+        ...
 
     def labels_of(self, estimate: str, view: str) -> list[str]:
         """Return the labels that an estimate is of."""
+        ...
 
     def source_of_n(self, estimate: str) -> str:
         """Return where an estimate has the label N from: "truth", an estimate's name, or "none"."""
+        ...
 
     def sees_mirrors(self, estimate: str, view: str) -> bool:
         """Return whether an estimate is also averaged over the mirrored versions of each image."""
+        ...
 
     def all_predictions(self) -> list[str]:
         """Return every predictions file of a network."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from lenscnn.core.storage import atomic_write
 
@@ -33,10 +34,10 @@ def new_figure(height: float, note: str | None) -> Figure:
     note
         Where the figure comes from (reading and scale), or None for no stamp.
     """
-    figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
+    margin = 0 if note is None else 0.14 / height
+    layout = ConstrainedLayoutEngine(rect=(0, margin, 1, 1 - margin))
+    figure = Figure(figsize=(PAGE_WIDTH, height), layout=layout)
     if note is not None:
-        margin = 0.14 / height
-        figure.get_layout_engine().set(rect=(0, margin, 1, 1 - margin))
         figure.text(0.995, 0.03 / height, note, size=6, color="0.45", ha="right", va="bottom")
     return figure
 

@@ -41,7 +41,7 @@ class Product:
     rule: str = "no rule"
     inputs: list[str] = field(default_factory=list)
     specs: list[dict] = field(default_factory=list)
-    record: dict | None = None
+    record: dict = field(default_factory=dict)
     note: str = "not here"
     other_inputs: list[str] = field(default_factory=list)
     other_settings: list[str] = field(default_factory=list)
@@ -60,8 +60,8 @@ def read_plan(text: str) -> dict[str, Product]:
     return products
 
 
-def read_record(path) -> dict | None:
-    """Read what a file says of its making, decoded; None where it can say nothing.
+def read_record(path) -> dict:
+    """Read what a file says of its making, decoded; empty where it can say nothing.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def read_record(path) -> dict | None:
     """
     if Path(path).suffix == ".pt":
         return decode(weights.load(path).get("provenance", {}), path)
-    return read_hdf5(path) if Path(path).suffix == ".h5" else None
+    return read_hdf5(path) if Path(path).suffix == ".h5" else {}
 
 
 def trace(target: str, plan: dict[str, Product]) -> dict[str, Product]:

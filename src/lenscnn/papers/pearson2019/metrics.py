@@ -7,6 +7,7 @@ orientation modulo pi.
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from lenscnn.core import storage
 from lenscnn.papers.pearson2019.ellipticity import e1_e2_to_q_phi_pearson, q_phi_to_e1_e2_pearson
@@ -98,7 +99,7 @@ def _rms_and_bias(error: np.ndarray) -> np.ndarray:
     return np.stack([np.sqrt((error**2).mean(axis=-1)), error.mean(axis=-1)])
 
 
-def binned(error: dict[str, np.ndarray], by: np.ndarray, edges: list[float]) -> pd.DataFrame:
+def binned(error: dict[str, np.ndarray], by: np.ndarray, edges: ArrayLike) -> pd.DataFrame:
     """Return the root mean square of errors in bins of something else, with standard errors.
 
     The standard error is that of the mean square, carried over to its root:

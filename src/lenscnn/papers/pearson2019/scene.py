@@ -1,5 +1,7 @@
 """Lensed sources and lenses of a catalogue of pearson2019, without noise."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -7,7 +9,9 @@ from lenscnn.instrument.survey import FWHM
 from lenscnn.lensing.sersic_galaxies import render_galaxies
 
 
-def render_scene(survey: dict, scene: dict, lenses: dict, device="cpu", with_lens_light=False):
+def render_scene(
+    survey: dict, scene: dict, lenses: dict, device="cpu", with_lens_light=False
+) -> tuple[torch.Tensor, torch.Tensor | Any, torch.Tensor]:
     """Render lensed sources and lenses at unit unlensed flux, and measure the magnification.
 
     Parameters
@@ -27,7 +31,7 @@ def render_scene(survey: dict, scene: dict, lenses: dict, device="cpu", with_len
     -------
     sources : Tensor, shape (n, 1, n_pix, n_pix)
         With the point-spread function.
-    lens_light : Tensor, shape (n, 1, n_pix, n_pix), or None
+    lens_light : Tensor, shape (n, 1, n_pix, n_pix), or None if it is not wanted
         Likewise.
     magnification : Tensor, shape (n,)
         Flux on the stamp over unlensed flux.

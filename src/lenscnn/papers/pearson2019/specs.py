@@ -49,7 +49,7 @@ class Pearson2019:
     """
 
     name = "pearson2019"
-    kept_labels = ("index", "snr", "lens_R_sersic")
+    kept_labels: tuple[str, ...] = ("index", "snr", "lens_R_sersic")
 
     def __init__(self, config: dict):
         self.seed, self.scale = config["seed"], config["scale"]

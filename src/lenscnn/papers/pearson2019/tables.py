@@ -1,5 +1,7 @@
 """Table 1 of pearson2019: data frames in, a data frame and LaTeX out."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -61,7 +63,9 @@ def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.D
     parts = []
     for view, frame in metrics.items():
         once = view.replace("_fitted", "_removed")
-        prints = {once: [printed(registry, "rms", view, name) for name in PARAMETERS]}
+        prints: dict[str, Any] = {
+            once: [printed(registry, "rms", view, name) for name in PARAMETERS]
+        }
         if (averaged := once + MIRRORS) in set(frame["estimate"]):
             prints[averaged] = np.nan
         for estimate, values in prints.items():

@@ -17,8 +17,9 @@ CHUNK = {"cpu": 512, "cuda": 4096}
 
 
 def scene(
-    population: dict, view: dict, lenses: dict, device="cpu", dtype=torch.float32, subhaloes=None
-):
+    population: dict, view: dict, lenses: dict, device: str | torch.device = "cpu",
+    dtype=torch.float32, subhaloes=None,
+):  # fmt: skip
     """Render noise-free images of catalogued lenses.
 
     Parameters
@@ -62,8 +63,9 @@ def scene(
 
 
 def simulate(
-    population: dict, view: dict, lenses: dict, device="cpu", dtype=torch.float32, subhaloes=None
-):
+    population: dict, view: dict, lenses: dict, device: str | torch.device = "cpu",
+    dtype=torch.float32, subhaloes=None,
+):  # fmt: skip
     """Simulate noisy images of catalogued lenses: `scene` with noise of ``view["noise"]``.
 
     Returns

@@ -185,19 +185,17 @@ def summarise(
     return pd.DataFrame(rows)
 
 
-def fixed_alpha(subset: str) -> float | None:
-    """Return the slope that a subset holds fixed: -1.6 for "alpha-1.6", None for "varied".
+def fixed_alpha(subset: str) -> float:
+    """Return the slope that a subset holds fixed: -1.6 for "alpha-1.6".
 
     Raises
     ------
     ValueError
-        If the label is neither.
+        If it holds none.
     """
-    if subset == VARIED:
-        return None
     match = re.fullmatch(r"alpha(-?\d+(?:\.\d+)?)", subset)
     if match is None:
-        raise ValueError(f"subset {subset!r} is neither {VARIED!r} nor like 'alpha-1.6'")
+        raise ValueError(f"subset {subset!r} holds no slope fixed: it is not like 'alpha-1.6'")
     return float(match[1])
 
 

@@ -8,6 +8,7 @@ mean squared error plus a penalty times the sum of their squares. The penalty is
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -70,7 +71,8 @@ def fit(images: np.ndarray, targets: np.ndarray, n_train: int) -> Ridge:
     axes = _principal_axes(training, mean)
 
     intercept = targets[:n_train].mean(axis=0)
-    total, products, with_targets = 0.0, 0.0, 0.0
+    total: Any = 0.0
+    products, with_targets = 0.0, 0.0
     for rows in _chunks(n_train):
         features = _features(training[rows], mean, axes)
         total += features.sum(axis=0)
@@ -84,7 +86,7 @@ def fit(images: np.ndarray, targets: np.ndarray, n_train: int) -> Ridge:
     projected = vectors.T @ (with_targets / n_train / width[:, None])
     solutions = [vectors @ (projected / (values + penalty)[:, None]) for penalty in PENALTIES]
 
-    squares = 0.0
+    squares: Any = 0.0
     for rows in _chunks(len(pixels) - n_train):
         features = (_features(pixels[n_train:][rows], mean, axes) - center) / width
         errors = features @ np.stack(solutions) + intercept - targets[n_train:][rows]

@@ -21,7 +21,7 @@ class Scutt:
         Of the variant, a key of ``config["scutt"]["variants"]``.
     """
 
-    kept_labels = ("N", "alpha", "subset")
+    kept_labels: tuple[str, ...] = ("N", "alpha", "subset")
 
     def __init__(self, config: dict, name: str):
         self.name, self.seed, self.scale = name, config["seed"], config["scale"]

@@ -1,6 +1,7 @@
 """pearson2019, Figures 8 and 10-14: errors against the lens, its light, and the noise."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -262,7 +263,7 @@ def visits_figure(
 
 
 def _trained_and_tested(
-    metrics: list[pd.DataFrame], tested: list[float], labels: dict[str, str], note: str | None
+    metrics: list[pd.DataFrame], tested: Sequence[float], labels: dict[str, str], note: str | None
 ) -> tuple[Figure, np.ndarray]:
     """Draw a panel for each of `_PANELS`: RMS errors against `tested`, a line a training view."""
     if len(labels) > len(_LINES):
@@ -285,7 +286,7 @@ def _filled(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["n"] >= MIN_LENSES]
 
 
-def _tick(axes: Axes, values: list[float]) -> None:
+def _tick(axes: Axes, values: Sequence[float]) -> None:
     """Label these values of a logarithmic axis and no others."""
     axes.set_xticks(values, [f"{value:g}" for value in values])
     axes.minorticks_off()

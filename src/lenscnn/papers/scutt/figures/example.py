@@ -66,12 +66,14 @@ def _rounded(limits) -> list[float]:
 
 
 def _norm(values: np.ndarray) -> Normalize:
-    return Normalize(*_rounded((values.min(), values.max())))
+    low, high = _rounded((values.min(), values.max()))
+    return Normalize(low, high)
 
 
 def _log_norm(kappa: np.ndarray) -> LogNorm:
     # A singular pixel at a subhalo's centre must not take the whole scale.
-    return LogNorm(*_rounded(np.percentile(kappa[kappa > 0], [0.5, 99.8])))
+    low, high = _rounded(np.percentile(kappa[kappa > 0], [0.5, 99.8]))
+    return LogNorm(low, high)
 
 
 def _draw_subhaloes(axes: Axes, x: np.ndarray, y: np.ndarray, theta_E: np.ndarray) -> None:

@@ -84,7 +84,7 @@ def _draw_errors(axes: Axes, row: Row) -> None:
     fixed = [subset for subset in np.unique(row.subset) if subset != VARIED]
     fixed.sort(key=fixed_alpha, reverse=True)
     colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.88, len(fixed)))
-    fewest = min(np.count_nonzero(row.subset == subset) for subset in (*fixed, VARIED))
+    fewest = min(int(np.count_nonzero(row.subset == subset)) for subset in (*fixed, VARIED))
     low, high = np.quantile(errors, [0.002, 0.998])
     edges = bin_edges(low, high, fewest)
     for subset, colour in zip(fixed, colours, strict=True):
