@@ -22,7 +22,7 @@ SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
 RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper figures report provenance records docs test test-fast test-slurm-full test-faults format bench bench-simulation clean
+.PHONY: all smoke quick paper figures report provenance records docs test test-fast test-slurm-full test-faults format types bench bench-simulation clean
 
 all: smoke
 
@@ -85,6 +85,9 @@ format: $(ENV)
 	$(BIN)/ruff format src scripts tests
 	$(BIN)/ruff check --fix src scripts tests
 	$(BIN)/snakefmt Snakefile workflow
+
+types: $(ENV)
+	$(BIN)/basedpyright
 
 bench bench-simulation: $(BENCH_ENV)
 	PYTHONPATH=src .venv-bench/bin/python scripts/bench.py \

@@ -150,6 +150,10 @@ def test_lint_and_format():
         subprocess.run(command.split(), cwd=ROOT, env=ENVIRONMENT, check=True)
 
 
+def test_types():
+    subprocess.run("basedpyright", cwd=ROOT, env=ENVIRONMENT, check=True)
+
+
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
