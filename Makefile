@@ -82,15 +82,15 @@ test-faults: $(ENV)
 	LENSCNN_FAULTS=$(or $(FAULTS),50) $(BIN)/python -m pytest -s tests/workflow/test_faults.py
 
 format: $(ENV)
-	$(BIN)/ruff format src scripts tests
-	$(BIN)/ruff check --fix src scripts tests
+	$(BIN)/ruff format src scripts benchmarks tests
+	$(BIN)/ruff check --fix src scripts benchmarks tests
 	$(BIN)/snakefmt Snakefile workflow
 
 types: $(ENV)
 	$(BIN)/basedpyright
 
 bench bench-simulation: $(BENCH_ENV)
-	PYTHONPATH=src .venv-bench/bin/python scripts/bench.py \
+	PYTHONPATH=src .venv-bench/bin/python benchmarks/speed \
 	  --table benchmarks/speed.csv --plot benchmarks/speed.png \
 	  $(if $(filter bench-simulation,$@),--parts simulation)
 

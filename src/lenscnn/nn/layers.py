@@ -7,7 +7,7 @@ from lenscnn.nn import fft_conv
 
 FOURIER_DEVICES = {"cpu"}
 """Where convolutions in float32 may go by Fourier transforms. Not on a GPU until one has shown that
-it is the faster for it (scripts/bench.py measures both)."""
+it is the faster for it (benchmarks/speed measures both)."""
 
 MIN_OPERATION_RATIO = 3
 """How many times fewer operations Fourier transforms must take.

@@ -26,15 +26,19 @@ class Stopwatch(keras.callbacks.Callback):
     """CPU time of an epoch, or of all batches: what a call costs beside would count too much."""
 
     def on_epoch_begin(self, epoch, logs=None):
+        """Start the clock."""
         self.begun = time.process_time()
 
     def on_epoch_end(self, epoch, logs=None):
+        """Stop the clock."""
         self.seconds = time.process_time() - self.begun
 
     def on_predict_begin(self, logs=None):
+        """Start the clock."""
         self.on_epoch_begin(0)
 
     def on_predict_end(self, logs=None):
+        """Stop the clock."""
         self.on_epoch_end(0)
 
 
@@ -63,6 +67,7 @@ def build(spec: dict, image_shape: list[int]) -> keras.Model:
 
 
 def main() -> None:
+    """Answer jobs until there are no more."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     rng = np.random.default_rng(1)

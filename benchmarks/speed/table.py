@@ -89,17 +89,19 @@ def row(
     ratio = ours / theirs
     of_floor = ours * flop / np.asarray(arithmetic)
     cells = {
-        "stage": stage, **place,
-        "ours": np.median(ours), "ours_least": ours.min(), "ours_most": ours.max(),
-        "peer": peer, "peer_rate": np.median(theirs),
-        "ratio": np.median(ratio), "ratio_least": ratio.min(), "ratio_most": ratio.max(),
-        "difference": difference,
-        "mflop": flop / 1e6, "floor": np.median(arithmetic) / flop,
-        "of_floor": np.median(of_floor), "of_floor_least": of_floor.min(),
-        "of_floor_most": of_floor.max(),
+        "stage": stage, **place, **_spread("ours", ours),
+        "peer": peer, "peer_rate": np.median(theirs), **_spread("ratio", ratio),
+        "difference": difference, "mflop": flop / 1e6, "floor": np.median(arithmetic) / flop,
+        **_spread("of_floor", of_floor),
         "of_matmul": np.median(ours * flop / np.asarray(matmul)),
     }  # fmt: skip
     return {name: cells[name] for name in COLUMNS}
+
+
+def _spread(name: str, values: np.ndarray) -> dict[str, float]:
+    return {
+        name: np.median(values), f"{name}_least": values.min(), f"{name}_most": values.max()
+    }  # fmt: skip
 
 
 def update(path: Path, rows: list[dict]) -> pd.DataFrame:

@@ -17,12 +17,12 @@ _PEERS = {
 
 @style.styled
 def plot(table: pd.DataFrame, path: Path) -> None:
-    """Draw a table of `lenscnn.records.speed` as a PNG: a panel a machine, a line a stage.
+    """Draw the table as a PNG: a panel a machine, a line a stage.
 
     Parameters
     ----------
     table
-        Its rows.
+        From `table.update`.
     path
         File to write.
     """

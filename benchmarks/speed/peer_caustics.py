@@ -35,7 +35,7 @@ def _batched(draw, columns: list[torch.Tensor], batch: int) -> torch.Tensor:
 
 
 def scutt_images(lenses: dict, subhaloes: list, view: dict) -> np.ndarray:
-    """Images (B, n_pix, n_pix) in units of the source's peak; as many subhaloes in each lens."""
+    """Draw images (B, n_pix, n_pix) in units of the source's peak; as many subhaloes in each."""
     x, y = _grid(view["n_pix"], view["pixel_scale"], 1)
     # A Gaussian is the Sersic profile of n = 1/2 with k = 1/2, here of unit peak.
     gaussian = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.5, view["source_sigma"], np.exp(-0.5)])
@@ -55,7 +55,7 @@ def galaxy_images(
     lens: dict, source: dict, light: dict,
     n_pix: int, pixel_scale: float, supersampling: int, psf_sigma: float,
 ) -> np.ndarray:  # fmt: skip
-    """Images (B, 2, n_pix, n_pix) of sources and lens light of unit unlensed flux."""
+    """Draw images (B, 2, n_pix, n_pix) of sources and lens light of unit unlensed flux."""
     x, y = _grid(n_pix, pixel_scale, supersampling)
 
     def profile(galaxy):

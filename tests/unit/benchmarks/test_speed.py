@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+import table as speed
 import torch
+from plot import plot
+from table import COLUMNS, gaussian_source_flop, sersic_galaxies_flop, update
 from torch.utils.flop_counter import FlopCounterMode
 
 from lenscnn.nn.network import build
 from lenscnn.nn.operations import network_flop
-from lenscnn.plotting.speed import plot
-from lenscnn.records import speed
-from lenscnn.records.speed import COLUMNS, gaussian_source_flop, sersic_galaxies_flop, update
 
 CPU = {"device": "cpu", "machine": "a CPU", "unit": "images per CPU-second"}
 GPU = {"device": "cuda", "machine": "a GPU", "unit": "images per s"}
