@@ -62,11 +62,11 @@ provenance: $(ENV)
 	@PYTHONPATH=src python scripts/provenance.py $(FIGURE)
 
 records: $(ENV)
-	@PYTHONPATH=src python scripts/records.py $(firstword $(SCALE))
+	@PYTHONPATH=src python tools/records.py $(firstword $(SCALE))
 
 docs: $(ENV)
-	python scripts/readme.py README.md
-	PYTHONPATH=src python scripts/config_reference.py
+	python tools/readme.py README.md
+	PYTHONPATH=src python tools/config_reference.py
 
 # A file's tests run in one process, which its fixtures count on.
 test: $(ENV)
@@ -82,8 +82,8 @@ test-faults: $(ENV)
 	LENSCNN_FAULTS=$(or $(FAULTS),50) $(BIN)/python -m pytest -s tests/workflow/test_faults.py
 
 format: $(ENV)
-	$(BIN)/ruff format src scripts benchmarks tests
-	$(BIN)/ruff check --fix src scripts benchmarks tests
+	$(BIN)/ruff format src scripts benchmarks tools tests
+	$(BIN)/ruff check --fix src scripts benchmarks tools tests
 	$(BIN)/snakefmt Snakefile workflow
 
 types: $(ENV)

@@ -15,9 +15,9 @@ from lenscnn.records import provenance
 RELEASED = ("--config", "predictions=released", "--")
 
 
-def script(name, *arguments):
+def script(path, *arguments):
     done = subprocess.run(
-        [sys.executable, f"scripts/{name}.py", *arguments], cwd=ROOT, capture_output=True,
+        [sys.executable, path, *arguments], cwd=ROOT, capture_output=True,
         text=True, env=ENVIRONMENT | {"PYTHONPATH": str(ROOT / "src")},
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
@@ -25,13 +25,13 @@ def script(name, *arguments):
 
 def test_the_readmes_graph_and_claims_are_the_projects(tmp_path):
     copy = shutil.copy(ROOT / "README.md", tmp_path)
-    assert script("readme", copy) == (0, "")
+    assert script("tools/readme.py", copy) == (0, "")
     assert (tmp_path / "README.md").read_text() == (ROOT / "README.md").read_text(), "make docs"
 
 
 def test_a_document_without_marks_is_refused(tmp_path):
     (tmp_path / "plain.md").write_text("hello\n")
-    code, text = script("readme", tmp_path / "plain.md")
+    code, text = script("tools/readme.py", tmp_path / "plain.md")
     assert code == 1 and "plain.md has no lines" in text
     assert (tmp_path / "plain.md").read_text() == "hello\n"
 
@@ -129,7 +129,7 @@ def test_a_population_that_is_detected_otherwise_is_refused(tmp_path):
 
 
 def test_provenance_of_a_committed_figure():
-    code, text = script("provenance", "paper_figures/quick/scutt/fig5.png")
+    code, text = script("scripts/provenance.py", "paper_figures/quick/scutt/fig5.png")
     assert code == 0, text
     assert text.startswith("paper_figures/quick/scutt/fig5.png  [scutt_fig5; no record")
     assert "results/quick/scutt/predictions/fixed/n_cnn_seed0.h5  [predict; A]" in text
@@ -137,12 +137,12 @@ def test_provenance_of_a_committed_figure():
 
 
 def test_provenance_of_no_product_is_refused(tmp_path):
-    code, text = script("provenance", "paper_figures/quick/scutt/fig99.png")
+    code, text = script("scripts/provenance.py", "paper_figures/quick/scutt/fig99.png")
     assert code == 1 and text == (
         "error: there is no file paper_figures/quick/scutt/fig99.png in this project\n"
     )
-    assert script("provenance", tmp_path)[0] == 1
-    code, text = script("provenance", "README.md")
+    assert script("scripts/provenance.py", tmp_path)[0] == 1
+    code, text = script("scripts/provenance.py", "README.md")
     assert code == 1 and "No rule to produce README.md" in text
 
 
@@ -158,11 +158,15 @@ def histories(folder, losses, name="scutt/history/fixed/n_cnn"):
         path.write_text("".join(json.dumps(epoch) + "\n" for epoch in epochs))
 
 
+def compare_trainings(*folders):
+    return script("tools/compare_trainings.py", *folders)
+
+
 def test_trainings_are_compared_by_their_best_epochs(tmp_path):
     histories(tmp_path / "a", [1, 2, 3])
     histories(tmp_path / "b", [2, 3, 4])
     histories(tmp_path / "b", [1], "scutt/history/varied/n_cnn")  # of which there is only one
-    code, text = script("compare_trainings", tmp_path / "a", tmp_path / "b")
+    code, text = compare_trainings(tmp_path / "a", tmp_path / "b")
     assert code == 0
     _, _, first, second = text.splitlines()
     assert f"| {tmp_path / 'a'} | 3 | 2 | 20 +- 10 |  | 1,000 |" in first
@@ -173,10 +177,10 @@ def test_trainings_are_compared_by_their_best_epochs(tmp_path):
 def test_trainings_that_cannot_be_compared_are_refused(tmp_path):
     histories(tmp_path / "a", [1])
     histories(tmp_path / "b", [1], "scutt/history/varied/n_cnn")
-    assert script("compare_trainings", tmp_path / "a", tmp_path)[1].startswith("error: no historie")
-    assert "no network in common" in script("compare_trainings", tmp_path / "a", tmp_path / "b")[1]
+    assert compare_trainings(tmp_path / "a", tmp_path)[1].startswith("error: no histories")
+    assert "no network in common" in compare_trainings(tmp_path / "a", tmp_path / "b")[1]
     (tmp_path / "b/scutt/history/varied/n_cnn_seed1.jsonl").write_text("{cut sho")
-    code, text = script("compare_trainings", tmp_path / "a", tmp_path / "b")
+    code, text = compare_trainings(tmp_path / "a", tmp_path / "b")
     assert code == 1 and "n_cnn_seed1.jsonl is no history" in text
 
 

@@ -116,7 +116,7 @@ def test_below_the_papers_nothing_knows_a_papers_name():
 
 def test_files_that_tests_name_are_there():
     """Also those of tests that run on few machines; a site file is the user's own."""
-    form = re.compile(r'"((?:src|scripts|workflow|tests|profiles|envs|docs|data)/[\w./-]+)"')
+    form = re.compile(r'"((?:src|scripts|tools|workflow|tests|profiles|envs|docs|data)/[\w./-]+)"')
     for path in sorted((ROOT / "tests").rglob("*.py")):
         for name in form.findall(path.read_text()):
             assert (ROOT / name).exists() or name == "profiles/slurm/site.yaml", (path, name)

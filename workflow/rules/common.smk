@@ -78,7 +78,7 @@ def growing(amount, unit):
 def benchmark_records(wildcards):
     """Records of jobs by path, with their contents' digests, so that new ones are noticed.
 
-    They are the benchmark files of jobs that ran here, and the table of all that scripts/records.py
+    They are the benchmark files of jobs that ran here, and the table of all that tools/records.py
     made.
     """
     folder = Path("benchmarks")

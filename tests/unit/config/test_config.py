@@ -96,10 +96,10 @@ def test_every_setting_says_what_it_is():
 
 def test_the_reference_and_the_schema_are_those_of_the_types(tmp_path):
     kept = {name: (ROOT / "config" / name).read_text() for name in ("reference.md", "schema.json")}
-    (tmp_path / "scripts").mkdir()
+    (tmp_path / "tools").mkdir()
     (tmp_path / "config").mkdir()
-    script = tmp_path / "scripts/config_reference.py"
-    script.write_text((ROOT / "scripts/config_reference.py").read_text())
+    script = tmp_path / "tools/config_reference.py"
+    script.write_text((ROOT / "tools/config_reference.py").read_text())
     subprocess.run([sys.executable, script], check=True, env={"PYTHONPATH": str(ROOT / "src")})
     for name, text in kept.items():
         assert (tmp_path / "config" / name).read_text() == text, "make docs"

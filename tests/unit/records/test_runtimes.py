@@ -106,7 +106,7 @@ def test_the_target_needs_nothing_but_the_records(tmp_path):
     table = copy / "benchmarks/quick.csv"
     kept = "scutt,images,fixed/test/shard_0,10,,8,500,,\nscutt,train,fixed/n_cnn_seed0,1,,1,1,,\n"
     table.write_text(",".join(read_jobs([], copy, copy).columns) + "\n" + kept)
-    command = [sys.executable, "scripts/records.py", "quick"]
+    command = [sys.executable, "tools/records.py", "quick"]
     done = subprocess.run(command, cwd=copy, env=environment(), capture_output=True, text=True)
     assert done.stdout == "benchmarks/quick.csv: 3 jobs, 2 of them from files here\n", done.stderr
     joined = pd.read_csv(table)

@@ -1,6 +1,6 @@
 """Join the benchmark files of jobs that have run here into the table of their scale.
 
-    python scripts/records.py paper
+    python tools/records.py paper
 
 reads benchmarks/paper/**/*.tsv and writes benchmarks/paper.csv, one row a job; rows of jobs that
 ran elsewhere stay. The table is what is committed, the files are not.

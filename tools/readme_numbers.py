@@ -1,6 +1,6 @@
 """Print what the READMEs say of pearson2019's results beyond the tables of the workflow.
 
-    PYTHONPATH=src python scripts/readme_numbers.py results/quick
+    PYTHONPATH=src python tools/readme_numbers.py results/quick
 
 reads the test samples and the predictions of pearson2019 under that folder, and the committed table
 of colours.

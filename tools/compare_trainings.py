@@ -1,6 +1,6 @@
 """Compare trainings of the same networks under different settings, by their histories.
 
-    python scripts/compare_trainings.py results/float32 results/bfloat16
+    python tools/compare_trainings.py results/float32 results/bfloat16
 
 prints, for each network that the first of the folders (of scales) and another hold, the validation
 RMSE of its best epoch, mean and standard deviation over seeds, in each; how far it lies above that
