@@ -11,7 +11,7 @@
 # make records SCALE=paper   join what jobs took here into benchmarks/paper.csv
 # make bench    the table of speeds, benchmarks/speed.csv, and its plot
 # make bench-simulation   of these only simulation
-# make docs     the graph of rules and the claims in README.md, the table of settings
+# make docs     the graph of rules and the claims in docs/, the table of settings
 
 PYTHON ?= python3
 CORES ?= all
@@ -65,7 +65,7 @@ records: $(ENV)
 	@PYTHONPATH=src python tools/records.py $(firstword $(SCALE))
 
 docs: $(ENV)
-	python tools/readme.py README.md
+	python tools/documents.py docs/workflow.md docs/results.md
 	PYTHONPATH=src python tools/config_reference.py
 
 # A file's tests run in one process, which its fixtures count on.

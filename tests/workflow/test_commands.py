@@ -1,11 +1,14 @@
 """make figures, make provenance, make docs: the commands behind them."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pytest
 from conftest import ROOT
 from workflows import ENVIRONMENT, clone, jobs, snakemake
 
@@ -23,17 +26,38 @@ def script(path, *arguments):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_readmes_graph_and_claims_are_the_projects(tmp_path):
-    copy = shutil.copy(ROOT / "README.md", tmp_path)
-    assert script("tools/readme.py", copy) == (0, "")
-    assert (tmp_path / "README.md").read_text() == (ROOT / "README.md").read_text(), "make docs"
+@pytest.mark.parametrize("name", ["workflow.md", "results.md"])
+def test_graph_and_claims_in_the_documents_are_the_projects(tmp_path, name):
+    copy = Path(shutil.copy(ROOT / "docs" / name, tmp_path))
+    assert script("tools/documents.py", copy) == (0, "")
+    assert copy.read_text() == (ROOT / "docs" / name).read_text(), "make docs"
 
 
 def test_a_document_without_marks_is_refused(tmp_path):
     (tmp_path / "plain.md").write_text("hello\n")
-    code, text = script("tools/readme.py", tmp_path / "plain.md")
+    code, text = script("tools/documents.py", tmp_path / "plain.md")
     assert code == 1 and "plain.md has no lines" in text
     assert (tmp_path / "plain.md").read_text() == "hello\n"
+
+
+MARKDOWN = [
+    path for folder in (".", "docs", "config", "benchmarks", "scripts/offline", "data/photometry")
+    for path in sorted((ROOT / folder).glob("*.md"))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_documents_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
+    broken = [
+        link for link in links
+        if not link.startswith(("http", "mailto:")) and not (path.parent / link).exists()
+    ]  # fmt: skip
+    assert broken == []
+
+
+def test_the_readme_is_read_in_four_minutes():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
 
 
 def test_figures_draws_what_it_can(tmp_path):

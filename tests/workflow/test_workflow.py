@@ -144,8 +144,8 @@ def test_lint_and_format():
     snakemake("--lint")
     for command in (
         "snakefmt --check Snakefile workflow",
-        "ruff format --check src scripts tests",
-        "ruff check src scripts tests",
+        "ruff format --check .",
+        "ruff check .",
     ):
         subprocess.run(command.split(), cwd=ROOT, env=ENVIRONMENT, check=True)
 

@@ -1,7 +1,10 @@
-"""Write what README.md shows of the project itself: the graph of rules, the summary of the claims.
+"""Write what documents show of the project itself: the graph of rules, the summary of the claims.
 
-Each stands between two marks. In the graph figures and tables made by the same rules share a box,
-and so do the readings of scutt. The summary is that of the claims page of each scale that has one.
+    python tools/documents.py docs/workflow.md docs/results.md
+
+Each stands between two marks, in whichever document has them. In the graph figures and tables made
+by the same rules share a box, and so do the variants of scutt. The summary is that of the claims
+page of each scale that has one.
 """
 
 import argparse
@@ -66,29 +69,36 @@ def summary(page: Path) -> str:
     """Return what a claims page says before it comes to single claims."""
     title, _, rest = page.read_text(encoding="utf-8").partition("\n## Summary\n")
     note = re.search(r"^\*\*.*\*\*$", title, re.M)
-    heading = f"Scale `{page.parent.name}`, from [claims.md]({page})."
+    heading = f"Scale `{page.parent.name}`, from [claims.md](../{page})."
     parts = [heading, note and note[0], rest.partition("\n## ")[0].strip()]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def fill(text: str, name: str, content: str, document: Path) -> str:
-    """Replace what is between the marks of a name in a text."""
+CONTENTS = {"rules": rules, "claims": claims}
+
+
+def fill(text: str, name: str) -> str:
+    """Replace what is between the marks of a name in a text that has them."""
     begin, end = f"<!-- {name}: written by make docs -->\n", f"<!-- end of {name} -->"
     before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)
-    if not (found and closed):
-        sys.exit(f"error: {document} has no lines {begin.strip()!r} and {end!r}")
-    return before + begin + content + end + after
+    return before + begin + CONTENTS[name]() + end + after if found and closed else text
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("document", type=Path)
-    document = parser.parse_args().document
-    text = document.read_text(encoding="utf-8")
-    for name, content in (("rules", rules), ("claims", claims)):
-        text = fill(text, name, content(), document)
-    document.write_text(text, encoding="utf-8")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("documents", type=Path, nargs="+")
+    for document in parser.parse_args().documents:
+        text = document.read_text(encoding="utf-8")
+        marked = [name for name in CONTENTS if f"<!-- end of {name} -->" in text]
+        if not marked:
+            marks = " or ".join(f"'<!-- end of {name} -->'" for name in CONTENTS)
+            sys.exit(f"error: {document} has no lines {marks}")
+        for name in marked:
+            text = fill(text, name)
+        document.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
