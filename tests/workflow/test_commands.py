@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from conftest import ROOT
 from workflows import ENVIRONMENT, clone, jobs, snakemake
 
+import lenscnn
 from lenscnn.core import storage
 from lenscnn.records import provenance
 
@@ -54,6 +56,13 @@ def test_links_between_documents_lead_somewhere(path):
         if not link.startswith(("http", "mailto:")) and not (path.parent / link).exists()
     ]  # fmt: skip
     assert broken == []
+
+
+def test_one_version_is_told_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    described = json.loads((ROOT / "codemeta.json").read_text())
+    assert citation["version"] == described["version"] == lenscnn.__version__
+    assert f"## {lenscnn.__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_the_readme_is_read_in_four_minutes():
