@@ -137,6 +137,10 @@ if ((${#targets[@]})); then
     # input is made in the same run is always run again, so weights brought along would be trained
     # again because of images made anew. Then weights are made to look younger than those, and all
     # the rest is run. What weights were trained with is checked when they predict.
+    # Catalogues without images were brought along, too: images are still to be made from them.
+    for folder in "results/$SCALE"/*/population; do
+        [[ ! -d $folder || -d ${folder%population}images ]] || find "$folder" -type f -exec touch {} +
+    done
     rejuvenate "$@"
     if ((brought)); then
         run_snakemake --until simulate pearson2019_images pearson2019_fitted_images \

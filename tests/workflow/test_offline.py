@@ -195,6 +195,18 @@ def test_complete_slices_are_packed_without_images(gone_on):
         assert f"{name}: complete\n" in log
 
 
+def test_catalogues_that_were_brought_along_are_not_drawn_again(tmp_path, gone_on):
+    folder = checkout(tmp_path / "third")
+    brought = "results/tiny/scutt/population"
+    shutil.copytree(gone_on[0] / brought, folder / brought)
+    for code in folder.rglob("*.py"):
+        code.touch()  # a checkout there is younger than what it brings
+    done = call(folder, "run_slice.sh", folder / "out", "scutt/fixed", CORES="2")
+    assert done.returncode == 0, done.stdout
+    rules = re.findall(r"\(Rule: (\w+)\)", done.stdout)
+    assert "simulate" in rules and "population" not in rules
+
+
 def test_complete_slices_are_skipped_and_limits_hold(gone_on):
     folder, *_ = gone_on
     again = call(
