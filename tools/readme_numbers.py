@@ -1,4 +1,4 @@
-"""Print what the READMEs say of pearson2019's results beyond the tables of the workflow.
+"""Print what documents say of pearson2019's results beyond the tables of the workflow.
 
     PYTHONPATH=src python tools/readme_numbers.py results/quick
 

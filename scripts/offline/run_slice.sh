@@ -57,12 +57,19 @@ install_snakemake() {
 # and several trainings are hardly faster than one after the other.
 share_gpu() {
     [[ ${DEVICE:-cuda} != cpu ]] && command -v nvidia-cuda-mps-control >/dev/null || return 0
+    [[ -z ${CUDA_MPS_PIPE_DIRECTORY:-} ]] || return 0 # somebody's service is to be used
     export CUDA_MPS_PIPE_DIRECTORY=$work/mps CUDA_MPS_LOG_DIRECTORY=$work/mps
     mkdir "$work/mps"
-    trap 'echo quit | timeout 10 nvidia-cuda-mps-control >/dev/null || true; rm -rf "$work"' EXIT
+    trap 'stop_sharing; rm -rf "$work"' EXIT
     timeout 10 nvidia-cuda-mps-control -d &&
         timeout 60 python -c 'import torch; torch.ones(1, device="cuda").item()' && return
     echo "run_slice.sh: NVIDIA's multi-process service does not run; the GPU is shared in turns" >&2
+    stop_sharing
+}
+
+# End the service that this script started, and no other.
+stop_sharing() {
+    [[ ${CUDA_MPS_PIPE_DIRECTORY:-} == "$work/mps" ]] || return 0
     echo quit | timeout 10 nvidia-cuda-mps-control >/dev/null || true
     unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
 }
@@ -109,7 +116,6 @@ rejuvenate() {
 }
 
 install_snakemake
-share_gpu
 list_slices
 for slice in "$@"; do
     [[ -n $(products "$slice") ]] || {
@@ -132,6 +138,7 @@ for slice in "$@"; do
 done
 status=0
 if ((${#targets[@]})); then
+    share_gpu
     # What was brought along is made to look younger than the code, so that only images that are
     # still needed are made. Beside trained networks these come first, by themselves: a job whose
     # input is made in the same run is always run again, so weights brought along would be trained

@@ -223,20 +223,28 @@ def test_complete_slices_are_skipped_and_limits_hold(gone_on):
         assert re.search(rf"left out {name}.tar.gz \(\d+ KiB\): {why}", again.stdout)
 
 
-def test_a_service_for_sharing_that_does_not_run_is_stopped_and_done_without(gone_on, tmp_path):
-    """As on a machine with NVIDIA's programs and no GPU."""
-    calls = tmp_path / "calls"
+def test_a_service_for_sharing_that_does_not_run_is_stopped_and_done_without(tmp_path):
+    """As with NVIDIA's programs and no GPU; a service of somebody else is left alone."""
+    folder, calls = checkout(tmp_path / "machine"), tmp_path / "calls"
     control = tmp_path / "nvidia-cuda-mps-control"
-    control.write_text(f'#!/bin/sh\n[ "$*" = -d ] || read -r word\necho "$*$word" >> {calls}\n')
+    control.write_text(
+        '#!/bin/sh\n[ "$*" = -d ] || read -r word\n'
+        f'echo "$*$word ${{CUDA_MPS_PIPE_DIRECTORY:-nowhere}}" >> {calls}\n'
+    )
     control.chmod(0o755)
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    done = call(
-        gone_on[0], "run_slice.sh", tmp_path / "out", *SLICES,
-        PATH=path, DEVICE="auto", CUDA_VISIBLE_DEVICES="",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
+    settings = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}", "DEVICE": "auto", "CUDA_VISIBLE_DEVICES": "",
+        "MINUTES": "0",
+    }  # fmt: skip
+    done = call(folder, "run_slice.sh", tmp_path / "out", "scutt/fixed", **settings)
     assert "multi-process service does not run; the GPU is shared in turns" in done.stdout
-    assert calls.read_text().split()[:2] == ["-d", "quit"]
+    said = [line.split() for line in calls.read_text().splitlines()]
+    assert [word for word, _ in said] == ["-d", "quit"]
+    assert said[0][1] == said[1][1] != "nowhere"
+
+    theirs = {"CUDA_MPS_PIPE_DIRECTORY": str(tmp_path)}
+    call(folder, "run_slice.sh", tmp_path / "out", "scutt/fixed", **settings | theirs)
+    assert len(calls.read_text().splitlines()) == 2
 
 
 def test_unpack_places_files_and_refuses_to_replace(gone_on, home):

@@ -24,7 +24,9 @@ def learning_rate_at(spec: dict, step: int, steps_per_epoch: int) -> float:
     return spec["learning_rate"]
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+def set_learning_rate(
+    optimizer: torch.optim.Optimizer, learning_rate: float | torch.Tensor
+) -> None:
     """Set the learning rate; on a GPU in place, where CUDA graphs read it."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], torch.Tensor):
