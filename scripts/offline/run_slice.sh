@@ -144,7 +144,7 @@ if ((${#targets[@]})); then
     # input is made in the same run is always run again, so weights brought along would be trained
     # again because of images made anew. Then weights are made to look younger than those, and all
     # the rest is run. What weights were trained with is checked when they predict.
-    # Catalogues without images were brought along, too: images are still to be made from them.
+    # So are catalogues that came without images: the images are still to be made from them.
     for folder in "results/$SCALE"/*/population; do
         [[ ! -d $folder || -d ${folder%population}images ]] || find "$folder" -type f -exec touch {} +
     done

@@ -208,9 +208,8 @@ def make_ledger(
         row = {"scale": scale if scale == "paper" else f"{scale} (indicative only)"}
         row |= claim.to_dict() | _entry(claim, first, tolerances, reasons, "1")
         other = dict.fromkeys(_ENTRY, "")
-        for second in others[:1]:
-            if has_second(claim, first, second):
-                other = _entry(claim, second, tolerances, reasons, "2")
+        if others and has_second(claim, first, others[0]):
+            other = _entry(claim, others[0], tolerances, reasons, "2")
         rows.append(row | {f"{name}_2": value for name, value in other.items()})
     return pd.DataFrame(rows)
 

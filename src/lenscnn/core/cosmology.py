@@ -91,5 +91,8 @@ def einstein_radius(sigma_v, ratio: float | np.ndarray = 1.0) -> np.ndarray:
 
 
 def velocity_dispersion(theta_E, ratio) -> np.ndarray:
-    """Return the velocity dispersion (km/s) of the isothermal lens that `einstein_radius` is of."""
+    """Return the velocity dispersion (km/s) of an isothermal lens of this Einstein radius (arcsec).
+
+    The inverse of `einstein_radius`; `ratio` is as there.
+    """
     return SPEED_OF_LIGHT * np.sqrt(theta_E * ARCSEC / (4 * np.pi * ratio))

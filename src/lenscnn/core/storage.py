@@ -28,7 +28,6 @@ import socket
 import time
 import zlib
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -105,10 +104,8 @@ def _remove_left_behind(path: Path) -> None:
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         with contextlib.suppress(OSError):  # gone meanwhile, or somebody else's
             writer = form.fullmatch(leftover.name)
-            here = writer is not None and writer[1] == _host()
-            old = time.time() - leftover.stat().st_mtime > _LEFT_BEHIND_SECONDS
-            # `here` says that there is a writer.
-            if old or (here and not _is_running(int(writer[2]))):  # pyright: ignore[reportOptionalSubscript]
+            gone = writer and writer[1] == _host() and not _is_running(int(writer[2]))
+            if gone or time.time() - leftover.stat().st_mtime > _LEFT_BEHIND_SECONDS:
                 leftover.unlink()
 
 
@@ -285,8 +282,7 @@ def read_catalogue(paths: list, **expected) -> tuple[dict[str, np.ndarray], dict
         As `read_h5`, or if a file has other attributes, was made from another spec or other inputs
         than the first, or does not hold the next lenses.
     """
-    attrs: Any  # those of the first file, and it is an error if there is none
-    parts, attrs = [], None
+    parts, attrs = [], {}
     for path in paths:
         columns, found = read_h5(path)
         attrs = attrs or found
@@ -435,9 +431,8 @@ class _Checksums:
             if self._room == 0:
                 self.blocks.append(0)
                 self._room = _BLOCK
-            part: Any  # for numpy's types say from Python 3.12 on that an array is a buffer
             part, images = images[: self._room], images[self._room :]
-            self.blocks[-1] = zlib.crc32(part, self.blocks[-1])
+            self.blocks[-1] = zlib.crc32(part.data, self.blocks[-1])
             self._room -= len(part)
 
 
@@ -524,8 +519,7 @@ def load_images(shards: list) -> tuple[np.ndarray, dict[str, np.ndarray], dict]:
     sizes = shapes(shards)
     counts = [size[0] for size in sizes]
     images = np.empty((sum(counts), *sizes[0][1:]), np.float32)
-    attrs: Any  # those of the first shard, and it is an error if there is none
-    parts, attrs, start = [], None, 0
+    parts, attrs, start = [], {}, 0
     for path, count in zip(shards, counts, strict=True):
         with _open_h5(path) as file:
             rows = np.s_[start : start + count]

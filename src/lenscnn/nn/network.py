@@ -100,7 +100,7 @@ class ConvRegressor(nn.Module):
         self.dense = nn.Linear(channels * (height // shrink) * (width // shrink), dense)
         self.output = nn.Linear(dense + n_scalars, n_outputs)
         for layer in self.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
+            if isinstance(layer, Conv2d | nn.Linear):
                 nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
         # Convolutions of few channels are 10-35 % faster this way on a CPU, and bfloat16 ones on
@@ -115,7 +115,7 @@ class ConvRegressor(nn.Module):
         # and on a CPU casting the dense layer's weights takes longer than bfloat16 saves.
         with torch.autocast(images.device.type, enabled=False):
             features = torch.relu(self.dense(features.flatten(1).float()))
-            if self.n_scalars and scalars is not None:
+            if scalars is not None:
                 features = torch.cat((features, scalars), dim=1)
             return self.output(features)
 

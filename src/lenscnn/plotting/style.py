@@ -32,7 +32,7 @@ def new_figure(height: float, note: str | None) -> Figure:
     height
         [inch]
     note
-        Where the figure comes from (reading and scale), or None for no stamp.
+        Where the figure comes from (paper and scale), or None for no stamp.
     """
     margin = 0 if note is None else 0.14 / height
     layout = ConstrainedLayoutEngine(rect=(0, margin, 1, 1 - margin))
