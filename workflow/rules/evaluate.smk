@@ -14,7 +14,7 @@ if config["predictions"] == "computed":
             "<logs>/{paper}/predict/{view}/{estimate}_seed{seed}.log",
         benchmark:
             "<benchmarks>/{paper}/predict/{view}/{estimate}_seed{seed}.tsv"
-        priority: 1  # what a trained network is for comes before the next training
+        priority: 2  # what a trained network is for comes before the next training
         conda:
             "../../envs/lenscnn.yaml"
         threads: 1

@@ -28,7 +28,8 @@ rule simulate:
         catalogue=lambda w: VARIANTS[w.variant].catalogue(w.view, w.split),
         code=code_of("scripts/simulate.py"),
     output:
-        "<results>/{variant}/images/{view}/{split}/shard_{shard}.h5",
+        # As the images of pearson2019.
+        temp("<results>/{variant}/images/{view}/{split}/shard_{shard}.h5"),
     log:
         "<logs>/{variant}/images/{view}/{split}/shard_{shard}.log",
     benchmark:

@@ -12,6 +12,7 @@ rule train:
         "<logs>/{paper}/train/{view}/{network}_seed{seed}.log",
     benchmark:
         "<benchmarks>/{paper}/train/{view}/{network}_seed{seed}.tsv"
+    priority: 1  # a network uses up images before others are made
     conda:
         "../../envs/lenscnn.yaml"
     threads: 1
