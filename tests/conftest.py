@@ -7,8 +7,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
-import yaml  # noqa: E402
 
+from lenscnn.papers.config import config_of_scale  # noqa: E402
 from lenscnn.papers.scutt.specs import Scutt  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +33,7 @@ def _same_numbers_alone_or_in_the_suite():
 
 @pytest.fixture(scope="session")
 def config():
-    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    return config_of_scale(ROOT / "config")
 
 
 @pytest.fixture

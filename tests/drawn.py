@@ -5,6 +5,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from lenscnn.plotting import style
 
+LOOKS = {
+    "vis": {"label": "Euclid VIS", "colour": style.BLUE},
+    "r": {"label": "LSST $r$", "colour": style.GREEN},
+    "gri": {"label": "LSST $gri$", "colour": style.VERMILION},
+}
+
 
 def lines_of(axes):
     return {line.get_label(): line.get_xydata() for line in axes.lines}

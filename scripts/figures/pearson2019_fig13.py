@@ -8,14 +8,14 @@ from lenscnn.plotting.style import save
 job = snakemake  # noqa: F821 (given by Snakemake)
 
 
-def by_camera(paths):
-    return dict(zip(job.params.cameras, map(pd.read_csv, paths), strict=True))
-
+params = job.params
 
 figure = snr_figure(
-    by_camera(job.input.binned),
-    by_camera(job.input.bright),
-    job.params.bright_from,
-    job.params.note,
+    dict(zip(params.views, map(pd.read_csv, job.input.binned), strict=True)),
+    # Of all views, or of none.
+    dict(zip(params.views, map(pd.read_csv, job.input.bright), strict=False)),
+    params.bright_from,
+    params.cameras,
+    params.note,
 )
 save(figure, job.output.pdf, job.output.png)

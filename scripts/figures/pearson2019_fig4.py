@@ -7,9 +7,9 @@ from lenscnn.plotting.style import save
 job = snakemake  # noqa: F821 (given by Snakemake)
 
 images, theta_E = {}, {}
-for view in ("vis", "r", "gri"):
-    every, labels, _ = load_images([job.input[view]])
-    images[view] = every[: job.params.rows].copy()  # a view would hold on to all of them
-    theta_E[view] = labels["theta_E"][: job.params.rows]
-figure = examples_figure(images, theta_E, job.params.pixel_scale, job.params.note)
+for camera, path in zip(job.params.cameras, job.input.examples, strict=True):
+    every, labels, _ = load_images([path])
+    images[camera] = every[: job.params.rows].copy()  # a view would hold on to all of them
+    theta_E[camera] = labels["theta_E"][: job.params.rows]
+figure = examples_figure(images, theta_E, job.params.cameras, job.params.note)
 save(figure, job.output.pdf, job.output.png)

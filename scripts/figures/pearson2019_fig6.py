@@ -10,4 +10,6 @@ error = {}
 for view, path in zip(job.params.views, job.input.predictions, strict=True):
     true, predicted, _ = read_predictions(path)
     error[view] = errors(true, predicted)
-save(distributions_figure(error, job.params.note), job.output.pdf, job.output.png)
+save(
+    distributions_figure(error, job.params.cameras, job.params.note), job.output.pdf, job.output.png
+)

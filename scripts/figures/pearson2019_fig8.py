@@ -8,5 +8,6 @@ from lenscnn.plotting.style import save
 job = snakemake  # noqa: F821 (given by Snakemake)
 
 binned = map(pd.read_csv, job.input.metrics)  # one file a view, in the order of the views
-figure = parameter_figure(dict(zip(job.params.views, binned, strict=True)), job.params.note)
+metrics = dict(zip(job.params.views, binned, strict=True))
+figure = parameter_figure(metrics, job.params.cameras, job.params.note)
 save(figure, job.output.pdf, job.output.png)

@@ -11,4 +11,5 @@ predictions = {
     view: read_predictions(path)[:2]
     for view, path in zip(job.params.views, job.input.predictions, strict=True)
 }
-save(comparison_figure(predictions, job.params.note), job.output.pdf, job.output.png)
+figure = comparison_figure(predictions, job.params.cameras, job.params.note)
+save(figure, job.output.pdf, job.output.png)

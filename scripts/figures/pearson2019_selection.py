@@ -1,5 +1,8 @@
 """pearson2019, Figures 1-3: distributions of the detected samples."""
 
+import itertools
+from pathlib import Path
+
 import pandas as pd
 
 from lenscnn.core.storage import read_columns
@@ -8,15 +11,26 @@ from lenscnn.plotting.style import save
 
 job = snakemake  # noqa: F821 (given by Snakemake)
 
-quantities = job.params.quantities
+panels = job.params.panels
+quantities = list(itertools.chain(*panels))
+
+
+def by_sample(paths) -> dict:
+    files = {}
+    for path in paths:
+        files.setdefault(Path(path).parts[-3], []).append(path)  # .../<sample>/test/shard_0.h5
+    return {
+        sample.removesuffix("_literal"): read_columns(paths, quantities)
+        for sample, paths in files.items()
+    }
+
+
 figure = selection_figure(
-    {survey: read_columns(job.input[survey], quantities) for survey in ("euclid", "lsst")},
-    {
-        survey: read_columns(job.input[f"{survey}_literal"], quantities)
-        for survey in ("euclid", "lsst")
-    },
+    by_sample(job.input.samples),
+    by_sample(job.input.literal),
     pd.read_csv(job.input.summary),
-    quantities,
+    panels,
+    job.params.labels,
     job.params.note,
 )
 save(figure, job.output.pdf, job.output.png)

@@ -1,4 +1,4 @@
-"""Table 1 of pearson2019, as CSV and LaTeX."""
+"""Table 1 of pearson2019, or a study's, as CSV and LaTeX."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from lenscnn.papers.pearson2019.tables import lens_latex, lens_table
 job = snakemake  # noqa: F821 (given by Snakemake)
 
 metrics = {Path(path).stem: pd.read_csv(path) for path in job.input.metrics}  # one file a view
-table = lens_table(metrics, read_registry(job.input.registry))
+table = lens_table(metrics, read_registry(job.input.registry), job.params.changed)
 with atomic_write(job.output.csv) as path:
     table.to_csv(path, index=False, float_format="%.7g")
 with atomic_write(job.output.tex) as path:
-    path.write_text(lens_latex(table, **job.params.run), encoding="utf-8")
+    path.write_text(lens_latex(table, job.params.cameras, job.params.run), encoding="utf-8")

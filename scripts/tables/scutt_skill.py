@@ -29,4 +29,4 @@ table = pd.concat(tables, ignore_index=True)
 with atomic_write(job.output.csv) as path:
     table.to_csv(path, index=False, float_format="%.7g")
 with atomic_write(job.output.tex) as path:
-    path.write_text(skill_latex(table, **job.params.run), encoding="utf-8")
+    path.write_text(skill_latex(table, job.params.run), encoding="utf-8")

@@ -12,5 +12,5 @@ table = performance_table(pd.read_csv(job.input.metrics), view, estimates)
 with atomic_write(job.output.csv) as path:
     table.to_csv(path, index=False, float_format="%.7g")
 with atomic_write(job.output.tex) as path:
-    latex = performance_latex(table, job.params.seen, estimates, **job.params.run)
+    latex = performance_latex(table, job.params.seen, estimates, job.params.run)
     path.write_text(latex, encoding="utf-8")

@@ -1,5 +1,7 @@
 """What the config invites: views, surveys, cameras and networks of one's own, by config alone."""
 
+import re
+
 import pandas as pd
 import pytest
 from workflows import clone, jobs, overlay, snakemake
@@ -30,25 +32,33 @@ def test_a_view_and_a_network_of_ones_own(tmp_path):
     assert set(table["view"]) == {"mine"}
 
 
-@pytest.mark.parametrize("light", ["removed", "kept"])
-def test_a_survey_and_a_camera_of_ones_own_are_planned(tmp_path, light):
-    """A survey with a band, a sample of its lenses, a camera: from lenses to predictions."""
-    survey = {
-        "n_pix": 41, "pixel_scale": 0.26, "seeing": 0.9, "exposure": 900.0, "reads": 1,
-        "read_noise": 6.0, "dark_current": 0.0, "detection_band": "r",
-        "theta_E_training": {"minimum": 0.5, "maximum": 3.0},
-        "bands": {"r": {"zero_point": 30.0, "sky": 21.0}},
-    }  # fmt: skip
-    sample = {"survey": "mine", "population_model": "calibrated", "n_train": 40, "n_test": 20}
-    pearson = {
-        "surveys": {"mine": survey},
-        "samples": {"mine": sample},
-        "cameras": {"mine": {"sample": "mine", "bands": ["r"]}},
+def test_the_example_in_three_bands_runs(tmp_path):
+    """From lenses to its table, with a table of colours through its own filters."""
+    copy = clone(tmp_path)
+    small = {
+        "scale": "mine",
+        "pearson2019": {
+            "photometry": {"sed_library": "data/photometry/examples"},
+            "samples": {"des": {"n_train": 24, "n_test": 20}},
+            "study": {"lens_light": ["removed"]},
+            "networks": {"cnn": {"filters": [4, 4], "kernels": [3, 3], "pool_after": [1, 2]}},
+        },
     }
-    path = overlay(tmp_path, "mine", {"scale": "mine", "pearson2019": pearson})
-    view = f"mine_{light}"
-    target = f"results/mine/pearson2019/predictions/{view}/{view}_seed0.h5"
-    configs = ("--configfile", "config/config.yaml", path)
-    planned = jobs(snakemake("-n", *configs, "--", target))
-    assert planned["pearson2019_population"] == planned["pearson2019_images"] == 2
-    assert planned["train"] == planned["predict"] == 1
+    overlay(copy, "mine", small)
+    configs = [f"config/{name}.yaml" for name in ("config", "smoke", "examples/des")]
+    target = "pearson2019_study_table"
+    snakemake("--cores", "2", "--configfile", *configs, "mine.yaml", "--", target, cwd=copy)
+    table = pd.read_csv(copy / "paper_figures/mine/pearson2019/study_table.csv")
+    assert set(table["view"]) == {"des_removed", "des_light"} and table["printed"].isna().all()
+    tex = (copy / "paper_figures/mine/pearson2019/study_table.tex").read_text()
+    assert "DES" in tex and "Euclid" not in tex and "LSST" not in tex
+
+
+@pytest.mark.parametrize("example", ["roman", "wide_psf"])
+def test_the_other_examples_are_planned(tmp_path, example):
+    configs = (f"config/{name}.yaml" for name in ("config", f"examples/{example}"))
+    planned = jobs(snakemake("-n", "--configfile", *configs, "--", "pearson2019_study"))
+    counts = {"roman": (2, 2), "wide_psf": (3, 5)}  # networks; predictions, of stacks crosswise
+    assert (planned["train"], planned["predict"]) == counts[example]
+    assert planned["pearson2019_study_table"] == planned["pearson2019_study_selection"] == 1
+    assert not any(re.fullmatch(r"pearson2019_(fig|table)\d+", name) for name in planned)

@@ -47,8 +47,8 @@ rule claims:
         readings={"scutt": list(VARIANTS)[:2], P.name: ["as configured", "literal"]},
         run={
             "scale": SCALE,
-            "note": f"{VARIANTS['scutt'].note()}; "
-            + P.note([*map(P.camera_sample, (*CAMERAS, "vis_dark")), CAUSTIC]),
+            "note": f"{VARIANTS['scutt'].note(VARIANTS['scutt'].views)}; "
+            + P.note([*CORE_VIEWS, *DARK_VIEWS, CONTROL_VIEW]),
             "uneven": [P.name] if trained_unevenly(P) else [],
         },
     script:

@@ -29,20 +29,22 @@ if PYTHON.exists() and PYTHON.samefile(sys.executable):
 # The library can be imported from here on.
 from lenscnn.config import checks, code_inputs
 from lenscnn.config.model import check_types
-from lenscnn.papers.config import Config
+from lenscnn.papers.config import Config, config_of_scale
 from lenscnn.papers.registry import CHECKS
 from lenscnn.records.provenance import canonical_json as as_json
 from lenscnn.records.provenance import file_digest
 
 CONFIGS = Path(workflow.basedir, "config")
-AS_PRINTED = checks.values_of_scale(CONFIGS, "paper")
+AS_PRINTED = config_of_scale(CONFIGS)
 if mistakes := check_types(Config, config):
     raise WorkflowError("\n".join(mistakes))
+# Of a scale of the project's own: its sizes, and for the rest what the papers print.
+OF_SCALE = config_of_scale(CONFIGS, config["scale"])
 try:
     checks.check_distributions(config)
     for paper, check in CHECKS.items():
         check(config[paper])
-    checks.check_scale(config, checks.values_of_scale(CONFIGS, config["scale"]))
+    checks.check_scale(config, OF_SCALE)
 except checks.ConfigError as error:
     raise WorkflowError(str(error)) from None
 checks.keep_order(config, AS_PRINTED)

@@ -2,13 +2,18 @@
 from lenscnn.core.storage import DataFileError
 from lenscnn.papers.paper import Available, settings_behind
 from lenscnn.papers.pearson2019.claims import trained_unevenly
-from lenscnn.papers.pearson2019.specs import CAMERAS, CAUSTIC, SELECTED
+from lenscnn.papers.pearson2019.specs import (
+    CONTROL_VIEW,
+    CORE_VIEWS,
+    DARK_VIEWS,
+    SELECTED,
+)
 from lenscnn.papers.pearson2019.targets import N_EXAMPLES
 from lenscnn.papers.registry import DESCRIBE_RUN, make_papers, targets_of
 from lenscnn.papers.scutt.specs import RIDGE
 from lenscnn.records.migrations import OtherSettingsError, check_predictions
 
-PAPERS = make_papers(config)
+PAPERS = make_papers(config, OF_SCALE or AS_PRINTED)
 P = PAPERS["pearson2019"]
 VARIANTS = {name: paper for name, paper in PAPERS.items() if name != P.name}  # of Scutt
 

@@ -14,9 +14,10 @@ if config["predictions"] == "computed":
             "../../envs/lenscnn.yaml"
         params:
             library=P.config["photometry"]["sed_library"],
+            filters=P.filters(),
         shell:
-            "python {input.code[0]} --sed-library {params.library:q} --out {output}"
-            " > {log} 2>&1"
+            "python {input.code[0]} --sed-library {params.library:q}"
+            " --filters {params.filters:q} --out {output} > {log} 2>&1"
 
     rule pearson2019_population:
         input:
@@ -47,7 +48,9 @@ if config["predictions"] == "computed":
             catalogue=lambda w: P.catalogue(P.sample_of(w.view), w.split),
             code=code_of("scripts/pearson2019_images.py"),
         output:
-            "<results>/pearson2019/images/{view}/{split}.h5",
+            # Made in seconds to minutes, and deleted when nothing waits for them any more: all
+            # of them are 30 GB at paper scale. `--notemp` keeps them.
+            temp("<results>/pearson2019/images/{view}/{split}.h5"),
         log:
             "<logs>/pearson2019/images/{view}/{split}.log",
         benchmark:
@@ -121,20 +124,31 @@ rule pearson2019_light:
         "../../scripts/lens_light_metrics.py"
 
 
+# Samples whose distributions are summed up in one file.
+SELECTIONS = {"selection": list(SELECTED), "study_selection": P.study_samples()}
+
+
 rule pearson2019_selection:
     input:
-        **{sample: P.catalogue(sample, "test") for sample in SELECTED},
+        catalogues=lambda w: [
+            path
+            for sample in SELECTIONS[w.selection]
+            for path in P.catalogue(sample, "test")
+        ],
         registry=local("config/claims.csv"),
         code=code_of("scripts/pearson2019_selection.py"),
     output:
-        "<results>/pearson2019/metrics/selection.csv",
+        "<results>/pearson2019/metrics/{selection}.csv",
     log:
-        "<logs>/pearson2019/selection.log",
+        "<logs>/pearson2019/{selection}.log",
+    wildcard_constraints:
+        selection="|".join(SELECTIONS),
     localrule: True
     conda:
         "../../envs/lenscnn.yaml"
     params:
-        draws=list(SELECTED),
+        draws=lambda w: SELECTIONS[w.selection],
+        changed=lambda w: [P.changed(sample) for sample in SELECTIONS[w.selection]],
         bootstrap=P.config["evaluation"]["bootstrap"],
     script:
         "../../scripts/pearson2019_selection.py"

@@ -1,6 +1,14 @@
 # Figures and tables: a rule for each target of each paper.
 # `scutt_fig5` and `paper_figures/<scale>/scutt/fig5.pdf` are the same target.
 
+
+# Figures and tables of a study of one's own, without the paper's.
+rule pearson2019_study:
+    input:
+        [path for path in files_of(P.name) if "/study_" in path],
+    localrule: True
+
+
 for name in PAPERS:
 
     rule:

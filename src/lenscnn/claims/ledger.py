@@ -18,9 +18,12 @@ SPREAD = "spread"
 CONTRADICTED = "contradicts itself"
 """Verdict on what the paper has another number for, however ours compares with this one."""
 
+NOT_COMPARED = "not compared"
+"""Verdict where ours is of what the paper does not have: another survey, another network."""
+
 VERDICTS = (
     "match", "within tolerance", "better", "worse", "differs", "undecided", "satisfied",
-    "not satisfied", CONTRADICTED, "not computed",
+    "not satisfied", CONTRADICTED, NOT_COMPARED, "not computed",
 )  # fmt: skip
 
 _EXPLAINED = ("better", "worse", "differs", "not satisfied")
@@ -229,6 +232,9 @@ def _entry(claim: pd.Series, results: RunResults, tolerances, reasons, reading: 
     compared, departure = verdict(claim, found, tolerances)
     if compared == "not computed":
         return nothing | {"reason": TOO_FEW_IMAGES}
+    reason = reason_for(reasons, claim["id"], reading) if compared in _EXPLAINED else ""
+    if others := _list_changed(claim, results):
+        compared, departure, reason = NOT_COMPARED, np.nan, f"not as the paper: {', '.join(others)}"
     ours, error = (
         "|".join(f"{number:.7g}" for number in numbers) for numbers in (found.values, found.errors)
     )
@@ -236,8 +242,14 @@ def _entry(claim: pd.Series, results: RunResults, tolerances, reasons, reading: 
         "ours": ours,
         "error": error,
         "n_seeds": found.n_seeds,
-        "verdict": CONTRADICTED if claim["contradicts"] else compared,
+        "verdict": CONTRADICTED if claim["contradicts"] and not others else compared,
         "comparison": compared,
         "departure": "" if np.isnan(departure) else f"{departure:.3g}",
-        "reason": reason_for(reasons, claim["id"], reading) if compared in _EXPLAINED else "",
+        "reason": reason,
     }
+
+
+def _list_changed(claim: pd.Series, results: RunResults) -> list[str]:
+    """Return what is not as the paper has it, of the views and samples that a formula asks for."""
+    asked = formulas.texts(formulas.parse(claim["formula"]), results.CONSTANTS)
+    return list(dict.fromkeys(c for name in asked for c in results.changed.get(name, [])))

@@ -50,7 +50,8 @@ def page(
         "per cent of predicted less true values of the same images; *sigma_unpaired* is the "
         "standard deviation of predicted less true values of all pairs of images, which seems to "
         "be printed for varied alpha (`config/README.md`). *(derived)*: not printed, but "
-        "computed from printed numbers. In brackets the error, in units of the last digits; "
+        "computed from printed numbers. *not compared*: ours is of something that the paper does "
+        "not have. In brackets the error, in units of the last digits; "
         "triples are Einstein radius, orientation, ellipticity.",
         "",
     ]

@@ -44,6 +44,8 @@ class RunResults:
         By name of the sample, how many test lenses the run has.
     networks
         By name: training ``spec`` and ``image_shape``, as `nn.network.build` takes them.
+    changed
+        By name of the view or sample: what of it is not as the paper has it.
     """
 
     predictions: dict[str, dict[str, dict[int, list[str]]]]
@@ -53,6 +55,7 @@ class RunResults:
     samples: dict[str, list[str]] = field(default_factory=dict)
     lenses: dict[str, int] = field(default_factory=dict)
     networks: dict[str, dict] = field(default_factory=dict)
+    changed: dict[str, list[str]] = field(default_factory=dict)
 
     OF_NETWORKS: ClassVar[set[str]] = set()
     """Methods that read predictions of one training seed."""
@@ -93,6 +96,11 @@ class RunResults:
             },
             samples={name: self.samples[other] for name, other in samples.items()},
             lenses={name: self.lenses[other] for name, other in samples.items()},
+            changed={
+                name: self.changed[other]
+                for name, other in (views | samples).items()
+                if other in self.changed
+            },
         )
 
     def functions(self, seed: int | None) -> dict:

@@ -22,7 +22,7 @@ class Section(pydantic.BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def setting(description: str, unit: str | None = None, **limits) -> Any:
+def setting(description: str, unit: str | None = None, default: Any = ..., **limits) -> Any:
     """Describe a value of the config.
 
     Parameters
@@ -31,10 +31,12 @@ def setting(description: str, unit: str | None = None, **limits) -> Any:
         What it means.
     unit
         None for pure numbers and names.
+    default
+        Taken where a config leaves it out; without one it may not be left out.
     limits
         ``gt``, ``ge``, ``lt``, ``le``, ``min_length``, ``max_length``, as pydantic takes them.
     """
-    return Field(description=description, json_schema_extra={"unit": unit}, **limits)
+    return Field(default, description=description, json_schema_extra={"unit": unit}, **limits)
 
 
 def _check_number(value):
@@ -173,7 +175,7 @@ class Training(Section):
 
 
 def check_types(model: type[Section], config: dict) -> list[str]:
-    """Check a config against its types; read numbers as the types have them, in place.
+    """Check a config against its types; read numbers, and fill in defaults, in place.
 
     Parameters
     ----------
@@ -191,16 +193,18 @@ def check_types(model: type[Section], config: dict) -> list[str]:
         checked = model.model_validate(config)
     except pydantic.ValidationError as error:
         return [_describe(model, mistake) for mistake in error.errors()]
-    _read_numbers(config, checked.model_dump())
+    _complete(config, checked.model_dump())
     return []
 
 
-def _read_numbers(values, checked) -> None:
-    """Put numbers where they were text, and whole numbers where they were 1.0e+5."""
+def _complete(values, checked) -> None:
+    """Put numbers where they were text or 1.0e+5 for whole ones, and defaults where nothing was."""
+    if isinstance(values, dict):
+        values.update({key: value for key, value in checked.items() if key not in values})
     items = values.items() if isinstance(values, dict) else enumerate(values)
     for key, value in list(items):
         if isinstance(value, dict | list):
-            _read_numbers(value, checked[key])
+            _complete(value, checked[key])
         elif type(value) is not type(checked[key]) and isinstance(value, str | float):
             values[key] = checked[key]
 
@@ -309,4 +313,6 @@ def _limits_of(info: FieldInfo) -> str:
     ]
     if get_origin(info.annotation) is Literal:
         found.append(", ".join(map(str, get_args(info.annotation))))
+    if not info.is_required():
+        found.append(f"default {'null' if info.default is None else info.default}")
     return ", ".join(found)

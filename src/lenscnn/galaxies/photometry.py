@@ -13,11 +13,15 @@ import numpy as np
 from lenscnn.core import storage
 from lenscnn.galaxies.interpolation import bracket
 
-FILTERS = {"g": "lsst2016-g", "r": "lsst2016-r", "i": "lsst2016-i", "VIS": "Euclid-VIS"}
-"""Name of each band's filter in speclite: whole system, LSST with atmosphere at airmass 1.2."""
+_COMMITTED = {"g": "lsst2016-g", "r": "lsst2016-r", "i": "lsst2016-i", "VIS": "Euclid-VIS"}
+"""Filters of the committed table's columns, which it calls by bands."""
 
-REFERENCE = "r"
-"""Band that the tabulated colours are relative to, and luminosities are given in."""
+FILTERS = tuple(_COMMITTED.values())
+"""Filters of the committed table, by their names in speclite: whole systems, LSST with the
+atmosphere at airmass 1.2."""
+
+REFERENCE = "lsst2016-r"
+"""Filter that the tabulated colours are relative to, and luminosities are given in."""
 
 
 class ColourError(ValueError):
@@ -38,10 +42,10 @@ class Photometry:
         Metallicity, solar.
     redshift : ndarray, shape (n_z,)
         Increasing.
-    bands
-        Names of the bands.
-    colours : ndarray of float32, shape (n_seds, n_z, n_bands)
-        m_band - m_`REFERENCE`, AB magnitudes.
+    filters
+        Names of the filters, as speclite has them.
+    colours : ndarray of float32, shape (n_seds, n_z, n_filters)
+        m_filter - m_`REFERENCE`, AB magnitudes.
     k_correction : ndarray of float32, shape (n_seds, n_z)
         m - M - distance modulus in `REFERENCE` (Hogg et al. 2002, equation 2), magnitudes.
     """
@@ -50,7 +54,7 @@ class Photometry:
     age: np.ndarray
     Z: np.ndarray
     redshift: np.ndarray
-    bands: tuple[str, ...]
+    filters: tuple[str, ...]
     colours: np.ndarray
     k_correction: np.ndarray
 
@@ -67,10 +71,10 @@ def save(path, photometry: Photometry, attrs: dict[str, str]) -> None:
     units = {
         "column age": "yr",
         "column Z": "metallicity, solar",
-        "column colours": f"m_band - m_{REFERENCE}, AB magnitudes; axes SED, redshift, band",
+        "column colours": f"m_filter - m_{REFERENCE}, AB magnitudes; axes SED, redshift, filter",
         "column k_correction": f"m - M - distance modulus in {REFERENCE}; axes SED, redshift",
     }
-    storage.write_h5(path, arrays | {"bands": np.array(photometry.bands)}, units | attrs)
+    storage.write_h5(path, arrays | {"filters": np.array(photometry.filters)}, units | attrs)
 
 
 def load(path) -> Photometry:
@@ -82,14 +86,17 @@ def load(path) -> Photometry:
         If it is missing, damaged, or no table of colours.
     """
     arrays, _ = storage.read_h5(path)
+    if "bands" in arrays:  # the committed table
+        bands = arrays.pop("bands").tolist()
+        arrays["filters"] = np.array([_COMMITTED.get(band, band) for band in bands])
     names = Photometry.__dataclass_fields__
     if arrays.keys() != names.keys():
         raise storage.DataFileError(
             f"{path} holds {', '.join(arrays)}, not a table of colours ({', '.join(names)}): "
             "build one with scripts/photometry.py"
         )
-    bands = tuple(arrays.pop("bands").tolist())
-    return Photometry(bands=bands, **arrays)
+    filters = tuple(arrays.pop("filters").tolist())
+    return Photometry(filters=filters, **arrays)
 
 
 def choose_sed(u, z, photometry: Photometry, minimum_age: float, universe_age) -> np.ndarray:
@@ -132,17 +139,17 @@ def choose_sed(u, z, photometry: Photometry, minimum_age: float, universe_age) -
     return order[first + np.minimum((u * n).astype(int), n - 1)]
 
 
-def check_bands(photometry: Photometry, bands) -> None:
-    """Raise ColourError, naming it, if a band is not in the table."""
-    if unknown := set(bands) - {*photometry.bands}:
+def check_filters(photometry: Photometry, filters) -> None:
+    """Raise ColourError, naming it, if a filter is not in the table."""
+    if unknown := {*map(str, filters)} - {*photometry.filters}:
         raise ColourError(
-            f"no colours for band {', '.join(sorted(unknown))}: "
-            f"the table has {', '.join(photometry.bands)}"
+            f"no colours for filter {', '.join(sorted(unknown))}: "
+            f"the table has {', '.join(photometry.filters)}"
         )
 
 
-def colours(photometry: Photometry, sed_index, z, bands, reference_band: str) -> np.ndarray:
-    """Return m_band - m_reference of SEDs at redshifts, linear between those of the table.
+def colours(photometry: Photometry, sed_index, z, filters, reference: str) -> np.ndarray:
+    """Return m_filter - m_reference of SEDs at redshifts, linear between those of the table.
 
     Parameters
     ----------
@@ -152,35 +159,34 @@ def colours(photometry: Photometry, sed_index, z, bands, reference_band: str) ->
         Rows of the library.
     z : ndarray, shape (n,)
         Redshifts.
-    bands
-        Names of n_bands bands.
-    reference_band
-        Band whose magnitude is known.
+    filters
+        Names of n_filters filters.
+    reference
+        Filter in which the magnitude is known.
 
     Returns
     -------
-    ndarray, shape (n, n_bands)
-        AB magnitudes to be added to the reference band's.
+    ndarray, shape (n, n_filters)
+        AB magnitudes to be added to that in the reference filter.
 
     Raises
     ------
     ColourError
-        If a band or a redshift is not in the table.
+        If a filter or a redshift is not in the table.
     """
-    check_bands(photometry, {*bands, reference_band})
-    columns = [photometry.bands.index(band) for band in bands]
-    reference = photometry.bands.index(reference_band)
+    check_filters(photometry, [*filters, reference])
+    columns = [photometry.filters.index(name) for name in filters]
     at_z = _at_redshift(photometry, photometry.colours, sed_index, z)
-    return at_z[:, columns] - at_z[:, [reference]]
+    return at_z[:, columns] - at_z[:, [photometry.filters.index(reference)]]
 
 
-def k_corrections(photometry: Photometry, sed_index, z, bands) -> np.ndarray:
-    """Return apparent magnitudes in bands less distance modulus and M in `REFERENCE` at rest.
+def k_corrections(photometry: Photometry, sed_index, z, filters) -> np.ndarray:
+    """Return apparent magnitudes in filters less distance modulus and M in `REFERENCE` at rest.
 
-    Parameters, result (n, n_bands) and errors as for `colours`.
+    Parameters, result (n, n_filters) and errors as for `colours`.
     """
     in_reference = _at_redshift(photometry, photometry.k_correction[..., None], sed_index, z)
-    return in_reference + colours(photometry, sed_index, z, bands, REFERENCE)
+    return in_reference + colours(photometry, sed_index, z, filters, REFERENCE)
 
 
 def _at_redshift(photometry: Photometry, table: np.ndarray, sed_index, z) -> np.ndarray:

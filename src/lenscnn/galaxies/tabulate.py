@@ -3,7 +3,7 @@
 import numpy as np
 
 from lenscnn.galaxies.interpolation import bracket
-from lenscnn.galaxies.photometry import FILTERS, REFERENCE, Photometry
+from lenscnn.galaxies.photometry import REFERENCE, ColourError, Photometry
 from lenscnn.galaxies.seds import SED, SEDError
 
 REDSHIFTS = np.arange(121) / 20
@@ -12,12 +12,28 @@ REDSHIFTS = np.arange(121) / 20
 _FAINTEST = 1e-10  # of the brightest band: 25 magnitudes stand for no flux at all
 
 
-def load_filters() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Load wavelength (nm) and response of each of `FILTERS`, from speclite's files."""
+def load_filters(names) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Load wavelength (nm) and response of filters, by their names in speclite.
+
+    Raises
+    ------
+    ColourError
+        If speclite does not have one.
+    """
     from speclite.filters import load_filter
 
-    filters = {band: load_filter(name) for band, name in FILTERS.items()}
-    return {band: (f.wavelength / 10, np.asarray(f.response)) for band, f in filters.items()}
+    filters = {}
+    for name in names:
+        try:
+            loaded = load_filter(name)
+        except ValueError as error:
+            raise ColourError(
+                f"speclite cannot load a filter {name!r} ({error}): take one of "
+                "https://speclite.readthedocs.io/en/latest/filters.html, or the path of a file "
+                "that speclite.filters.FilterResponse.save wrote"
+            ) from None
+        filters[name] = loaded.wavelength / 10, np.asarray(loaded.response)
+    return filters
 
 
 def _band_weights(wavelength, z: float, band: np.ndarray, response: np.ndarray) -> np.ndarray:
@@ -51,13 +67,15 @@ def _check_coverage(sed: SED, redshift: np.ndarray, filters: dict) -> None:
         )
 
 
-def tabulate(seds: list[SED], redshift: np.ndarray = REDSHIFTS) -> Photometry:
-    """Tabulate colours and K-corrections of SEDs at redshifts, through all of `FILTERS`.
+def tabulate(seds: list[SED], names, redshift: np.ndarray = REDSHIFTS) -> Photometry:
+    """Tabulate colours and K-corrections of SEDs at redshifts.
 
     Parameters
     ----------
     seds
         At least one. Those that follow one another on the same wavelengths take less time.
+    names
+        Of filters in speclite; `REFERENCE` is put first if it is not among them.
     redshift : ndarray, shape (n_z,)
         Increasing.
 
@@ -65,8 +83,10 @@ def tabulate(seds: list[SED], redshift: np.ndarray = REDSHIFTS) -> Photometry:
     ------
     SEDError
         If an SED does not cover the bands at rest and all redshifts, or has no flux in any of them.
+    ColourError
+        If speclite does not have a filter.
     """
-    filters = load_filters()
+    filters = load_filters(names if REFERENCE in names else [REFERENCE, *names])
     reference = list(filters).index(REFERENCE)
     colours = np.empty((len(seds), len(redshift), len(filters)), np.float32)
     k_correction = np.empty((len(seds), len(redshift)), np.float32)

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lenscnn.config.model import Count, Number, Section, setting
+from lenscnn.config.checks import values_of_scale
+from lenscnn.config.model import Count, Number, Section, check_types, setting
 from lenscnn.papers.pearson2019.config import Pearson2019Config
 from lenscnn.papers.scutt.config import ScuttConfig
 
@@ -51,3 +52,19 @@ class Config(Section):
     claims: Claims = setting("The claims ledger.")
     scutt: ScuttConfig = setting("Scutt: dark subhaloes and their mass function.")
     pearson2019: Pearson2019Config = setting("Pearson et al. 2019: lenses in survey images.")
+
+
+def config_of_scale(folder, scale: str = "paper") -> dict | None:
+    """Return the whole config of a scale of the project's own, with defaults; of another, None.
+
+    Parameters
+    ----------
+    folder
+        Of config.yaml and its overlays.
+    scale
+        Name.
+    """
+    values = values_of_scale(folder, scale)
+    if values is not None:
+        check_types(Config, values)
+    return values

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lenscnn.records.provenance import canonical_json, changes
 from lenscnn.stats.over_seeds import estimate_and_seed
 
 
@@ -68,6 +69,10 @@ class Paper(Protocol):
 
     def all_predictions(self) -> list[str]:
         """Return every predictions file of a network."""
+        ...
+
+    def changed(self, view: str) -> list[str]:
+        """Return what of a view is not as the paper has it, as `list_changes` writes it."""
         ...
 
 
@@ -173,6 +178,27 @@ def settings_behind(paper: Paper, path) -> dict:
         "target": " ".join(paper.labels_of(estimate, view)),
         "n_from": n_from if n_from in ("truth", "none") else f"{n_from}_seed{seed}.h5",
     }
+
+
+def list_changes(printed: dict, own: dict) -> list[str]:
+    """Return what of a description is not as printed: ``survey.seeing 0.34 (0.17)``."""
+    return [
+        f"{key.removeprefix('survey.')} {_short(new)} ({_short(old)})"
+        for key, old, new in changes(printed, own)
+    ]
+
+
+def _short(value) -> str:
+    return "none" if value is None else canonical_json(value).replace('"', "")
+
+
+def stamp_changes(changed: list[str], shown: int = 3) -> str:
+    """Write changes as the end of a stamp or of a caption; nothing if there are none."""
+    changed = list(dict.fromkeys(changed))
+    if not changed:
+        return ""
+    more = f" and {len(changed) - shown} more" if len(changed) > shown else ""
+    return f"; not as the paper: {', '.join(changed[:shown])}{more}"
 
 
 def describe_epochs(training: dict) -> str:

@@ -10,13 +10,14 @@ from lenscnn.papers.paper import Paper, Target
 from lenscnn.papers.pearson2019.checks import check as check_pearson2019
 from lenscnn.papers.pearson2019.claims import describe_run as describe_pearson2019
 from lenscnn.papers.pearson2019.specs import Pearson2019
+from lenscnn.papers.pearson2019.study import targets as study_targets
 from lenscnn.papers.pearson2019.targets import targets as pearson2019_targets
 from lenscnn.papers.scutt.checks import check as check_scutt
 from lenscnn.papers.scutt.claims import describe_run as describe_scutt
 from lenscnn.papers.scutt.specs import Scutt
 from lenscnn.papers.scutt.targets import targets as scutt_targets
 
-_TARGETS = {Scutt: scutt_targets, Pearson2019: pearson2019_targets}
+_TARGETS = {Scutt: [scutt_targets], Pearson2019: [pearson2019_targets, study_targets]}
 
 CHECKS = {"scutt": check_scutt, "pearson2019": check_pearson2019}
 """Checks of a paper's part of the config."""
@@ -25,12 +26,27 @@ DESCRIBE_RUN = {Scutt: describe_scutt, Pearson2019: describe_pearson2019}
 """Functions that tell the results of a paper (`results.RESULTS`) about its run, by its class."""
 
 
-def make_papers(config: dict) -> Mapping[str, Paper]:
-    """Return the papers that a config describes, by name; each variant of Scutt is one."""
-    variants = {name: Scutt(config, name) for name in config["scutt"]["variants"]}
-    return variants | {"pearson2019": Pearson2019(config)}
+def make_papers(config: dict, printed: dict | None = None) -> Mapping[str, Paper]:
+    """Return the papers that a config describes, by name; each variant of Scutt is one.
+
+    Parameters
+    ----------
+    config
+        The whole config.
+    printed
+        The config with the values that the papers print, at the same size. Products say what
+        differs from it.
+    """
+    known = printed or config
+    variants = {
+        name: Scutt(
+            config, name, Scutt(known, name) if name in known["scutt"]["variants"] else None
+        )
+        for name in config["scutt"]["variants"]
+    }
+    return variants | {"pearson2019": Pearson2019(config, Pearson2019(known))}
 
 
 def targets_of(paper: Paper) -> list[Target]:
     """Return the figures and tables of a paper."""
-    return _TARGETS[type(paper)](paper)
+    return [target for targets in _TARGETS[type(paper)] for target in targets(paper)]

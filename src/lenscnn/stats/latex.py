@@ -33,7 +33,7 @@ def latex_row(cells: list[str]) -> str:
 
 
 def latex_table(
-    caption: str, paper: str, scale: str, columns: str, heading: list[str], body: list[str]
+    caption: str, run: dict[str, str], columns: str, heading: list[str], body: list[str]
 ) -> str:
     """Write a table in LaTeX (needs booktabs), the run it comes from named in its caption.
 
@@ -41,16 +41,16 @@ def latex_table(
     ----------
     caption, columns
         LaTeX; `columns` as tabular takes it.
-    paper, scale
-        The run.
+    run
+        ``paper``, ``scale``, and ``changed``: what is not as the paper has it, or nothing.
     heading, body
         Lines, from `latex_row` or rules.
     """
-    paper, scale = (text.replace("_", r"\_") for text in (paper, scale))
+    paper, scale, changed = (run[k].replace("_", r"\_") for k in ("paper", "scale", "changed"))
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{caption} Paper: \texttt{{{paper}}}; scale: \texttt{{{scale}}}.}}",
+        rf"\caption{{{caption} Paper: \texttt{{{paper}}}; scale: \texttt{{{scale}}}{changed}.}}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         *heading,

@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import runpy
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from lenscnn.claims import formulas
 from lenscnn.claims.formulas import FormulaError, Quantity
 from lenscnn.claims.ledger import (
     CONTRADICTED,
+    NOT_COMPARED,
     SPREAD,
     TOO_FEW_IMAGES,
     VERDICTS,
@@ -772,6 +774,28 @@ def test_what_the_paper_contradicts_is_called_so_and_compared(whole, tmp_path):
     assert "| contradicts itself (better) | † elsewhere 8; n; why |" in text
     largest = text.partition("Largest departures")[2].partition("## ")[0]
     assert "A.1" in largest and "A.2" not in largest
+
+
+def test_another_survey_is_not_compared(tmp_path):
+    paths = [lens_file(tmp_path, view, view) for view in ("r_removed", "gri_removed")]
+    of = replace(lens_products(paths), changed={"r_removed": ["seeing 0.9 (0.7)"]})
+    rows = [
+        claim_of(id=id, paper="pearson2019", value="9", unit="rad", kind="rms", formula=formula,
+                 contradicts=contradicts)
+        for id, formula, contradicts in (
+            ("A.1", "rms('r_removed', 'phi')", ""), ("A.2", "rms('gri_removed', 'phi')", ""),
+            ("A.3", "mean(rms(['r_removed', 'gri_removed'], 'phi'))", "elsewhere 8"),
+        )
+    ]  # fmt: skip
+    papers = {"pearson2019": [of, of.renamed({"vis_removed": "r_removed"})]}
+    table = make_ledger(pd.DataFrame(rows), papers, TOLERANCES, NO_REASONS, "mine")
+    assert list(table["verdict"]) == [NOT_COMPARED, "better", NOT_COMPARED]
+    assert table["ours"].ne("").all() and list(table["departure"] == "") == [True, False, True]
+    assert table["reason"][0] == table["reason"][2] == "not as the paper: seeing 0.9 (0.7)"
+    # The second reading keeps what is changed under the name it stands for.
+    assert papers["pearson2019"][1].changed == {"vis_removed": ["seeing 0.9 (0.7)"]}
+    text = page(table.assign(where="Table 1"), {"pearson2019": ["one"]}, "mine", "", [])
+    assert "| not compared | 2 |" in text and "not as the paper: seeing 0.9 (0.7)" in text
 
 
 @pytest.mark.parametrize(

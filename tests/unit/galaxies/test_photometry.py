@@ -64,9 +64,9 @@ def test_colours_agree_with_speclite(speclite):
     planck = grey_sed(lambda w: w**-5 / np.expm1(1.4388e7 / (w * 6000)))
     redshift = np.array([0.0, 0.37, 1.0, 2.5, 6.0])
     seds = [*read_folder(EXAMPLES), planck]
-    ours = tabulate(seds, redshift)
-    assert ours.bands == ("g", "r", "i", "VIS")
-    filters = speclite.load_filters("lsst2016-g", "lsst2016-r", "lsst2016-i", "Euclid-VIS")
+    ours = tabulate(seds, FILTERS, redshift)
+    assert ours.filters == FILTERS
+    filters = speclite.load_filters(*FILTERS)
     for sed, its_colours, k in zip(seds, ours.colours, ours.k_correction, strict=True):
         rest = filters.get_ab_magnitudes(sed.flux, sed.wavelength * 10)["lsst-r"][0]
         for z, row, correction in zip(redshift, its_colours, k, strict=True):
@@ -79,7 +79,7 @@ def test_colours_agree_with_speclite(speclite):
 
 
 def test_flat_spectrum_has_no_colour(speclite):
-    flat = tabulate([grey_sed(lambda w: w**-2)], np.array([0.0, 1.3, 6.0]))
+    flat = tabulate([grey_sed(lambda w: w**-2)], FILTERS, np.array([0.0, 1.3, 6.0]))
     np.testing.assert_allclose(flat.colours, 0, atol=1e-5)
     # F_nu is as at rest, over a bandwidth larger by 1 + z: Hogg et al. 2002, equation 8 and below.
     np.testing.assert_allclose(flat.k_correction[0], -2.5 * np.log10([1, 2.3, 7]), atol=1e-5)
@@ -87,26 +87,26 @@ def test_flat_spectrum_has_no_colour(speclite):
 
 def test_power_law_colour(speclite):
     # F_nu = nu^-1 at any redshift: the AB flux is the photon-weighted mean wavelength of the band.
-    sloped = tabulate([grey_sed(lambda w: w**-1)], np.array([0.0, 2.0]))
-    for column, band in enumerate(sloped.bands):
+    sloped = tabulate([grey_sed(lambda w: w**-1)], FILTERS, np.array([0.0, 2.0]))
+    for column, band in enumerate(sloped.filters):
         mean = {}
-        for name in (band, "r"):
-            f = speclite.load_filter(FILTERS[name])
+        for name in (band, "lsst2016-r"):
+            f = speclite.load_filter(name)
             mean[name] = np.trapezoid(f.response, f.wavelength) / np.trapezoid(
                 f.response / f.wavelength, f.wavelength
             )
-        expected = -2.5 * np.log10(mean[band] / mean["r"])
+        expected = -2.5 * np.log10(mean[band] / mean["lsst2016-r"])
         np.testing.assert_allclose(sloped.colours[0, :, column], expected, atol=1e-4)
 
 
 def test_no_flux_in_a_band_is_a_drop_out(speclite):
     # Nothing below 120 nm: at z = 4 that is all of g and half of r.
     cut = grey_sed(lambda w: np.where(w > 120, w**-2, 0))
-    g, r, i, _ = tabulate([cut], np.array([4.0])).colours[0, 0]
+    g, r, i, _ = tabulate([cut], FILTERS, np.array([4.0])).colours[0, 0]
     assert 20 < g <= 25 and r == 0 and np.isfinite(i)
     empty = grey_sed(lambda w: np.where(w < 42, 1.0, 0.0))
-    with pytest.raises(SEDError, match="no flux in g, r, i, VIS at z = 1"):
-        tabulate([empty], np.array([1.0, 2.0]))
+    with pytest.raises(SEDError, match="no flux in lsst2016-g, .*Euclid-VIS at z = 1"):
+        tabulate([empty], FILTERS, np.array([1.0, 2.0]))
 
 
 # The committed table
@@ -126,7 +126,7 @@ def test_red_galaxy(table):
     # g - r of an old solar population at z = 0.5 worked out beforehand from the same grid: 1.72.
     # kcorrect's template of luminous red galaxies, younger, has 1.63.
     row = np.flatnonzero((table.sfh == "Inst") & np.isclose(table.age, 1e10) & (table.Z == 1))
-    g = colours(table, row, np.array([0.5]), ["g"], "r")
+    g = colours(table, row, np.array([0.5]), ["lsst2016-g"], "lsst2016-r")
     assert g.item() == pytest.approx(1.72, abs=0.01)
 
 
@@ -138,7 +138,7 @@ def test_committed_table_from_a_catsim_folder(table, speclite, tmp_path):
     plain.with_suffix(".spec.gz").unlink()
     write_sed(tmp_path, "Burst.10E08.1Z.spec")  # a history the paper does not use
     (tmp_path / "notes.txt").write_text("not an SED")
-    fresh = tabulate(read_folder(tmp_path))
+    fresh = tabulate(read_folder(tmp_path), FILTERS)
     assert [*fresh.sfh] == ["Exp", "Inst", "Inst"]
     np.testing.assert_allclose(fresh.age, [1e8, 1e9, 1e10])
     np.testing.assert_allclose(fresh.Z, [0.2, 0.4, 1.0])
@@ -227,10 +227,10 @@ def test_wavelengths_that_end_in_the_radio(tmp_path):
 def test_bands_not_covered(tmp_path, speclite, low, high):
     path = write_sed(tmp_path, low=low, high=high)
     with pytest.raises(SEDError, match=rf"{path.name} spans .* need 42.7 to 1200.0 nm"):
-        tabulate([read_sed(path)])
+        tabulate([read_sed(path)], FILTERS)
     # As far as it reaches it can be used.
     if high == 1300:
-        tabulate([read_sed(path)], np.array([0.0, 3.0]))
+        tabulate([read_sed(path)], FILTERS, np.array([0.0, 3.0]))
 
 
 def test_folders_without_seds(tmp_path):
@@ -326,16 +326,16 @@ def test_colours_between_redshifts(table):
     # scipy's interpolator, exact at integer rows.
     judge = RegularGridInterpolator((np.arange(480), table.redshift), table.colours)
     g, r, i, vis = judge(np.column_stack((rows, z))).T
-    ours = colours(table, rows, z, ["i", "VIS", "g"], "g")
+    ours = colours(table, rows, z, ["lsst2016-i", "Euclid-VIS", "lsst2016-g"], "lsst2016-g")
     np.testing.assert_allclose(ours, np.column_stack((i - g, vis - g, 0 * g)), atol=2e-5)
 
 
 def test_colours_outside_the_table(table):
-    with pytest.raises(ValueError, match="band u, y: the table has g, r, i, VIS"):
-        colours(table, np.array([0]), np.array([1.0]), ["y", "g"], "u")
+    with pytest.raises(ValueError, match="filter u, y: the table has lsst2016-g, "):
+        colours(table, np.array([0]), np.array([1.0]), ["y", FILTERS[0]], "u")
     for z in (-0.1, 6.01, np.nan):
         with pytest.raises(ValueError, match="leave the table"):
-            colours(table, np.array([0, 1]), np.array([1.0, z]), ["g"], "r")
+            colours(table, np.array([0, 1]), np.array([1.0, z]), FILTERS[:1], FILTERS[1])
 
 
 def test_foreign_table(tmp_path):
@@ -350,7 +350,7 @@ def test_looking_up_imports_no_astronomy():
         "from lenscnn.core.cosmology import age_of_universe\n"
         f"t = p.load({str(TABLE)!r}); u = age_of_universe(np.ones(2), 0.674, 0.32)\n"
         "k = p.choose_sed(np.full(2, 0.5), np.ones(2), t, 1e9, u)\n"
-        "p.colours(t, k, np.ones(2), ['g'], 'r')\n"
+        "p.colours(t, k, np.ones(2), p.FILTERS[:1], p.REFERENCE)\n"
         "print({'astropy', 'speclite', 'matplotlib'} & {*sys.modules})"
     )
     done = run("-c", code)
@@ -360,8 +360,9 @@ def test_looking_up_imports_no_astronomy():
 def test_script(tmp_path, speclite):
     out = tmp_path / "colours.h5"
 
-    def build(library):
-        return run(ROOT / "scripts/photometry.py", "--sed-library", library, "--out", out)
+    def build(library, *filters):
+        command = [ROOT / "scripts/photometry.py", "--sed-library", library, "--out", out]
+        return run(*command, *(["--filters", *filters] if filters else []))
 
     failed = build(tmp_path)
     assert failed.returncode == 1 and not out.exists()
@@ -370,4 +371,14 @@ def test_script(tmp_path, speclite):
     assert done.returncode == 0, done.stderr
     assert photometry.load(out).colours.shape == (3, 121, 4)
     _, attrs = storage.read_h5(out)
-    assert "Inst.10E10.1Z.spec.gz" in attrs["inputs"] and "speclite" in attrs["filters"]
+    assert "Inst.10E10.1Z.spec.gz" in attrs["inputs"] and attrs["speclite"]
+    unknown = build(EXAMPLES, "decam-r")
+    assert unknown.returncode == 1 and unknown.stderr.startswith("error: speclite cannot load")
+    done = build(EXAMPLES, "decam2014-g", "decam2014-r")
+    assert done.returncode == 0, done.stderr
+    own = photometry.load(out)
+    assert own.filters == ("lsst2016-r", "decam2014-g", "decam2014-r")
+    expected = speclite.load_filters("lsst2016-r", "decam2014-g")
+    sed = read_folder(EXAMPLES)[0]
+    r, g = expected.get_ab_magnitudes(sed.flux, sed.wavelength * 10 * 1.5)[0]
+    assert own.colours[0, 10, 1] == pytest.approx(g - r, abs=1e-3)  # at z = 0.5

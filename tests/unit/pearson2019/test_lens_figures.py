@@ -8,20 +8,25 @@ import matplotlib
 import numpy as np
 import pytest
 from conftest import ROOT
-from drawn import lines_of, panels_of, texts_overlap
+from drawn import LOOKS, lines_of, panels_of, texts_overlap
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 from lenscnn.core import storage
 from lenscnn.nn.network import build
 from lenscnn.papers.pearson2019 import metrics
-from lenscnn.papers.pearson2019.figures import cameras, examples
+from lenscnn.papers.pearson2019.figures import examples
 from lenscnn.papers.pearson2019.figures import predictions as lens_predictions
 from lenscnn.plotting import architecture, style
 
 NOTE = "pearson2019, scale smoke"
 CORE = [f"{camera}_{light}" for light in ("removed", "kept") for camera in ("vis", "r", "gri")]
-PIXEL_SCALE = {"vis": 0.1, "r": 0.2, "gri": 0.2}
+SEEN = {
+    name: look | {"pixel_scale": pixel_scale, "bands": bands}
+    for (name, look), pixel_scale, bands in zip(
+        LOOKS.items(), (0.1, 0.2, 0.2), (["VIS"], ["r"], ["i", "r", "g"]), strict=True
+    )
+}
 SKY = 12.0  # electrons
 
 FILTERS, KERNELS = (32, 64, 64, 128, 128, 128), (7, 11, 9, 7, 5, 5)
@@ -84,10 +89,10 @@ def error_of(true, predicted, target):
 
 
 def test_fig4_shows_each_image_on_its_square_of_sky(images, theta_E):
-    figure = examples.examples_figure(images, theta_E, PIXEL_SCALE, NOTE)
+    figure = examples.examples_figure(images, theta_E, SEEN, NOTE)
     panels = np.reshape(panels_of(figure), (2, 3))
     assert [axes.get_title() for axes in panels[0]] == [
-        "Euclid VIS", "LSST $r$", "LSST, RGB = $i$, $r$, $g$"
+        "Euclid VIS", "LSST $r$", "LSST $gri$\nRGB = i, r, g"
     ]  # fmt: skip
     for view, column, half in zip(images, panels.T, (2.85, 5.7, 5.7), strict=True):
         for axes, image, radius in zip(column, images[view], theta_E[view], strict=True):
@@ -103,7 +108,7 @@ def test_fig4_shows_each_image_on_its_square_of_sky(images, theta_E):
 
 
 def test_grey_scale_shows_an_arc_beside_the_core(images, theta_E):
-    figure = examples.examples_figure(images, theta_E, PIXEL_SCALE, None)
+    figure = examples.examples_figure(images, theta_E, SEEN, None)
     for axes, image in zip(panels_of(figure)[::3], images["vis"], strict=True):
         grey = axes.images[0].norm(image[0])
         assert grey.max() == pytest.approx(1)
@@ -113,7 +118,7 @@ def test_grey_scale_shows_an_arc_beside_the_core(images, theta_E):
 
 
 def test_lens_and_arc_keep_their_colours(images, theta_E):
-    figure = examples.examples_figure(images, theta_E, PIXEL_SCALE, None)
+    figure = examples.examples_figure(images, theta_E, SEEN, None)
     for axes, image in zip(panels_of(figure)[2::3], images["gri"], strict=True):
         rgb = np.asarray(axes.images[0].get_array()).astype(float)
         red, green, blue = rgb[28, 28]
@@ -195,7 +200,7 @@ def test_fig5_keeps_its_texts_in_their_boxes():
 
 def test_fig6_shows_six_distributions_a_panel(predictions):
     error = {view: metrics.errors(*both) for view, both in predictions.items()}
-    figure = lens_predictions.distributions_figure(error, NOTE)
+    figure = lens_predictions.distributions_figure(error, LOOKS, NOTE)
     panels = panels_of(figure)
     assert len(panels) == 3
     colours = {"vis": style.BLUE, "r": style.GREEN, "gri": style.VERMILION}
@@ -224,17 +229,17 @@ def test_fig6_shows_six_distributions_a_panel(predictions):
 def test_fig6_needs_names_of_views(predictions):
     error = metrics.errors(*predictions["vis_kept"])
     with pytest.raises(KeyError, match="dark"):
-        lens_predictions.distributions_figure({"vis_dark": error}, None)
+        lens_predictions.distributions_figure({"vis_dark_kept": error}, LOOKS, None)
 
 
 @pytest.mark.parametrize("light", ["removed", "kept"])
 def test_fig7_and_9_show_points_identity_and_rms(predictions, light):
     shown = {view: both for view, both in predictions.items() if view.endswith(light)}
-    figure = lens_predictions.comparison_figure(shown, NOTE)
+    figure = lens_predictions.comparison_figure(shown, LOOKS, NOTE)
     panels = np.reshape(panels_of(figure), (3, 3))
     targets = ("theta_E", "phi", "ellipticity")
     for row, (view, (true, predicted)) in zip(panels, shown.items(), strict=True):
-        assert cameras.CAMERAS[view.removesuffix(f"_{light}")][0] in row[0].get_ylabel()
+        assert LOOKS[view.removesuffix(f"_{light}")]["label"] in row[0].get_ylabel()
         for axes, target in zip(row, targets, strict=True):
             (points,) = axes.collections
             np.testing.assert_allclose(
@@ -262,7 +267,7 @@ def test_rms_of_an_orientation_goes_the_shorter_way():
         metrics.parameters(theta_E, modulus * np.cos(2 * phi), modulus * np.sin(2 * phi))
         for phi in (angle, turned)
     )
-    figure = lens_predictions.comparison_figure({"vis_kept": (true, predicted)}, None)
+    figure = lens_predictions.comparison_figure({"vis_kept": (true, predicted)}, LOOKS, None)
     radius, orientation, _ = panels_of(figure)
     assert texts_of(orientation) == ["RMS 0.100"]
     assert texts_of(radius) == ["RMS 0.000"]
@@ -272,10 +277,10 @@ def test_texts_do_not_cover_each_other_and_are_stamped(images, theta_E, predicti
     error = {view: metrics.errors(*both) for view, both in predictions.items()}
     three = {view: predictions[view] for view in CORE[:3]}
     for figure in (
-        examples.examples_figure(images, theta_E, PIXEL_SCALE, NOTE),
+        examples.examples_figure(images, theta_E, SEEN, NOTE),
         architecture.blocks_figure([build(SPEC, s) for s in SHAPES], NOTE),
-        lens_predictions.distributions_figure(error, NOTE),
-        lens_predictions.comparison_figure(three, NOTE),
+        lens_predictions.distributions_figure(error, LOOKS, NOTE),
+        lens_predictions.comparison_figure(three, LOOKS, NOTE),
     ):
         assert texts_overlap(figure) == []
         assert [text.get_text() for text in figure.texts] == [NOTE]
@@ -300,12 +305,14 @@ class Files(dict):
 
 
 def test_script_of_fig4_takes_the_first_images(tmp_path, images, theta_E):
-    paths = Files({view: tmp_path / f"{view}.h5" for view in images})
+    paths = {view: tmp_path / f"{view}.h5" for view in images}
     for view, array in images.items():
         labels = {"theta_E": np.array(theta_E[view])}
         with storage.ImageWriter(paths[view], labels, array.shape[1:], {}) as shard:
             shard.write(array)
-    result = run_script("pearson2019_fig4", tmp_path, paths, rows=1, pixel_scale=PIXEL_SCALE)
+    result = run_script(
+        "pearson2019_fig4", tmp_path, Files(examples=[*paths.values()]), rows=1, cameras=SEEN
+    )
     panels = panels_of(result["figure"])
     assert len(panels) == 3
     np.testing.assert_array_equal(panels[1].images[0].get_array(), images["r"][0, 0])
@@ -326,15 +333,17 @@ def test_scripts_of_predictions_read_the_columns_by_name(tmp_path, predictions):
             for name, values in (("true", true), ("predicted", predicted))
         }
         storage.write_h5(paths[-1], arrays, {"target": "e2 theta_E e1"})
-    result = run_script("pearson2019_fig6", tmp_path, Files(predictions=paths), views=CORE)
+    result = run_script(
+        "pearson2019_fig6", tmp_path, Files(predictions=paths), views=CORE, cameras=LOOKS
+    )
     assert list(result["error"]) == CORE
     for view, both in predictions.items():
         np.testing.assert_allclose(result["error"][view]["phi"], error_of(*both, "phi"), atol=1e-9)
     given = Files(predictions=paths[3:])
-    result = run_script("pearson2019_predictions", tmp_path, given, views=CORE[3:])
+    result = run_script("pearson2019_predictions", tmp_path, given, views=CORE[3:], cameras=LOOKS)
     assert list(result["predictions"]) == CORE[3:]
     np.testing.assert_allclose(
         result["predictions"]["gri_kept"][1]["theta_E"], predictions["gri_kept"][1]["theta_E"]
     )
     with pytest.raises(ValueError, match="argument 2 is longer"):
-        run_script("pearson2019_predictions", tmp_path, given, views=CORE[:2])
+        run_script("pearson2019_predictions", tmp_path, given, views=CORE[:2], cameras=LOOKS)

@@ -27,6 +27,7 @@ from lenscnn.papers.pearson2019.systems import (
     SLOTS,
     detection_bands,
     faint,
+    filters_of,
     inside_caustic,
     inside_critical_curve,
     realigned,
@@ -581,8 +582,9 @@ def test_magnitudes_of_the_other_bands_are_those_of_an_sed(spec, colours):
         g, r, i = (lenses[f"magnitude_{galaxy}_{band}"] for band in "gri")
         for k in range(len(z)):
             table = photometry.colours(
-                colours, np.arange(len(colours.age)), np.full(len(colours.age), z[k]), "gi", "r"
-            )
+                colours, np.arange(len(colours.age)), np.full(len(colours.age), z[k]),
+                ["lsst2016-g", "lsst2016-i"], "lsst2016-r",
+            )  # fmt: skip
             allowed = (colours.age >= youngest) & (colours.age < oldest[k])
             distance = np.hypot(*(table - [g[k] - r[k], i[k] - r[k]]).T)
             assert distance[allowed].min() < 1e-5
@@ -608,7 +610,7 @@ def test_k_corrected_magnitudes_are_those_of_an_sed(spec, colours, survey, any_b
         np.testing.assert_array_equal(
             kept, [systems[f"magnitude_source_{band}"][row] for band in bands]
         )
-        changes = k_corrections(colours, every, np.full(len(every), z), bands)
+        changes = k_corrections(colours, every, np.full(len(every), z), filters_of(given, bands))
         allowed = colours.age < COSMOLOGY.age(z).to_value(units.yr)
         assert np.abs(changes - (kept - rest))[allowed].max(axis=1).min() < 1e-5
     plain = spec(survey, criteria={"snr": 0.0})
@@ -640,12 +642,16 @@ def test_any_band_loses_no_lens_to_its_colour(spec, colours):
 
 def test_a_band_without_colours_is_named(spec, colours):
     given = spec("lsst")
-    given["survey"]["bands"] = given["survey"]["bands"] | {"Y": {"zero_point": 27, "sky": 20}}
+    given["survey"]["bands"] = given["survey"]["bands"] | {
+        "Y": {"zero_point": 27, "sky": 20, "filter": "decam2014-Y"}
+    }
 
     def judge(systems):
         raise AssertionError("a lens was drawn before")
 
-    with pytest.raises(ValueError, match="no colours for band Y: the table has g, r, i, VIS"):
+    with pytest.raises(
+        ValueError, match="no colours for filter decam2014-Y: the table has lsst2016-g"
+    ):
         draw_lenses(given, "test", np.arange(3), judge, colours)
 
 

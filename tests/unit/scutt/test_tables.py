@@ -20,6 +20,8 @@ from lenscnn.papers.scutt.tables import (
 from lenscnn.records import provenance
 from lenscnn.stats.latex import value_with_error
 
+RUN = {"paper": "scutt", "scale": "smoke", "changed": ""}
+
 SCRIPTS = ROOT / "scripts"
 SUBSETS = ("varied", "alpha-2.4", "alpha-1.6")
 
@@ -74,7 +76,7 @@ def test_performance_latex_joins_bootstrap_and_seeds(two_seeds):
     estimates = ["n_cnn", "alpha_cnn"]
     table = performance_table(two_seeds, "fixed", estimates)
     seen = {"n_pix": 80, "pixel_scale": 0.05, "sample": "fixed"}
-    latex = performance_latex(table, seen, estimates, "scutt_as_run", "smoke")
+    latex = performance_latex(table, seen, estimates, RUN | {"paper": "scutt_as_run"})
     assert r"$80 \times 80$ pixels of 0.05 arcsec, fixed lens geometry." in latex
     lines = latex.splitlines()
     # 0.8 +- hypot(0.01, 0.1414); alpha has no scatter.
@@ -197,9 +199,9 @@ def test_a_ridge_regression_has_a_row_or_a_sentence(population):
     )
     found = with_it.set_index("estimator")["gradient"]
     assert (found["ridge_n"], found["ridge_alpha"]) == (0.3, 0.4)
-    latex = skill_latex(with_it, "scutt", "quick")
+    latex = skill_latex(with_it, RUN)
     assert latex.count("& ridge regression & $0.") == 2 and "left out" not in latex
-    assert "ridge regression on images is left out" in skill_latex(without, "scutt", "quick")
+    assert "ridge regression on images is left out" in skill_latex(without, RUN)
 
 
 def test_skill_latex_says_view_and_target_once(population):
@@ -207,7 +209,7 @@ def test_skill_latex_says_view_and_target_once(population):
     test |= {"subset": np.full(500, "varied"), "predicted": test["N"]}
     rows = pd.DataFrame(metrics_rows("alpha_cnn", "alpha", 0, (0.6, np.nan, np.nan)))
     table = skill_table(rows, "fixed", training, [test], -2.0, 10)
-    latex = skill_latex(pd.concat([table, table.assign(view="varied")]), "scutt", "quick")
+    latex = skill_latex(pd.concat([table, table.assign(view="varied")]), RUN)
     assert latex.count(r"\texttt{fixed}") == latex.count(r"\texttt{varied}") == 1
     assert latex.count(r"\midrule") == 2
     assert "-0.000" not in latex
@@ -242,7 +244,7 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
         ),
         wildcards=SimpleNamespace(view="fixed"),
     )
-    origin = {"paper": "scutt", "scale": "smoke"}
+    origin = RUN
     output = SimpleNamespace(csv=tmp_path / "table1.csv", tex=tmp_path / "table1.tex")
     run_script(
         "tables/scutt_table.py",

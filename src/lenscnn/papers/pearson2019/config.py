@@ -165,6 +165,11 @@ class Band(Section):
 
     zero_point: Number = setting("AB magnitude of one electron a second.")
     sky: Number = setting("AB magnitude per square arcsec.")
+    filter: str | None = setting(
+        "Name of its filter in speclite, or the path of a filter file of speclite: what galaxies' "
+        "colours are taken through. A survey of one band needs none.",
+        default=None,
+    )
 
 
 class Survey(Section):
@@ -204,15 +209,23 @@ class Sample(Section):
         "Training lenses, 0 for a sample that no network is trained on.", unit="count", ge=0
     )
     n_test: Count = setting("Test lenses.", unit="count", ge=1)
+    label: str | None = setting("What figures call it; its name, if null.", default=None)
 
 
 class Camera(Section):
-    """Whose lenses are seen, in which bands."""
+    """Whose lenses are seen, in which bands, how deep, and by which network."""
 
     sample: str = setting("Name of an entry of samples.")
     bands: Annotated[list[str], Distinct] = setting(
-        "Bands in the order of the image's channels.", min_length=1
+        "Bands in the order of the image's channels; three are shown as red, green and blue.",
+        min_length=1,
     )
+    label: str | None = setting("What figures and tables call it; its name, if null.", default=None)
+    colour: Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$")] | None = setting(
+        "Colour in figures, as #0072B2; the next of a palette, if null.", default=None
+    )
+    visits: Count = setting("Visits stacked in an image.", unit="count", ge=1, default=1)
+    network: str = setting("Name of an entry of networks, trained on its images.", default="cnn")
 
 
 class ScatterLevels(Section):
@@ -256,6 +269,23 @@ class Misalignment(Section):
     both: ScatterLevels = setting("Scatter in multiples of light_of_mass (figure 12).")
 
 
+class Study(Section):
+    """A study of one's own: targets study_table, study_errors, ... of cameras of the config."""
+
+    cameras: Annotated[list[str], Distinct] = setting(
+        "Names of entries of cameras; without any there is no study.", default=[]
+    )
+    lens_light: Annotated[list[Literal["removed", "kept"]], Distinct] = setting(
+        "Whether networks see images with the lens light, without, or each.",
+        min_length=1,
+        default=["removed", "kept"],
+    )
+    scatter: dict[Literal["phi", "e", "both"], ScatterLevels] = setting(
+        "Scatter of the lens light about the mass, as in misalignment, for each of the cameras.",
+        default={},
+    )
+
+
 class Pearson2019Config(Section):
     """Pearson et al. 2019: lenses in Euclid and LSST images."""
 
@@ -283,6 +313,7 @@ class Pearson2019Config(Section):
     misalignment: Misalignment = setting(
         "Scatter of the lens light about the mass in figures 10-12."
     )
+    study: Study = setting("A study of one's own.", default=Study())
     networks: dict[Name, Network] = setting("Architectures.")
     training: Training = setting("How networks are trained.")
     evaluation: Evaluation = setting("How results are measured.")

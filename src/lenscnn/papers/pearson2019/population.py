@@ -11,13 +11,14 @@ from collections.abc import Callable
 import numpy as np
 
 from lenscnn.galaxies.distributions import truncated_normal
-from lenscnn.galaxies.photometry import Photometry, check_bands
+from lenscnn.galaxies.photometry import Photometry, check_filters
 from lenscnn.papers.pearson2019.systems import (
     SLOTS,
     draw_geometry,
     draw_shapes,
     draw_sources,
     faint,
+    filters_of,
     magnitudes_in,
     needs_colours,
     take,
@@ -195,11 +196,11 @@ def draw_lenses(
         If some image finds no system within ``maximum_attempts``, or none of them within as many
         altogether; says what failed by which cut.
     ColourError
-        If colours are needed, and a band or a galaxy has none.
+        If colours are needed, and a filter or a galaxy has none.
     """
     bands = list(spec["survey"]["bands"])
     if needs_colours(spec, bands):
-        check_bands(photometry, bands)
+        check_filters(photometry, filters_of(spec, bands))
     keys = image_keys(stream_key(spec["seed"], spec["draw"], split, "system"), index)
     chosen = _choose_labels(spec, split, index)
     lenses, rejected = _search(spec, split, keys, chosen, detection_test, photometry)
@@ -256,6 +257,7 @@ def _search(
                 + ", ".join(f"{name} {count:,}" for name, count in rejected.items())
                 + _which(pending, chosen)
                 + ". Loosen the criteria or the population, or raise maximum_attempts"
+                + (" or theta_E_training.minimum" if chosen else "")
             )
         # About every second image is done in a round: few are imaged more often than needed.
         room = max(1, MAX_ATTEMPTS_PER_BATCH // len(pending))

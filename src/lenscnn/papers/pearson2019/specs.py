@@ -1,6 +1,13 @@
 """What the steps of Pearson et al. 2019 are told, from the config."""
 
-from lenscnn.papers.paper import architecture, compose_training, describe_epochs, shard_rows
+from lenscnn.papers.paper import (
+    architecture,
+    compose_training,
+    describe_epochs,
+    list_changes,
+    shard_rows,
+    stamp_changes,
+)
 
 CAMERAS = ("vis", "r", "gri")
 """Cameras of the paper's figures, of those in the config."""
@@ -12,6 +19,9 @@ CAUSTIC = "euclid_caustic"
 
 CONTROL_VIEW = "caustic_removed"
 """That sample without lens light."""
+
+_OF_IMAGES = ("bands", "visits", "lens_light", "light_of_mass")
+"""Parts of a view that its images are made from."""
 
 SELECTED = ("euclid", "lsst", "euclid_literal", "lsst_literal")
 """Samples in figures 1-3."""
@@ -46,13 +56,15 @@ class Pearson2019:
     ----------
     config
         The whole configuration.
+    printed
+        The paper as it is printed, at the same size; what differs from it is said (`changed`).
     """
 
     name = "pearson2019"
     kept_labels: tuple[str, ...] = ("index", "snr", "lens_R_sersic")
 
-    def __init__(self, config: dict):
-        self.seed, self.scale = config["seed"], config["scale"]
+    def __init__(self, config: dict, printed: "Pearson2019 | None" = None):
+        self.seed, self.scale, self.printed = config["seed"], config["scale"], printed
         self.config = config["pearson2019"]
         self.networks = list(self.config["networks"])
         self.samples = list(self.config["samples"])
@@ -67,17 +79,20 @@ class Pearson2019:
             }
             for study, levels in self.config["misalignment"].items()
         }
-        self._views = self._describe_views()
+        self._views = self._describe_views() | self._describe_study()
         self.views = self.estimates = list(self._views)
         self.tested_on = self._list_tests()
+        for view, networks in self._list_study_tests().items():
+            tested = self.tested_on.setdefault(view, [])
+            tested += [network for network in networks if network not in tested]
 
     def _scatter(self, study: str, value: float) -> tuple[float, float]:
         return scatter_of(self.config["population"]["light_of_mass"], study, value)
 
-    def scatter_view(self, study: str, value: float) -> str:
+    def scatter_view(self, study: str, value: float, seen: str = "caustic") -> str:
         """Return the name of the view in which the light scatters so much about the mass."""
         sigma_e, sigma_phi = self._scatter(study, value)
-        return f"caustic_e{100 * sigma_e:g}_phi{sigma_phi:g}".replace(".", "p")
+        return f"{seen}_e{100 * sigma_e:g}_phi{sigma_phi:g}".replace(".", "p")
 
     def slacs_on_axis(self, study: str) -> float:
         """Return where the scatter of SLACS lenses, as in the main samples, is in figures 10-12."""
@@ -85,18 +100,8 @@ class Pearson2019:
         return {"phi": slacs["phi_sd"], "e": slacs["q_sd"], "both": 1.0}[study]
 
     def _describe_views(self) -> dict[str, dict]:
-        """Return sample, bands, visits, lens light and scatter (None: as drawn) of each view."""
-        cameras = self.config["cameras"]
-
-        def seen(camera, lens_light, draw=None, visits=1, light_of_mass=None):
-            return {
-                "draw": draw or cameras[camera]["sample"],
-                "bands": cameras[camera]["bands"],
-                "visits": visits,
-                "lens_light": lens_light,
-                "light_of_mass": light_of_mass,
-            }
-
+        """Return what the views of cameras and of the paper's figures are, by name."""
+        cameras, seen = self.config["cameras"], self._describe_view
         views = {
             f"{camera}_{light}": seen(camera, light)
             for camera in cameras
@@ -111,14 +116,87 @@ class Pearson2019:
             views[view] = seen("vis", "removed", visits=visits)
         for study, levels in self.config["misalignment"].items():
             for value in (*levels["train"], *levels["test"]):
-                sigma_e, sigma_phi = self._scatter(study, value)
-                scatter = {"q_mean": 1.0, "q_sd": sigma_e, "phi_sd": sigma_phi}
                 views[self.scatter_view(study, value)] = seen(
-                    "vis", "kept", draw=CAUSTIC, light_of_mass=scatter
+                    "vis", "kept", draw=CAUSTIC, light_of_mass=self._light_of_mass(study, value)
                 )
         aligned = {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0}
         views[CONTROL_VIEW] = seen("vis", "removed", draw=CAUSTIC, light_of_mass=aligned)
         return views
+
+    def _describe_view(
+        self, camera, lens_light, draw=None, visits=None, light_of_mass=None
+    ) -> dict:
+        """Return sample, network, bands, visits, lens light and scatter (None: as drawn)."""
+        described = self.config["cameras"][camera]
+        return {
+            "camera": camera,
+            "draw": draw or described["sample"],
+            "network": described["network"],
+            "bands": described["bands"],
+            "visits": visits or described["visits"],
+            "lens_light": lens_light,
+            "light_of_mass": light_of_mass,
+        }
+
+    def _light_of_mass(self, study: str, value: float) -> dict:
+        sigma_e, sigma_phi = self._scatter(study, value)
+        return {"q_mean": 1.0, "q_sd": sigma_e, "phi_sd": sigma_phi}
+
+    def study_views(self, light: str | None = None) -> list[str]:
+        """Return the views of the study: of each camera with and without its lens light."""
+        study = self.config["study"]
+        lights = [light] if light else study["lens_light"]
+        return [f"{camera}_{fate}" for fate in lights for camera in study["cameras"]]
+
+    def study_samples(self) -> list[str]:
+        """Return the samples that the cameras of the study see."""
+        return list(dict.fromkeys(map(self.camera_sample, self.config["study"]["cameras"])))
+
+    def study_stacks(self) -> list[list[str]]:
+        """Return groups of cameras of the study that differ in the number of visits alone."""
+        groups = {}
+        for name in self.config["study"]["cameras"]:
+            camera = self.config["cameras"][name]
+            alike = (camera["sample"], *camera["bands"], camera["network"])
+            groups.setdefault(alike, []).append(name)
+        return [names for names in groups.values() if len(names) > 1]
+
+    def study_scatter(self, camera: str, axis: str) -> dict[str, dict[str, float]]:
+        """Return the views of training and of test, with the scatter of each."""
+        levels = self.config["study"]["scatter"][axis]
+        return {
+            purpose: {self.scatter_view(axis, value, camera): value for value in values}
+            for purpose, values in levels.items()
+        }
+
+    def _study_scatters(self) -> list[tuple[str, str]]:
+        study = self.config["study"]
+        return [(camera, axis) for camera in study["cameras"] for axis in study["scatter"]]
+
+    def _describe_study(self) -> dict[str, dict]:
+        """Return what the views of the study are, beside those of its cameras, by name."""
+        return {
+            view: self._describe_view(
+                camera, "kept", light_of_mass=self._light_of_mass(axis, value)
+            )
+            for camera, axis in self._study_scatters()
+            for levels in self.study_scatter(camera, axis).values()
+            for view, value in levels.items()
+        }
+
+    def _list_study_tests(self) -> dict[str, list[str]]:
+        """Return the networks, by training view, that are tested on each view of the study."""
+        tested = {view: [view] for view in self.study_views()}
+        light = self.config["study"]["lens_light"][0]
+        for cameras in self.study_stacks():
+            views = [f"{camera}_{light}" for camera in cameras]
+            tested |= dict.fromkeys(views, views)
+        for camera, axis in self._study_scatters():
+            levels = self.study_scatter(camera, axis)
+            for view in levels["test"]:
+                tested[view] = [*tested.get(view, []), *levels["train"]]
+            tested[f"{camera}_removed"] = [f"{camera}_removed"]
+        return tested
 
     def _list_tests(self) -> dict[str, list[str]]:
         """Return the networks, by training view, that are tested on each view."""
@@ -140,6 +218,44 @@ class Pearson2019:
     def camera_sample(self, camera: str) -> str:
         """Return the sample of lenses that a camera sees."""
         return self.config["cameras"][camera]["sample"]
+
+    def label(self, camera: str) -> str:
+        """Return what figures and tables call a camera."""
+        label = self.config["cameras"][camera]["label"] or camera
+        views = [f"{camera}_{light}" for light in ("removed", "kept")]
+        printed = self.printed and self.printed.config["cameras"].get(camera)
+        # The paper's name is for what the paper has.
+        misnamed = printed and printed["label"] == label and any(map(self.changed, views))
+        return f"{label}, changed" if misnamed else label
+
+    def label_of_sample(self, sample: str) -> str:
+        """Return what figures call a sample."""
+        label = self.config["samples"][sample]["label"] or sample
+        printed = self.printed and self.printed.config["samples"].get(sample)
+        misnamed = printed and printed["label"] == label and self.changed(sample)
+        return f"{label}, changed" if misnamed else label
+
+    def changed(self, view: str) -> list[str]:
+        """Return what of a view, or a sample, is not as the paper has it: "seeing 0.34 (0.17)".
+
+        Nothing, if the paper has no such view: then nothing is printed of it.
+        """
+        if self.printed is None or view not in {*self.printed.views, *self.printed.samples}:
+            return []
+        return list_changes(self.printed.describe(view), self.describe(view))
+
+    def describe(self, view: str) -> dict:
+        """Return what makes the numbers of a view, or a sample, comparable with the paper's."""
+        sample = self.sample_of(view) if view in self._views else view
+        described = self.population_spec(sample, "test")
+        # How it is computed, and the name of a survey, are no part of it.
+        for key in ("seed", "draw", "scene", "training", "maximum_attempts"):
+            del described[key]
+        described |= {"survey": {k: v for k, v in described["survey"].items() if k != "name"}}
+        if view in self._views:
+            described |= self.images_spec(view, "test")["view"]
+            described |= {"network": self.config["networks"][self._views[view]["network"]]}
+        return described
 
     def survey_of(self, camera: str) -> dict:
         """Return the survey that a camera belongs to."""
@@ -181,6 +297,13 @@ class Pearson2019:
             "center_sd": population["center_sd"] * survey["pixel_scale"],
         }
 
+    def filters(self) -> list[str]:
+        """Return the filters of all bands, for a table of colours made for this config."""
+        bands = [
+            band for survey in self.config["surveys"].values() for band in survey["bands"].values()
+        ]
+        return list(dict.fromkeys(band["filter"] for band in bands if band["filter"]))
+
     def rows(self, sample: str, split: str) -> list[tuple[int, int]]:
         """Return the first and last (exclusive) row of each file of a catalogue."""
         n = self.config["samples"][sample][f"n_{split}"]
@@ -198,7 +321,7 @@ class Pearson2019:
         sample = self.sample_of(view)
         return {
             "population": self.population_spec(sample, split),
-            "view": {key: value for key, value in self._views[view].items() if key != "draw"},
+            "view": {key: self._views[view][key] for key in _OF_IMAGES},
             "split": split,
             "n": self.config["samples"][sample][f"n_{split}"],
         }
@@ -213,7 +336,7 @@ class Pearson2019:
 
     def trained_on(self, estimate: str, view: str) -> tuple[str, str]:
         """Return the view of training and the network behind an estimate."""
-        return estimate, "cnn"
+        return estimate, self._views[estimate]["network"]
 
     def estimate_spec(self, estimate: str, view: str, seed: int) -> dict:
         """Return the spec of the training behind an estimate."""
@@ -221,7 +344,7 @@ class Pearson2019:
 
     def labels_of(self, estimate: str, view: str) -> list[str]:
         """Return the labels that an estimate is of."""
-        return self.config["networks"]["cnn"]["targets"]
+        return self.config["networks"][self.trained_on(estimate, view)[1]]["targets"]
 
     def source_of_n(self, estimate: str) -> str:
         """Return where an estimate has N from: there is no N in this paper."""
@@ -229,7 +352,7 @@ class Pearson2019:
 
     def sees_mirrors(self, estimate: str, view: str) -> bool:
         """Return whether an estimate is also averaged over mirrored images, for table 1."""
-        return view == estimate and view in (*CORE_VIEWS, *DARK_VIEWS)
+        return view == estimate and view in (*CORE_VIEWS, *DARK_VIEWS, *self.study_views())
 
     def predictions(self, views, networks) -> list[str]:
         """Return the predictions files of each network on each view."""
@@ -258,20 +381,30 @@ class Pearson2019:
         return [f"<results>/{self.name}/metrics/{view}{kind}.csv" for view in views]
 
     def network(self) -> dict:
-        """Return the parts of a training spec that describe the network."""
+        """Return the parts of a training spec that describe the paper's network."""
         return architecture(self.config["networks"], "cnn")
 
-    def note(self, samples) -> str:
-        """Return the stamp of a figure made with networks trained on these samples."""
+    def note(self, views) -> str:
+        """Return the stamp of a figure made with networks trained on these views."""
+        samples = {self.sample_of(view) for view in views}
         counts = sorted({self.config["samples"][sample]["n_train"] for sample in samples})
         n = " or ".join(f"{count:,}" for count in counts)
-        network = self.config["networks"]["cnn"]
+        networks = {self._views[view]["network"] for view in views}
         epochs = describe_epochs(self.config["training"])
-        sizes = ", ".join(
-            f"{what} {network[what][0]}-{network[what][-1]}" for what in ("filters", "kernels")
-        )
-        return f"{self.name}, scale {self.scale}: {n} training images, {epochs}, {sizes}"
+        sizes = " or ".join(self._sizes(network) for network in sorted(networks))
+        text = f"{self.name}, scale {self.scale}: {n} training images, {epochs}, {sizes}"
+        return text + self.stamp(views)
 
-    def run(self) -> dict:
+    def _sizes(self, network: str) -> str:
+        layers = self.config["networks"][network]
+        return ", ".join(
+            f"{what} {layers[what][0]}-{layers[what][-1]}" for what in ("filters", "kernels")
+        )
+
+    def stamp(self, views) -> str:
+        """Return what of views, or samples, is not as the paper has it, as text."""
+        return stamp_changes([change for view in views for change in self.changed(view)])
+
+    def run(self, views) -> dict:
         """Return what a table's caption says of the run."""
-        return {"paper": self.name, "scale": self.scale}
+        return {"paper": self.name, "scale": self.scale, "changed": self.stamp(views)}

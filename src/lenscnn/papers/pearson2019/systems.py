@@ -210,6 +210,11 @@ def needs_colours(spec, bands) -> bool:
     return spec["k_correction"] or list(bands) != [spec["survey"]["detection_band"]]
 
 
+def filters_of(spec: dict, bands) -> list[str]:
+    """Return the filters of bands of the survey."""
+    return [spec["survey"]["bands"][band]["filter"] for band in bands]
+
+
 def magnitudes_in(spec, photometry, galaxy, bands, system, number, rows=slice(None)) -> dict:
     """Draw magnitudes in bands, by SEDs of some age that galaxies at that redshift can have.
 
@@ -227,9 +232,10 @@ def magnitudes_in(spec, photometry, galaxy, bands, system, number, rows=slice(No
         age = age_of_universe(z, cosmology["h"], cosmology["omega_m"])
         sed = choose_sed(number(slot, rows), z, photometry, youngest, age)
         if spec["k_correction"]:
-            change = k_corrections(photometry, sed, z, bands)
+            change = k_corrections(photometry, sed, z, filters_of(spec, bands))
         else:
-            change = colours(photometry, sed, z, bands, spec["survey"]["detection_band"])
+            known = filters_of(spec, [spec["survey"]["detection_band"]])[0]
+            change = colours(photometry, sed, z, filters_of(spec, bands), known)
     return {f"magnitude_{galaxy}_{band}": magnitude + change[:, k] for k, band in enumerate(bands)}
 
 

@@ -1,5 +1,6 @@
 """Table 1 of pearson2019: data frames in, a data frame and LaTeX out."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,6 @@ from lenscnn.claims.registry import printed
 from lenscnn.papers.pearson2019.metrics import MIRRORS, PARAMETERS
 from lenscnn.stats.latex import latex_row, latex_table, value_with_error
 from lenscnn.stats.over_seeds import error_of_mean, rms_of
-
-_CAMERAS = {
-    "vis": ("Euclid", "VIS"),
-    "r": ("LSST", "$r$"),
-    "gri": ("LSST", "$gri$"),
-    "vis_dark": ("Euclid VIS,", r"2\,e$^-$/s dark"),
-}
 
 _SECTIONS = {
     "removed": "Lens light removed",
@@ -35,7 +29,9 @@ _PARAMETERS = {
 }
 
 
-def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.DataFrame:
+def lens_table(
+    metrics: dict[str, pd.DataFrame], registry: pd.DataFrame, changed: Collection[str] = ()
+) -> pd.DataFrame:
     """Lay RMS errors of each view's own network beside the printed ones (Table 1).
 
     Parameters
@@ -47,13 +43,15 @@ def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.D
         have rows of their own, where there are any.
     registry
         From `claims.registry.read_registry`, for what is printed.
+    changed
+        Views that are not as the paper has them: nothing printed stands beside them.
 
     Returns
     -------
     DataFrame
         Columns view, estimate, target, n_seeds, n, rms, rms_err, rms_scatter (these three as in
         `stats.over_seeds.average_seeds`) and printed (nan where the paper has no such number: it
-        shows the network each image once).
+        shows the network each image once, and has other views).
 
     Raises
     ------
@@ -64,7 +62,10 @@ def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.D
     for view, frame in metrics.items():
         once = view.replace("_fitted", "_removed")
         prints: dict[str, Any] = {
-            once: [printed(registry, "rms", view, name) for name in PARAMETERS]
+            once: [
+                np.nan if view in changed else printed(registry, "rms", view, name)
+                for name in PARAMETERS
+            ]
         }
         if (averaged := once + MIRRORS) in set(frame["estimate"]):
             prints[averaged] = np.nan
@@ -82,40 +83,75 @@ def lens_table(metrics: dict[str, pd.DataFrame], registry: pd.DataFrame) -> pd.D
     return pd.concat(parts, ignore_index=True)[[*columns, "printed"]]
 
 
-def lens_latex(table: pd.DataFrame, paper: str, scale: str) -> str:
-    """Write a `lens_table` in LaTeX, in the layout of the paper's Table 1 (needs booktabs)."""
+def lens_latex(table: pd.DataFrame, cameras: dict[str, str], run: dict[str, str]) -> str:
+    """Write a `lens_table` in LaTeX, in the layout of the paper's Table 1 (needs booktabs).
+
+    Parameters
+    ----------
+    table
+        From `lens_table`.
+    cameras
+        Names of the cameras, a column each.
+    run
+        As `stats.latex.latex_table` takes it.
+    """
     mirrored = table["estimate"].str.endswith(MIRRORS)
     sections = table["view"].mask(mirrored, table["view"] + MIRRORS)
     values = map(_cell, table.to_dict("records"), error_of_mean(table, "rms"))
     cells = dict(zip(zip(sections, table["target"], strict=True), values, strict=True))
     body = []
     for light, section in _SECTIONS.items():
-        if light.endswith(MIRRORS) and not sections.str.endswith(f"_{light}").any():
+        if not sections.isin([f"{camera}_{light}" for camera in cameras]).any():
             continue
         body += [r"\midrule"] if body else []
-        body.append(latex_row([rf"\multicolumn{{{len(_CAMERAS) + 1}}}{{l}}{{\emph{{{section}}}}}"]))
+        body.append(latex_row([rf"\multicolumn{{{len(cameras) + 1}}}{{l}}{{\emph{{{section}}}}}"]))
         for target, label in _PARAMETERS.items():
-            row = [cells.get((f"{camera}_{light}", target), "--") for camera in _CAMERAS]
+            row = [cells.get((f"{camera}_{light}", target), "--") for camera in cameras]
             body.append(latex_row([label, *row]))
-    heading = [latex_row(["", *words]) for words in zip(*_CAMERAS.values(), strict=True)]
+    heading = [
+        latex_row(["", *words]) for words in zip(*map(_two_lines, cameras.values()), strict=True)
+    ]
+    return latex_table(_caption(table), run, "l" + "c" * len(cameras), heading, body)
+
+
+def _two_lines(label: str) -> tuple[str, str]:
+    """Break the name of a camera for the head of a column: after a comma, or else a space."""
+    for mark in (", ", " "):
+        first, found, second = label.partition(mark)
+        if found:
+            return first + mark.strip(), second
+    return label, ""
+
+
+def _caption(table: pd.DataFrame) -> str:
     counts = sorted(set(table["n"]))
     n = "--".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
     caption = (
         rf"Root mean square of predicted minus true parameters over {n} test images, that of "
         r"$\phi$ modulo $\pi$. After each in parentheses its error in the last digits: bootstrap "
         r"over the test images, joined with the error of the mean over training seeds where there "
-        r"are several; then, in parentheses of its own, what the paper prints. The last column "
-        r"takes the dark current of the text literally, at small scales with fewer images than "
-        r"the others. Networks tested on images less a fitted profile were trained on images less "
-        r"the true lens light."
+        r"are several"
     )
-    if mirrored.any():
+    if table["printed"].notna().any():
+        caption += r"; then, in parentheses of its own, what the paper prints"
+    caption += "."
+    if table["view"].str.startswith("vis_dark_").any():
+        caption += (
+            r" The last column takes the dark current of the text literally, at small scales with "
+            r"fewer images than the others."
+        )
+    if table["view"].str.endswith("_fitted").any():
+        caption += (
+            r" Networks tested on images less a fitted profile were trained on images less the "
+            r"true lens light."
+        )
+    if table["estimate"].str.endswith(MIRRORS).any():
         caption += (
             r" A mean over mirrored images is that of one network's estimates from each test image "
             r"in the eight positions that mirrors give it, the estimates mirrored back; elsewhere, "
             r"as in the paper, the network sees each test image once."
         )
-    return latex_table(caption, paper, scale, "l" + "c" * len(_CAMERAS), heading, body)
+    return caption
 
 
 def _cell(row: dict, error: float) -> str:

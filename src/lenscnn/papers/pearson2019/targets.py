@@ -3,11 +3,9 @@
 from lenscnn.papers.paper import Available, Target
 from lenscnn.papers.pearson2019.specs import (
     CAMERAS,
-    CAUSTIC,
     CONTROL_VIEW,
     CORE_VIEWS,
     DARK_VIEWS,
-    SELECTED,
     Pearson2019,
 )
 
@@ -37,121 +35,172 @@ TABLE_VIEWS = [
 
 def targets(paper: Pearson2019) -> list[Target]:
     """Return the figures and tables of the paper, in its order."""
-    core = paper.note(sorted({paper.camera_sample(camera) for camera in CAMERAS}))
-    folder, scale = f"<results>/{paper.name}", f"{paper.name}, scale {paper.scale}"
+    core = {"cameras": looks(paper, CAMERAS), "note": paper.note(CORE_VIEWS)}
     removed = [f"{camera}_removed" for camera in CAMERAS]
     bright = [f"{camera}_bright" for camera in CAMERAS]
     return [
-        *_selection(paper, scale),
-        _figure(
-            "fig4",
-            {camera: f"{folder}/examples/{camera}_kept.h5" for camera in CAMERAS},
-            {
-                "rows": N_EXAMPLES,
-                "pixel_scale": {
-                    camera: paper.survey_of(camera)["pixel_scale"] for camera in CAMERAS
-                },
-                "note": scale,
-            },
+        *(
+            selection(paper, name, [quantities], ["euclid", "lsst"], "selection")
+            for name, quantities in SELECTION.items()
         ),
-        _figure(
+        examples(paper, "fig4", CAMERAS),
+        figure(
             "fig5",
             {},
             {
                 "network": paper.network(),
                 "image_shapes": [paper.image_shape(camera) for camera in ("vis", "gri")],
-                "note": scale,
+                "note": f"{paper.name}, scale {paper.scale}",
             },
         ),
-        _figure(
+        figure(
             "fig6",
             {"predictions": paper.own_predictions(CORE_VIEWS)},
-            {"views": CORE_VIEWS, "note": core},
+            {"views": CORE_VIEWS, **core},
         ),
         *(
-            _figure(
+            figure(
                 name,
                 {"predictions": paper.own_predictions(views)},
-                {"views": views, "note": core},
+                {"views": views, **core},
                 script="predictions",
             )
             for name, views in COMPARED.items()
         ),
-        _figure(
+        figure(
             "fig8",
             {"metrics": paper.metrics(CORE_VIEWS, "_binned")},
-            {"views": CORE_VIEWS, "note": core},
+            {"views": CORE_VIEWS, **core},
         ),
-        *(_scatter(paper, name, study) for name, study in SCATTER.items()),
-        _figure(
+        *(
+            scatter(paper, name, axis, paper.scatter_views[axis], CONTROL_VIEW)
+            for name, axis in SCATTER.items()
+        ),
+        figure(
             "fig13",
             {"binned": paper.metrics(removed, "_binned"), "bright": paper.metrics(bright)},
             {
-                "cameras": list(CAMERAS),
+                "views": removed,
                 "bright_from": paper.config["population_models"]["bright"]["snr"],
-                "note": core,
+                **core,
             },
         ),
-        _figure(
-            "fig14",
-            {
-                "metrics": paper.metrics(paper.visit_views),
-                "predictions": paper.predictions(paper.visit_views, paper.visit_views),
-            },
-            {
-                "visits": paper.config["visits"],
-                "trained": paper.visit_views,
-                "note": paper.note([paper.camera_sample("vis")]),
-            },
-        ),
+        visits(paper, "fig14", paper.visit_views),
         Target(
             "table1",
             "tables/pearson2019_table1",
             {"metrics": Available(paper.metrics(TABLE_VIEWS)), "registry": "config/claims.csv"},
-            {"run": paper.run()},
+            {
+                "cameras": {name: paper.label(name) for name in (*CAMERAS, "vis_dark")},
+                "changed": [view for view in TABLE_VIEWS if paper.changed(view)],
+                "run": paper.run([*CORE_VIEWS, *DARK_VIEWS]),
+            },
             "pearson2019_table1",
         ),
     ]
 
 
-def _selection(paper: Pearson2019, scale: str) -> list[Target]:
-    """Return figures 1-3."""
-    n = {survey: paper.config["samples"][survey]["n_test"] for survey in ("euclid", "lsst")}
-    note = f"{scale}: {n['euclid']:,} Euclid and {n['lsst']:,} LSST test lenses"
-    inputs = {sample: paper.catalogue(sample, "test") for sample in SELECTED}
-    inputs |= {"summary": f"<results>/{paper.name}/metrics/selection.csv"}
-    return [
-        Target(
-            name,
-            "figures/pearson2019_selection",
-            inputs,
-            {"quantities": quantities, "note": note},
-            "pearson2019_selection",
-        )
-        for name, quantities in SELECTION.items()
-    ]
+def looks(paper: Pearson2019, cameras) -> dict[str, dict]:
+    """Return what figures call cameras, and their colours."""
+    colours = {name: paper.config["cameras"][name]["colour"] for name in cameras}
+    return {name: {"label": paper.label(name), "colour": colours[name]} for name in cameras}
 
 
-def _scatter(paper: Pearson2019, name: str, study: str) -> Target:
-    """Return one of figures 10-12."""
-    views = paper.scatter_views[study]
+def selection(
+    paper: Pearson2019, name: str, panels: list[list[str]], samples, summary: str
+) -> Target:
+    """Return a figure of the distributions of quantities of test samples, as figures 1-3.
+
+    Parameters
+    ----------
+    paper, name
+        The paper, and the name of the target.
+    panels
+        Quantities in each panel.
+    samples
+        Names of samples; ``<sample>_literal``, if there is one, is drawn beside it.
+    summary
+        Name of the file of moments and fits, without suffix.
+    """
+    literal = [f"{sample}_literal" for sample in samples if f"{sample}_literal" in paper.samples]
+    labels = {sample: paper.label_of_sample(sample) for sample in samples}
+    counts = " and ".join(
+        f"{paper.config['samples'][sample]['n_test']:,} {labels[sample]}" for sample in samples
+    )
+    inputs = {
+        "samples": [path for sample in samples for path in paper.catalogue(sample, "test")],
+        "literal": [path for sample in literal for path in paper.catalogue(sample, "test")],
+        "summary": f"<results>/{paper.name}/metrics/{summary}.csv",
+    }
+    note = f"{paper.name}, scale {paper.scale}: {counts} test lenses{paper.stamp(samples)}"
+    params = {"panels": panels, "labels": labels, "note": note}
+    return Target(name, "figures/pearson2019_selection", inputs, params, "pearson2019_selection")
+
+
+def examples(paper: Pearson2019, name: str, cameras) -> Target:
+    """Return a figure of the first test images of some cameras, as figure 4."""
+    described = {
+        camera: {
+            "label": paper.label(camera),
+            "bands": paper.config["cameras"][camera]["bands"],
+            "pixel_scale": paper.survey_of(camera)["pixel_scale"],
+        }
+        for camera in cameras
+    }
+    views = [f"{camera}_kept" for camera in cameras]
+    note = f"{paper.name}, scale {paper.scale}{paper.stamp(views)}"
+    inputs = {"examples": [f"<results>/{paper.name}/examples/{view}.h5" for view in views]}
+    params = {"rows": N_EXAMPLES, "cameras": described, "note": note}
+    return figure(name, inputs, params, script="fig4")
+
+
+def visits(paper: Pearson2019, name: str, views: dict[str, int]) -> Target:
+    """Return a figure of errors against the number of visits stacked, as figure 14.
+
+    `views` has the number of visits of each view; networks of each are tested on all.
+    """
+    inputs = {
+        "metrics": paper.metrics(views),
+        # The metrics may be of fewer networks; this figure needs the predictions of all of them.
+        "predictions": paper.predictions(views, views),
+    }
+    params = {"visits": list(views.values()), "trained": views, "note": paper.note(views)}
+    return figure(name, inputs, params, script="fig14")
+
+
+def scatter(
+    paper: Pearson2019, name: str, axis: str, views: dict[str, dict[str, float]], control: str
+) -> Target:
+    """Return a figure of errors against the scatter of light about mass, as figures 10-12.
+
+    Parameters
+    ----------
+    paper, name
+        The paper, and the name of the target.
+    axis
+        What scatters: "phi", "e" or "both".
+    views
+        Scatter by view, of training (``train``) and of test (``test``).
+    control
+        The view without lens light.
+    """
     inputs = {
         "metrics": paper.metrics(views["test"]),
-        # The metrics may be of fewer networks; this figure needs the predictions of all of them.
+        # As for the number of visits.
         "predictions": paper.predictions(views["test"], views["train"]),
-        "control": paper.metrics([CONTROL_VIEW])[0],
+        "control": paper.metrics([control])[0],
     }
     params = {
-        "axis": study,
+        "axis": axis,
         "tested": list(views["test"].values()),
         "trained": views["train"],
-        "slacs": paper.slacs_on_axis(study),
-        "note": paper.note([CAUSTIC]),
+        "slacs": paper.slacs_on_axis(axis),
+        "note": paper.note([*views["train"], control]),
     }
-    return _figure(name, inputs, params, script="scatter")
+    return figure(name, inputs, params, script="scatter")
 
 
-def _figure(name: str, inputs: dict, params: dict, script: str | None = None) -> Target:
-    return Target(
-        name, f"figures/pearson2019_{script or name}", inputs, params, f"pearson2019_{name}"
-    )
+def figure(name: str, inputs: dict, params: dict, script: str | None = None) -> Target:
+    """Return a figure, drawn by its own script or by another figure's."""
+    script = f"pearson2019_{script or name}"
+    return Target(name, f"figures/{script}", inputs, params, f"pearson2019_{name}")

@@ -128,6 +128,7 @@ def describe_run(paper: Scutt, printed: Scutt) -> dict:
     config, views = paper.config, ("fixed", "lowres")
     pixels = config["views"]["fixed"]["n_pix"]
     return {
+        "changed": {name: changed for name in [*paper.views] if (changed := paper.changed(name))},
         "resamples": config["evaluation"]["bootstrap"],
         "epochs": config["training"]["epochs"],
         "images": dict.fromkeys(paper.views, paper.n_images("test")),

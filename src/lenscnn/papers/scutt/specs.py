@@ -1,6 +1,13 @@
 """What the steps of Scutt are told, from the config."""
 
-from lenscnn.papers.paper import architecture, compose_training, describe_epochs, shard_rows
+from lenscnn.papers.paper import (
+    architecture,
+    compose_training,
+    describe_epochs,
+    list_changes,
+    shard_rows,
+    stamp_changes,
+)
 
 RIDGE = {"ridge_n": "N", "ridge_alpha": "alpha"}
 """Estimates by ridge regression, and their targets."""
@@ -19,12 +26,15 @@ class Scutt:
         The whole configuration.
     name
         Of the variant, a key of ``config["scutt"]["variants"]``.
+    printed
+        This variant as it is printed, or as it ran; what differs from it is said (`changed`).
     """
 
     kept_labels: tuple[str, ...] = ("N", "alpha", "subset")
 
-    def __init__(self, config: dict, name: str):
+    def __init__(self, config: dict, name: str, printed: "Scutt | None" = None):
         self.name, self.seed, self.scale = name, config["seed"], config["scale"]
+        self.printed = printed
         self.config = config["scutt"]
         self.variant = self.config["variants"][name]
         self.views = list(self.config["views"])
@@ -178,11 +188,31 @@ class Scutt:
         """Return the parts of a training spec that describe a network."""
         return architecture(self.config["networks"], name)
 
-    def note(self) -> str:
-        """Return the stamp of a figure: a small run is not to be taken for a result."""
-        n, epochs = self.config["sets"]["n_train"], describe_epochs(self.config["training"])
-        return f"{self.name}, scale {self.scale}: {n:,} training images, {epochs}"
+    def changed(self, view: str) -> list[str]:
+        """Return what of a view is not as in the paper, or in its author's code.
 
-    def run(self) -> dict:
+        Nothing, if there is no such view there: then nothing is printed of it.
+        """
+        if self.printed is None or view not in self.printed.views:
+            return []
+        return list_changes(self.printed.describe(view), self.describe(view))
+
+    def describe(self, view: str) -> dict:
+        """Return what makes the numbers of a view comparable with the paper's."""
+        population = self.population_spec(self.config["views"][view]["sample"])
+        described = {k: v for k, v in population.items() if k not in ("seed", "draw")}
+        networks = {name: self.config["networks"][name] for name in self.networks_of(view)}
+        return described | self.view_spec(view) | {"networks": networks}
+
+    def note(self, views) -> str:
+        """Return the stamp of a figure of views: a small run is not to be taken for a result."""
+        n, epochs = self.config["sets"]["n_train"], describe_epochs(self.config["training"])
+        text = f"{self.name}, scale {self.scale}: {n:,} training images, {epochs}"
+        return text + self._stamp(views)
+
+    def _stamp(self, views) -> str:
+        return stamp_changes([change for view in views for change in self.changed(view)])
+
+    def run(self, views) -> dict:
         """Return what a table's caption says of the run."""
-        return {"paper": self.name, "scale": self.scale}
+        return {"paper": self.name, "scale": self.scale, "changed": self._stamp(views)}

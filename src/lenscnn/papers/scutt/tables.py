@@ -166,11 +166,12 @@ def _total_error(table: pd.DataFrame, name: str) -> pd.Series:
 
 
 def performance_latex(
-    table: pd.DataFrame, seen: dict, estimates: list[str], paper: str, scale: str
+    table: pd.DataFrame, seen: dict, estimates: list[str], run: dict[str, str]
 ) -> str:
     """Write a `performance_table` in LaTeX, in the layout of Scutt's Tables 1-4 (booktabs).
 
-    `seen` has ``n_pix``, ``pixel_scale`` (arcsec) and ``sample`` ("fixed" or "varied") of the view.
+    `seen` has ``n_pix``, ``pixel_scale`` (arcsec) and ``sample`` ("fixed" or "varied") of the view,
+    `run` is as `stats.latex.latex_table` takes it.
     """
     columns = [(estimate, name) for estimate in estimates for name in _HEADINGS]
     errors = {column: _total_error(table, "_".join(column)) for column in columns}
@@ -193,11 +194,11 @@ def performance_latex(
         r"In brackets the error: bootstrap over the test images, joined with the scatter over "
         r"training seeds where there are several."
     )
-    return latex_table(caption, paper, scale, "l" + "cccc" * len(estimates), heading, body)
+    return latex_table(caption, run, "l" + "cccc" * len(estimates), heading, body)
 
 
-def skill_latex(table: pd.DataFrame, paper: str, scale: str) -> str:
-    """Write stacked `skill_table`s in LaTeX (needs booktabs)."""
+def skill_latex(table: pd.DataFrame, run: dict[str, str]) -> str:
+    """Write stacked `skill_table`s in LaTeX (needs booktabs); `run` as for `latex_table`."""
     body = []
     for view, rows in table.groupby("view", sort=False):
         body += [r"\midrule"] if body else []
@@ -232,4 +233,4 @@ def skill_latex(table: pd.DataFrame, paper: str, scale: str) -> str:
     heading = latex_row(
         ["View", "", "Estimator", "Gradient", "$r$", "RMSE", "Bias", r"$\sigma$", "Skill"]
     )
-    return latex_table(caption, paper, scale, "lllcccccc", [heading], body)
+    return latex_table(caption, run, "lllcccccc", [heading], body)

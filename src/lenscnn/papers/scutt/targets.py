@@ -23,17 +23,18 @@ TABLES = {
 
 def targets(paper: Scutt) -> list[Target]:
     """Return the figures and tables of a variant of Scutt."""
-    folder, note = f"<results>/{paper.name}", {"note": paper.note()}
+    folder, fixed = f"<results>/{paper.name}", {"note": paper.note(["fixed"])}
     varied = paper.config["samples"]["varied"]
     pixels = paper.config["views"]["fixed"]["n_pix"]
     alpha = paper.config["population"]["alpha"]
     made = [
-        _figure("fig1", {"population": f"{folder}/population/varied/train.h5"}, note | {
-            "parents": {key: varied[key] for key in ("theta_E", "q", "z_source")}
+        _figure("fig1", {"population": f"{folder}/population/varied/train.h5"}, {
+            "note": paper.note(["varied"]),
+            "parents": {key: varied[key] for key in ("theta_E", "q", "z_source")},
         }),
-        _figure("fig2", {"sample": f"{folder}/population/masses.h5"}, note),
-        _figure("fig3", {"example": f"{folder}/images/example.h5"}, note),
-        _figure("fig4", {}, note | {
+        _figure("fig2", {"sample": f"{folder}/population/masses.h5"}, fixed),
+        _figure("fig3", {"example": f"{folder}/images/example.h5"}, fixed),
+        _figure("fig4", {}, fixed | {
             "n_cnn": paper.network("n_cnn"), "alpha_cnn": paper.network("alpha_cnn"),
             "image_shape": [1, pixels, pixels],
         }),
@@ -43,10 +44,11 @@ def targets(paper: Scutt) -> list[Target]:
             "metrics": paper.metrics(view),
             "predictions": paper.predictions(view, estimates, first_seed_only=True),
         }
+        note = {"note": paper.note([view])}
         made.append(Target(name, "figures/scutt_predictions", inputs, note, f"scutt_{name}"))
     for name, (view, estimates) in TABLES.items():
         camera = paper.config["views"][view]
-        params = {"view": view, "seen": camera, "estimates": estimates, "run": paper.run()}
+        params = {"view": view, "seen": camera, "estimates": estimates, "run": paper.run([view])}
         inputs = {"metrics": paper.metrics(view)}
         made.append(Target(name, "tables/scutt_table", inputs, params, f"scutt_{name}"))
     inputs = {
@@ -60,7 +62,7 @@ def targets(paper: Scutt) -> list[Target]:
         "views": paper.views,
         "alpha_constant": sum(alpha.values()) / 2,
         "bootstrap": paper.config["evaluation"]["bootstrap"],
-        "run": paper.run(),
+        "run": paper.run(paper.views),
     }
     return [*made, Target("skill", "tables/scutt_skill", inputs, params, "scutt_skill")]
 

@@ -1,14 +1,13 @@
 """pearson2019, Figures 8 and 10-14: errors against the lens, its light, and the noise."""
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lenscnn.papers.pearson2019.figures.cameras import CAMERAS, LIGHT
+from lenscnn.papers.pearson2019.figures.cameras import LIGHT, camera_and_light, look_of
 from lenscnn.papers.pearson2019.metrics import MIN_LENSES
 from lenscnn.plotting.style import (
     BLACK,
@@ -76,8 +75,10 @@ _SERIES = {
 
 
 @styled
-def parameter_figure(binned: dict[str, pd.DataFrame], note: str | None) -> Figure:
-    """Draw RMS errors against properties of the lens, a curve for each of six views (Figure 8).
+def parameter_figure(
+    binned: dict[str, pd.DataFrame], cameras: Mapping[str, dict], note: str | None
+) -> Figure:
+    """Draw RMS errors against properties of the lens, a curve for each view (Figure 8).
 
     Rows of panels: the true theta_E, phi, ellipticity, and theta_E over the effective radius of
     the lens light, this one for the views that keep it. Points lie at the mean of their bin.
@@ -85,23 +86,29 @@ def parameter_figure(binned: dict[str, pd.DataFrame], note: str | None) -> Figur
     Parameters
     ----------
     binned
-        Rows of `papers.pearson2019.metrics.evaluate_binned` of the six views ``<camera>_<removed or
-        kept>``. Those of the network trained on the view itself are shown.
+        Rows of `papers.pearson2019.metrics.evaluate_binned` by view ``<camera>_<removed or kept>``.
+        Those of the network trained on the view itself are shown.
+    cameras
+        As `cameras.look_of` takes them.
     note
         Stamp.
 
     Raises
     ------
-    KeyError, ValueError
-        If a view is missing, or lacks the network trained on it.
+    ValueError
+        If a view lacks the network trained on it.
     """
-    figure = new_figure(8.2, note)
-    panels = figure.subplots(len(_ROWS), len(_COLUMNS), sharex="row")
-    for camera, light in itertools.product(CAMERAS, LIGHT):
-        (name, colour), (fate, dashes) = CAMERAS[camera], LIGHT[light]
-        view = f"{camera}_{light}"
+    rows = dict(_ROWS)
+    if not any(camera_and_light(view)[1] == "kept" for view in binned):
+        del rows[_ROW_OF_LIGHT]
+    figure = new_figure(2.05 * len(rows), note)
+    panels = figure.subplots(len(rows), len(_COLUMNS), sharex="row")
+    looks, order = look_of(cameras), list(cameras)
+    for view in sorted(binned, key=lambda view: order.index(camera_and_light(view)[0])):
+        camera, light = camera_and_light(view)
+        (name, colour), (fate, dashes) = looks[camera], LIGHT[light]
         table = _filled(rms_of(binned[view], view, ["by", "low", "target"]))
-        for row, by in zip(panels, _ROWS, strict=True):
+        for row, by in zip(panels, rows, strict=True):
             if by == _ROW_OF_LIGHT and light != "kept":
                 continue
             for axes, target in zip(row, _COLUMNS, strict=True):
@@ -111,7 +118,7 @@ def parameter_figure(binned: dict[str, pd.DataFrame], note: str | None) -> Figur
                     linestyle=dashes, marker="o", markersize=2.5,
                     label=f"{name}, lens light {fate}",
                 )  # fmt: skip
-    for row, label in zip(panels, _ROWS.values(), strict=True):
+    for row, label in zip(panels, rows.values(), strict=True):
         row[1].set_xlabel(label)
     for axes, title in zip(panels[0], _COLUMNS.values(), strict=True):
         axes.set_title(title)
@@ -177,9 +184,10 @@ def snr_figure(
     binned: dict[str, pd.DataFrame],
     bright: dict[str, pd.DataFrame],
     bright_from: float,
+    cameras: Mapping[str, dict],
     note: str | None,
 ) -> Figure:
-    """Draw RMS errors against signal-to-noise, lens light removed, one panel a camera (Figure 13).
+    """Draw RMS errors against signal-to-noise, one panel a view (Figure 13).
 
     Points lie at the lower edges of their bins. An open point is that of a test set of bright
     systems alone, as the main one has next to none of them.
@@ -187,44 +195,47 @@ def snr_figure(
     Parameters
     ----------
     binned
-        Rows of `papers.pearson2019.metrics.evaluate_binned` by camera.
+        Rows of `papers.pearson2019.metrics.evaluate_binned` by view ``<camera>_<removed or kept>``.
     bright
-        Rows of `papers.pearson2019.metrics.evaluate` by camera, of the bright systems.
+        Rows of `papers.pearson2019.metrics.evaluate` by such a view, of its bright systems; there
+        may be none.
     bright_from
         Their smallest SNR.
+    cameras
+        As `cameras.look_of` takes them.
     note
         Stamp.
 
     Raises
     ------
     ValueError
-        If metrics lack the camera's network.
+        If metrics lack the view's network.
     """
-    figure = new_figure(7.4, note)
+    figure = new_figure(2.3 * len(binned) + 0.5, note)
     panels = figure.subplots(len(binned), 1, sharex=True, squeeze=False)[:, 0]
-    lows = {bright_from}
-    for axes, (camera, metrics) in zip(panels, binned.items(), strict=True):
-        network = f"{camera}_removed"
-        table = rms_of(metrics[metrics["by"] == "snr"], network, ["low", "target"])
+    lows, looks = {bright_from} if bright else set(), look_of(cameras)
+    for axes, (view, metrics) in zip(panels, binned.items(), strict=True):
+        table = rms_of(metrics[metrics["by"] == "snr"], view, ["low", "target"])
         lows |= set(table["low"])
-        table = _filled(table)
-        last = _filled(rms_of(bright[camera], network, ["target"])).assign(low=bright_from)
+        drawn = [(_filled(table), {})]
+        if view in bright:
+            last = _filled(rms_of(bright[view], view, ["target"])).assign(low=bright_from)
+            drawn.append((last, {"linestyle": "none", "markerfacecolor": "white"}))
         for target, (label, colour, marker, factor) in _SERIES.items():
             style = {"color": colour, "marker": marker, "markersize": 4.5}
-            for rows, options in (
-                (table, {"label": label}),
-                (last, {"linestyle": "none", "markerfacecolor": "white"}),
-            ):
+            for (rows, options), shown in zip(drawn, (label, None), strict=False):
                 chosen = rows[rows["target"] == target]
                 axes.errorbar(
                     chosen["low"], factor * chosen["rms"], factor * chosen["rms_error"],
-                    **style, **options,
+                    label=shown, **style, **options,
                 )  # fmt: skip
-        axes.errorbar(
-            [], [], [], fmt="o", color="0.3", markersize=4.5, markerfacecolor="white",
-            label=rf"SNR $\geq$ {bright_from:g}: bright test set",
-        )  # fmt: skip
-        axes.set(ylabel="RMS error", title=CAMERAS[camera][0])
+        if view in bright:
+            axes.errorbar(
+                [], [], [], fmt="o", color="0.3", markersize=4.5, markerfacecolor="white",
+                label=rf"SNR $\geq$ {bright_from:g}: bright test set",
+            )  # fmt: skip
+        camera, light = camera_and_light(view)
+        axes.set(ylabel="RMS error", title=f"{looks[camera][0]}, lens light {LIGHT[light][0]}")
     panels[-1].set(xscale="log", xlabel="Signal-to-noise ratio of the source (lower edge of bin)")
     _tick(panels[-1], sorted(lows))
     panels[-1].set_xlim(min(lows) / 1.15, max(lows) * 1.15)

@@ -7,8 +7,6 @@ from matplotlib.figure import Figure
 
 from lenscnn.plotting.style import new_figure, styled
 
-_TITLES = {"vis": "Euclid VIS", "r": r"LSST $r$", "gri": r"LSST, RGB = $i$, $r$, $g$"}
-
 _SOFTENING = 3.0
 """Where the scale turns from linear to logarithmic, in standard deviations of the sky."""
 
@@ -20,30 +18,29 @@ _BLACK = -1.0
 def examples_figure(
     images: dict[str, np.ndarray],
     theta_E: dict[str, np.ndarray],
-    pixel_scale: dict[str, float],
+    cameras: dict[str, dict],
     note: str | None,
 ) -> Figure:
-    """Draw one column a view, one row an image, each image on a scale of its own.
+    """Draw one column a camera, one row an image, each image on a scale of its own.
 
     Parameters
     ----------
     images
-        Electrons above the background by view, in the order of the columns: of "vis", "r" and
-        "gri", shape (rows, C, H, W) with one band or with those for red, green and blue. "r" and
-        "gri" show the same lenses, "vis" shows others.
+        Electrons above the background by camera, in the order of the columns, shape
+        (rows, C, H, W). Three bands are shown as red, green and blue, of others the first.
     theta_E
         Einstein radii, written on the images; shape (rows,) [arcsec].
-    pixel_scale
-        [arcsec]
+    cameras
+        ``label``, ``bands`` and ``pixel_scale`` [arcsec] by camera.
     note
         Stamp.
     """
     rows = len(next(iter(images.values())))
     figure = new_figure(1.6 * rows + 0.6, note)
     panels = figure.subplots(rows, len(images), sharex="col", sharey="col", squeeze=False)
-    for column, view in zip(panels.T, images, strict=True):
-        half = pixel_scale[view] * images[view].shape[-1] / 2
-        for axes, image, radius in zip(column, images[view], theta_E[view], strict=True):
+    for column, (name, of_camera) in zip(panels.T, images.items(), strict=True):
+        half = cameras[name]["pixel_scale"] * of_camera.shape[-1] / 2
+        for axes, image, radius in zip(column, of_camera, theta_E[name], strict=True):
             extent = (-half, half, -half, half)
             if len(image) == 3:
                 axes.imshow(_colours(image), extent=extent)
@@ -55,11 +52,20 @@ def examples_figure(
             )  # fmt: skip
             axes.tick_params(color="white")
             axes.locator_params(nbins=6, steps=[1, 2, 5, 10])
-        column[0].set_title(_TITLES[view])
+        column[0].set_title(_title(cameras[name]))
         column[-1].set_xlabel(r"$x$ [arcsec]")
     for axes in panels[:, 0]:
         axes.set_ylabel(r"$y$ [arcsec]")
     return figure
+
+
+def _title(camera: dict) -> str:
+    bands = camera["bands"]
+    if len(bands) == 1:
+        return camera["label"]
+    if len(bands) == 3:
+        return f"{camera['label']}\nRGB = {', '.join(bands)}"
+    return f"{camera['label']}\nband {bands[0]}"
 
 
 def _sky_sigma(image: np.ndarray) -> float:

@@ -1,9 +1,11 @@
 """pearson2019, Figures 6, 7 and 9: estimates of a lens beside the truth."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.figure import Figure
 
-from lenscnn.papers.pearson2019.figures.cameras import CAMERAS, LIGHT
+from lenscnn.papers.pearson2019.figures.cameras import LIGHT, camera_and_light, look_of
 from lenscnn.papers.pearson2019.metrics import errors
 from lenscnn.plotting.density import bin_edges, scatter_by_density, step, widened
 from lenscnn.plotting.style import BLACK, new_figure, styled
@@ -16,13 +18,17 @@ _QUANTITY = {
 
 
 @styled
-def distributions_figure(error: dict[str, dict[str, np.ndarray]], note: str | None) -> Figure:
+def distributions_figure(
+    error: dict[str, dict[str, np.ndarray]], cameras: Mapping[str, dict], note: str | None
+) -> Figure:
     """Draw distributions of errors, one panel a parameter, one curve a view (Figure 6).
 
     Parameters
     ----------
     error
         From `papers.pearson2019.metrics.errors`, by view ``<camera>_<removed or kept>``.
+    cameras
+        As `cameras.look_of` takes them.
     note
         Stamp.
     """
@@ -34,8 +40,8 @@ def distributions_figure(error: dict[str, dict[str, np.ndarray]], note: str | No
         limit = np.quantile(size, 0.97)
         edges = bin_edges(-limit, limit, fewest)
         for view, values in error.items():
-            camera, light = view.split("_")
-            (name, colour), (fate, dashes) = CAMERAS[camera], LIGHT[light]
+            camera, light = camera_and_light(view)
+            (name, colour), (fate, dashes) = look_of(cameras)[camera], LIGHT[light]
             step(axes, values[target], edges, f"{name}, lens light {fate}",
                  color=colour, linestyle=dashes)  # fmt: skip
         axes.axvline(0, color="0.6", linewidth=0.6, zorder=0)
@@ -48,7 +54,9 @@ def distributions_figure(error: dict[str, dict[str, np.ndarray]], note: str | No
 
 @styled
 def comparison_figure(
-    predictions: dict[str, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]], note: str | None
+    predictions: dict[str, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]],
+    cameras: Mapping[str, dict],
+    note: str | None,
 ) -> Figure:
     """Draw estimates against the truth, a row of panels a view (Figures 7, 9).
 
@@ -57,6 +65,8 @@ def comparison_figure(
     predictions
         True and predicted `papers.pearson2019.metrics.PARAMETERS` by view ``<camera>_<removed or
         kept>``.
+    cameras
+        As `cameras.look_of` takes them.
     note
         Stamp.
     """
@@ -69,7 +79,8 @@ def comparison_figure(
             scatter_by_density(axes, true[target], predicted[target])
             rms = np.sqrt(np.mean(error[target] ** 2))
             axes.annotate(f"RMS {rms:.3f}", (0.04, 0.95), xycoords="axes fraction", va="top")
-        row[0].set_ylabel(f"{CAMERAS[view.split('_')[0]][0]}: predicted")
+        camera, _ = camera_and_light(view)
+        row[0].set_ylabel(f"{look_of(cameras)[camera][0]}: predicted")
     for column, (target, quantity) in zip(panels.T, _QUANTITY.items(), strict=True):
         true, predicted = (
             np.concatenate([both[k][target] for both in predictions.values()]) for k in (0, 1)

@@ -1,0 +1,44 @@
+"""What is said of Scutt where the config differs from the paper."""
+
+import copy
+
+import pytest
+
+from lenscnn.papers.registry import make_papers, targets_of
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "told"),
+    [
+        ("scene", "source_sigma", 0.5, "source_sigma 0.5 (0.9)"),
+        ("population", "z_lens", 0.5, "z_lens 0.5 (1.0)"),
+        ("networks", "n_cnn", None, "networks.n_cnn.dense 16 (512)"),
+    ],
+)
+def test_a_change_is_told_of_every_view(config, section, key, value, told):
+    own = copy.deepcopy(config)
+    part = own["scutt"][section]
+    part[key] = {**part[key], "dense": 16} if value is None else value
+    for name in ("scutt", "scutt_as_run"):
+        paper = make_papers(own, config)[name]
+        assert all(told in paper.changed(view) for view in paper.views)
+        target = next(target for target in targets_of(paper) if target.name == "table1")
+        assert target.params["run"]["changed"] == f"; not as the paper: {told}"
+        assert paper.note(["fixed"]).endswith(f"; not as the paper: {told}")
+
+
+def test_variants_and_views_of_ones_own_have_nothing_printed(config):
+    own = copy.deepcopy(config)
+    own["scutt"]["variants"]["quiet"] = {"mass_function": "powerlaw", "noise": "peak_fraction"}
+    own["scutt"]["views"]["mine"] = {**own["scutt"]["views"]["fixed"], "psf_sigma": 0.2}
+    papers = make_papers(own, config)
+    assert papers["quiet"].changed("fixed") == papers["scutt"].changed("mine") == []
+    assert papers["scutt"].changed("fixed") == []
+
+
+def test_sizes_and_seeds_change_nothing(config):
+    own = copy.deepcopy(config) | {"seed": 7}
+    own["scutt"]["sets"]["n_train"] = 100
+    own["scutt"]["training"]["epochs"] = 1
+    paper = make_papers(own, config)["scutt"]
+    assert not any(map(paper.changed, paper.views))
