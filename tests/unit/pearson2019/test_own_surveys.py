@@ -171,6 +171,20 @@ def test_a_study_of_visits_tests_each_network_on_each_stack(example):
     assert len(target.inputs["predictions"]) == 4
 
 
+def test_a_study_of_visits_and_scatter_has_the_tests_of_both(config, example):
+    paper = example(next(path for path in EXAMPLES if path.stem == "wide_psf"))
+    own = {"seed": 1, "scale": "mine", "pearson2019": copy.deepcopy(paper.config)}
+    own["pearson2019"]["study"] |= {
+        "lens_light": ["removed", "kept"],
+        "scatter": {"phi": {"train": [0, 10], "test": [0, 10]}},
+    }
+    both = Pearson2019(own)
+    for target in targets_of(both):
+        for path in [p for p in target.inputs.get("predictions", []) if "wide" in p]:
+            view, network = path.split("/")[-2:]
+            assert network.removesuffix("_seed0.h5") in both.tested_on[view], target.name
+
+
 def test_a_study_of_scatter_has_views_of_its_own_sample(config, changed):
     levels = {"train": [0, 10], "test": [0, 10, 30]}
     own = changed("study.scatter", {"phi": levels})

@@ -195,7 +195,6 @@ class Pearson2019:
             levels = self.study_scatter(camera, axis)
             for view in levels["test"]:
                 tested[view] = [*tested.get(view, []), *levels["train"]]
-            tested[f"{camera}_removed"] = [f"{camera}_removed"]
         return tested
 
     def _list_tests(self) -> dict[str, list[str]]:
