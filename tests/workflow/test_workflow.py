@@ -335,9 +335,10 @@ def test_each_reading_of_scutt_has_its_noise():
         text = snakemake(
             "-n", "-p", "--forceall", "--configfile", "config/smoke.yaml", "--", shard, weights
         )
-        told = re.findall(r"scripts/(\w+)\.py .*--spec '({.*?})' ", text)
-        views = [json.loads(spec)["view"] for script, spec in told if script == "simulate"]
-        views += [json.loads(spec)["images"]["view"] for script, spec in told if script == "train"]
+        files = re.findall(r"scripts/(\w+)\.py .*--spec (\S+)", text)
+        told = [(script, json.loads((ROOT / file).read_text())) for script, file in files]
+        views = [spec["view"] for script, spec in told if script == "simulate"]
+        views += [spec["images"]["view"] for script, spec in told if script == "train"]
         assert len(views) == 3  # test and training images, and what the training expects
         for view in views:
             assert view["noise"] == {"definition": noise, "snr": 300.0, "peak_fraction": 0.02}

@@ -33,6 +33,7 @@ from lenscnn.papers.config import Config
 from lenscnn.papers.registry import CHECKS
 from lenscnn.records.provenance import canonical_json as as_json
 from lenscnn.records.provenance import file_digest
+from lenscnn.records.specs import write_spec
 
 CONFIGS = Path(workflow.basedir, "config")
 AS_PRINTED = checks.values_of_scale(CONFIGS, "paper")
@@ -68,6 +69,15 @@ wildcard_constraints:
 def code_of(script):
     """Input: a script and all code it reaches, which comes with the workflow, not with the data."""
     return [local(path) for path in code_inputs.code_of(script, workflow.basedir)]
+
+
+def spec_file(spec):
+    """Parameter: a file of what a step is told, too long for a command line.
+
+    Its name changes with its content, so that Snakemake sees a parameter that changed. It lies
+    where Snakemake keeps its own: wherever a job runs, its parameters are made there.
+    """
+    return write_spec(spec, ".snakemake/specs")
 
 
 def growing(amount, unit):

@@ -35,7 +35,7 @@ def images_of(split):
 
 def spec_of_images(split):
     """Parameter function: what the images of one split of a view are made from."""
-    return lambda w: as_json(PAPERS[w.paper].images_spec(w.view, split))
+    return lambda w: spec_file(PAPERS[w.paper].images_spec(w.view, split))
 
 
 def first_and_last(rows):
@@ -66,7 +66,7 @@ def n_of_estimate(wildcards, input):
 def settings_of_n(wildcards, input):
     """Parameter function of predict: what predictions of N must be made with; null if none are read."""
     path = getattr(input, "n", None)
-    return as_json(path and settings_behind(PAPERS[wildcards.paper], path))
+    return spec_file(path and settings_behind(PAPERS[wildcards.paper], path))
 
 
 def settings_of_predictions(name=None):

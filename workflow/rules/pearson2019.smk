@@ -35,10 +35,10 @@ if config["predictions"] == "computed":
             mem=growing(4, "GB"),
             runtime=growing(4, "h"),
         params:
-            spec=lambda w: as_json(P.population_spec(w.sample, w.split)),
+            spec=lambda w: spec_file(P.population_spec(w.sample, w.split)),
             rows=lambda w: first_and_last(P.rows(w.sample, w.split)[int(w.shard)]),
         shell:
-            "python {input.code[0]} --spec {params.spec:q} --split {wildcards.split}"
+            "python {input.code[0]} --spec {params.spec} --split {wildcards.split}"
             " --rows {params.rows} --photometry {input.photometry} --out {output}"
             " --threads {threads} > {log} 2>&1"
 
@@ -61,10 +61,10 @@ if config["predictions"] == "computed":
             gpu=GPU,
             device=config["device"],
         params:
-            spec=lambda w: as_json(P.images_spec(w.view, w.split)),
+            spec=lambda w: spec_file(P.images_spec(w.view, w.split)),
             n=lambda w: P.images_spec(w.view, w.split)["n"],
         shell:
-            "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
+            "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec}"
             " --rows 0 {params.n} --out {output} --device {resources.device} --threads {threads}"
             " > {log} 2>&1"
 
@@ -152,8 +152,8 @@ rule pearson2019_examples:
     conda:
         "../../envs/lenscnn.yaml"
     params:
-        spec=lambda w: as_json(P.images_spec(w.view, "test")),
+        spec=lambda w: spec_file(P.images_spec(w.view, "test")),
         n=N_EXAMPLES,
     shell:
-        "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
+        "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec}"
         " --rows 0 {params.n} --out {output} --device cpu > {log} 2>&1"
