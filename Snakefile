@@ -2,6 +2,7 @@
 #
 #   config -> population -> images -> weights -> predictions -> metrics -> figures and tables
 
+import atexit
 import os
 
 from snakemake.utils import min_version
@@ -34,6 +35,11 @@ include: "workflow/rules/records.smk"
 
 onstart:
     refuse_beside_slurm_jobs()
+
+
+# Last of all, below what Snakemake says itself.
+onerror:
+    atexit.register(lambda: print("", FAILED.tell(), sep="\n", file=sys.stderr))
 
 
 report: "workflow/report/workflow.rst"

@@ -11,6 +11,7 @@ from snakemake.logging import logger
 # Rules and jobs import the library from this checkout, whatever environment or machine they run
 # in, and numerical libraries, which start a thread for every core they see, are told to start one.
 # Figures are drawn into files: the back end of a notebook that starts the workflow is its own.
+# What is printed is in a log at once, so that an error is its last line.
 LIBRARY = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, LIBRARY)
 os.environ.update(
@@ -19,6 +20,7 @@ os.environ.update(
     MKL_NUM_THREADS="1",
     OPENBLAS_NUM_THREADS="1",
     MPLBACKEND="agg",
+    PYTHONUNBUFFERED="1",
 )
 
 # What rules call `python` is the one that runs Snakemake, also where its environment is not active.
@@ -29,6 +31,7 @@ if PYTHON.exists() and PYTHON.samefile(sys.executable):
 # The library can be imported from here on.
 from lenscnn.config import checks, code_inputs
 from lenscnn.config.model import check_types
+from lenscnn.core.logs import FailedJobs
 from lenscnn.papers.config import Config
 from lenscnn.papers.registry import CHECKS
 from lenscnn.records.provenance import canonical_json as as_json
@@ -50,6 +53,10 @@ checks.keep_order(config, AS_PRINTED)
 
 SCALE = config["scale"]
 GPU = 0 if config["device"] == "cpu" else 1  # how many a job asks for that can use one
+
+
+FAILED = FailedJobs()
+logger.addHandler(FAILED)
 
 
 pathvars:
