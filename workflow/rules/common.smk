@@ -30,25 +30,16 @@ if PYTHON.exists() and PYTHON.samefile(sys.executable):
 
 # The library can be imported from here on.
 from lenscnn.config import checks, code_inputs
-from lenscnn.config.model import check_types
 from lenscnn.core.logs import FailedJobs
-from lenscnn.papers.config import Config
-from lenscnn.papers.registry import CHECKS
+from lenscnn.papers.registry import mistakes_in
 from lenscnn.records.provenance import canonical_json as as_json
 from lenscnn.records.provenance import file_digest
 from lenscnn.records.specs import write_spec
 
 CONFIGS = Path(workflow.basedir, "config")
 AS_PRINTED = checks.values_of_scale(CONFIGS, "paper")
-if mistakes := check_types(Config, config):
+if mistakes := mistakes_in(config, CONFIGS):
     raise WorkflowError("\n".join(mistakes))
-try:
-    checks.check_distributions(config)
-    for paper, check in CHECKS.items():
-        check(config[paper])
-    checks.check_scale(config, checks.values_of_scale(CONFIGS, config["scale"]))
-except checks.ConfigError as error:
-    raise WorkflowError(str(error)) from None
 checks.keep_order(config, AS_PRINTED)
 
 SCALE = config["scale"]
