@@ -20,3 +20,13 @@ def test_a_failed_jobs_own_message_is_the_last_on_the_screen(tmp_path):
         shown = end.partition(f"\nrule {rule} (")[2].partition("\n\n")[0].rstrip().splitlines()
         assert shown[1] == f"log: logs/mine/{log}.log, which ends"
         assert shown[-1].strip().startswith(message), text
+
+
+def test_mistakes_of_the_command_line_are_a_line_each():
+    """Of what Snakemake reads before the Snakefile."""
+    for mistake, message in (
+        (["--configfile", "config/qick.yaml", "--", "all"], "error: there is no config file"),
+        (["--config", "device=cpu", "scutt_fig4"], "error: scutt_fig4 is no KEY=VALUE"),
+    ):
+        lines = snakemake("-n", *mistake, check=False).splitlines()
+        assert len(lines) == 2 and lines[1].startswith(message), lines

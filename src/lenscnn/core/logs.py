@@ -43,11 +43,11 @@ class FailedJobs(logging.Handler):
 
     def emit(self, record):
         """Note a failure; forget it if another attempt at the job succeeds."""
-        event = str(getattr(record, "event", ""))
-        if event == "job_error":
-            self._failed[record.jobid] = record
-        elif event == "job_finished":
-            self._failed.pop(record.job_id, None)
+        told = vars(record)
+        if told.get("event") == "job_error":
+            self._failed[told["jobid"]] = record
+        elif told.get("event") == "job_finished":
+            self._failed.pop(told["job_id"], None)
 
     def tell(self) -> str:
         """Return for each failed job its rule, its first output, its log, and how that ends."""
