@@ -35,6 +35,7 @@ include: "workflow/rules/records.smk"
 
 onstart:
     refuse_beside_slurm_jobs()
+    refuse_what_must_fail()
 
 
 # Last of all, below what Snakemake says itself.

@@ -1,6 +1,7 @@
 """What a person sees who made a mistake, or whose job failed."""
 
-from workflows import clone, overlay, snakemake
+import torch
+from workflows import ENVIRONMENT, clone, overlay, snakemake
 
 
 def test_a_failed_jobs_own_message_is_the_last_on_the_screen(tmp_path):
@@ -30,3 +31,27 @@ def test_mistakes_of_the_command_line_are_a_line_each():
     ):
         lines = snakemake("-n", *mistake, check=False).splitlines()
         assert len(lines) == 2 and lines[1].startswith(message), lines
+
+
+def test_what_must_fail_is_refused_before_any_job(tmp_path):
+    """A device that is not there, torch that does not import, a disk that is too small."""
+    copy = clone(tmp_path)
+    huge = {"n_train": 10**12, "shard_size": 10**12}
+    overlay(copy, "huge", {"scale": "huge", "device": "cpu", "scutt": {"sets": huge}})
+    overlay(copy, "small", {"scutt": {"sets": {"n_train": 40, "shard_size": 40}}})
+    target = "results/huge/scutt/images/fixed/train/shard_0.h5"
+    small = ("--configfile", "huge.yaml", "small.yaml")
+
+    def run(*arguments, **changes):
+        options = ("--cores", "1", *arguments, "--", target)
+        text = snakemake(*options, cwd=copy, check=False, environment=ENVIRONMENT | changes)
+        assert not (copy / "results").exists() and "Traceback" not in text
+        return text
+
+    # 60 x 60 pixels of 4 bytes.
+    assert "the images of this run take 14400000.0 GB, and " in run("--configfile", "huge.yaml")
+    if not torch.cuda.is_available():
+        assert "config key `device` is 'cuda', but torch" in run(*small, "--config", "device=cuda")
+    (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.13: no such file')\n")
+    text = run(*small, PYTHONPATH=str(tmp_path))
+    assert "python cannot use torch (ImportError: libcudart.so.13: no such file)" in text

@@ -133,6 +133,61 @@ def refuse_beside_slurm_jobs():
         )
 
 
+def refuse_what_must_fail():
+    """Raise WorkflowError if jobs of this run want a device or disk space that is not there.
+
+    Where jobs run elsewhere, or in environments of their own, nobody can say from here.
+    """
+    if (
+        workflow.executor_plugin.name != "local"
+        or workflow.deployment_settings.deployment_method
+    ):
+        return
+    jobs = list(workflow.dag.needrun_jobs())
+    if not workflow.storage_settings.default_storage_provider:
+        refuse_disk(jobs)
+    wanted = {job.resources.get("device") for job in jobs} - {None}
+    for device in sorted(wanted - {"cpu"} or wanted):
+        refuse_device(device)
+
+
+def refuse_device(name):
+    """Raise WorkflowError if torch cannot be imported, or does not have a device."""
+    asked = f"from lenscnn.core import devices; devices.resolve_device({name!r})"
+    done = subprocess.run(
+        ["python", "-c", asked], capture_output=True, encoding="utf-8"
+    )
+    if done.returncode != 0:
+        why = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        if not (said := why[-1].partition("ValueError: config key")[2]):
+            raise WorkflowError(
+                f"python cannot use torch ({why[-1]}): install it with "
+                "`pip install -r envs/requirements.txt`, and see whether `python -c 'import "
+                "torch'` works"
+            )
+        raise WorkflowError(f"config key{said}")
+
+
+def refuse_disk(jobs):
+    """Raise WorkflowError if images of jobs need more room than is free."""
+    jobs = [job for job in jobs if "disk_mb" in job.resources.keys()]
+    replaced = sum(
+        os.path.getsize(path)
+        for job in jobs
+        for path in job.output
+        if os.path.exists(path)
+    )
+    need = sum(job.resources["disk_mb"] for job in jobs) / 1e3 - replaced / 1e9
+    folder = "results" if os.path.exists("results") else "."
+    free = shutil.disk_usage(folder).free / 1e9
+    if need > free:
+        raise WorkflowError(
+            f"the images of this run take {need:.1f} GB, and {os.path.realpath(folder)} has "
+            f"{free:.1f} GB free: make room, make results/ a link to a larger disk, or choose a "
+            "smaller scale (config/quick.yaml)"
+        )
+
+
 @functools.cache
 def can_be_made(path):
     """Is the file here, or does a rule make it of files that are here or can be made?"""

@@ -38,6 +38,11 @@ def spec_of_images(split):
     return lambda w: spec_file(PAPERS[w.paper].images_spec(w.view, split))
 
 
+def size_of_images(n, n_bands, n_pix):
+    """Resource: disk that images fill, in float32."""
+    return f"{max(1, 4 * n * n_bands * n_pix**2 // 10**6)}MB"
+
+
 def first_and_last(rows):
     return "{} {}".format(*rows)
 

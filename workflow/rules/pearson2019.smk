@@ -1,5 +1,13 @@
 # Pearson et al. 2019: lenses as surveys detect them, their images, and errors of estimates.
 
+
+def disk_of_images(wildcards):
+    """Resource function: disk that the images of one split of a view fill."""
+    spec = P.images_spec(wildcards.view, wildcards.split)
+    n_pix = spec["population"]["survey"]["n_pix"]
+    return size_of_images(spec["n"], len(spec["view"]["bands"]), n_pix)
+
+
 if config["predictions"] == "computed":
 
     rule pearson2019_photometry:
@@ -60,6 +68,7 @@ if config["predictions"] == "computed":
             runtime=growing(2, "h"),
             gpu=GPU,
             device=config["device"],
+            disk=disk_of_images,
         params:
             spec=lambda w: spec_file(P.images_spec(w.view, w.split)),
             n=lambda w: P.images_spec(w.view, w.split)["n"],
@@ -77,6 +86,7 @@ if config["predictions"] == "computed":
             runtime=growing(2, "h"),
             gpu=0,
             device="cpu",
+            disk=disk_of_images,
 
     ruleorder: pearson2019_fitted_images > pearson2019_images
 

@@ -41,6 +41,11 @@ rule simulate:
         runtime=growing(1, "h"),
         gpu=GPU,
         device=config["device"],  # not a parameter: where it runs changes no result
+        disk=lambda w: size_of_images(
+            len(range(*VARIANTS[w.variant].rows(w.split)[int(w.shard)])),
+            1,
+            VARIANTS[w.variant].config["views"][w.view]["n_pix"],
+        ),
     params:
         spec=lambda w: spec_file(VARIANTS[w.variant].images_spec(w.view, w.split)),
         rows=lambda w: first_and_last(VARIANTS[w.variant].rows(w.split)[int(w.shard)]),
