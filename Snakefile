@@ -23,6 +23,7 @@ configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/refusals.smk"
 include: "workflow/rules/papers.smk"
 include: "workflow/rules/scutt.smk"
 include: "workflow/rules/pearson2019.smk"

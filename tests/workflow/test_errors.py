@@ -1,5 +1,6 @@
 """What a person sees who made a mistake, or whose job failed."""
 
+import pytest
 import torch
 from workflows import ENVIRONMENT, clone, overlay, snakemake
 
@@ -55,3 +56,19 @@ def test_what_must_fail_is_refused_before_any_job(tmp_path):
     (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.13: no such file')\n")
     text = run(*small, PYTHONPATH=str(tmp_path))
     assert "python cannot use torch (ImportError: libcudart.so.13: no such file)" in text
+
+
+@pytest.mark.parametrize(
+    ("target", "advice"),
+    [
+        ("pearson2019_figure7", ": near are pearson2019_fig7, "),
+        (
+            "paper_figures/quick/scutt/fig5.pdf",
+            ": the scale is smoke, with paper_figures/smoke/scutt/fig5.pdf. Scale quick takes "
+            "--configfile config/quick.yaml",
+        ),
+    ],
+)
+def test_near_targets_are_named_where_there_is_none(target, advice):
+    text = snakemake("-n", "--configfile", "config/smoke.yaml", "--", target, check=False)
+    assert f"There is no target {target}{advice}" in text and "Traceback" not in text
