@@ -9,17 +9,13 @@ from snakemake.utils import min_version
 
 min_version("9.19")
 
-# Code, config and data are found from here.
-if not os.path.samefile(
-    workflow.current_basedir.get_path_or_uri(secret_free=True), "."
-):
-    raise WorkflowError(
-        "this workflow runs in its own folder, so not with -d (--directory) and not as a module: "
-        "results/ may be a link to another disk, and every clone has its own results"
-    )
+# What comes with the workflow is found from here, wherever it runs: by relative paths in its own
+# folder, so that these are the same in every clone, and by absolute ones elsewhere.
+CHECKOUT = workflow.current_basedir.get_path_or_uri(secret_free=True)
+BASE = "" if os.path.samefile(CHECKOUT, ".") else f"{CHECKOUT}/"
 
 
-configfile: "config/config.yaml"
+configfile: f"{BASE}config/config.yaml"
 
 
 include: "workflow/rules/common.smk"

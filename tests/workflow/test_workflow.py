@@ -343,11 +343,6 @@ def test_captions_of_the_report_are_filled_from_the_config(config):
         assert "paper" in text and "{{" not in text, path
 
 
-def test_another_working_directory_is_refused(tmp_path):
-    text = snakemake("-n", "-d", tmp_path, "scutt_fig4", check=False)
-    assert "runs in its own folder, so not with -d" in text and "config file" not in text.lower()
-
-
 def test_a_scale_may_be_computed_elsewhere_and_in_other_portions(tmp_path):
     free = {"pearson2019": {"lenses_per_job": 1000, "training": {"seeds": [0, 1]}}}
     path = overlay(tmp_path, "free", free)

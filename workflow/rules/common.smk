@@ -10,7 +10,7 @@ from snakemake.logging import logger
 # in, and numerical libraries, which start a thread for every core they see, are told to start one.
 # Figures are drawn into files: the back end of a notebook that starts the workflow is its own.
 # What is printed is in a log at once, so that an error is its last line.
-LIBRARY = str(Path(workflow.basedir, "src"))
+LIBRARY = str(Path(CHECKOUT, "src"))
 sys.path.insert(0, LIBRARY)
 os.environ.update(
     PYTHONPATH=os.pathsep.join([LIBRARY, *filter(None, [os.getenv("PYTHONPATH")])]),
@@ -34,7 +34,7 @@ from lenscnn.records.provenance import canonical_json as as_json
 from lenscnn.records.provenance import file_digest
 from lenscnn.records.specs import write_spec
 
-CONFIGS = Path(workflow.basedir, "config")
+CONFIGS = Path(CHECKOUT, "config")
 AS_PRINTED = checks.values_of_scale(CONFIGS, "paper")
 if mistakes := mistakes_in(config, CONFIGS):
     raise WorkflowError("\n".join(mistakes))
@@ -61,10 +61,19 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+# Before the paths of files that are made, where this is a module that has one.
+PREFIX = workflow.modifier.path_modifier.prefix or ""
+
+
+def own(path):
+    """Input: a file that comes with the workflow, not with the data."""
+    return local(f"{BASE}{path}")
+
+
 @functools.cache
 def code_of(script):
-    """Input: a script and all code it reaches, which comes with the workflow, not with the data."""
-    return [local(path) for path in code_inputs.code_of(script, workflow.basedir)]
+    """Input: a script and all code it reaches."""
+    return [own(path) for path in code_inputs.code_of(script, CHECKOUT)]
 
 
 def spec_file(spec):
@@ -87,7 +96,7 @@ def benchmark_records(wildcards):
     They are the benchmark files of jobs that ran here, and the table of all that tools/records.py
     made.
     """
-    folder = Path("benchmarks")
+    folder = Path(f"{PREFIX}benchmarks")
     files = [folder / f"{SCALE}.csv", *sorted((folder / SCALE).rglob("*.tsv"))]
     return {path.as_posix(): file_digest(path) for path in files if path.exists()}
 

@@ -84,7 +84,7 @@ def settings_of_predictions(name=None):
 
 def here(path):
     """A path with the folder that <results> is."""
-    return path.replace("<results>", f"results/{SCALE}")
+    return path.replace("<results>", f"{PREFIX}results/{SCALE}")
 
 
 def available(paths):
@@ -118,7 +118,7 @@ def inputs_of(target):
         if isinstance(value, Available):
             value = available_or_all(value)
         elif isinstance(value, str) and not value.startswith("<"):
-            value = local(value)
+            value = own(value)
         inputs[key] = value
     return inputs
 
@@ -140,7 +140,7 @@ def outputs_of(name, target):
 def photometry():
     """The table of galaxy colours: the committed one, or one made from a library of SEDs."""
     if P.config["photometry"]["sed_library"] == "committed":
-        return local("data/photometry/bc03.h5")
+        return own("data/photometry/bc03.h5")
     return f"<results>/{P.name}/photometry.h5"
 
 

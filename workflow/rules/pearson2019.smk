@@ -134,7 +134,7 @@ rule pearson2019_light:
 rule pearson2019_selection:
     input:
         **{sample: P.catalogue(sample, "test") for sample in SELECTED},
-        registry=local("config/claims.csv"),
+        registry=own("config/claims.csv"),
         code=code_of("scripts/pearson2019_selection.py"),
     output:
         "<results>/pearson2019/metrics/selection.csv",
