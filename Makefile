@@ -1,10 +1,13 @@
 # make          environment, then every target at smoke scale
+# make check    whether it can run here: environment, torch, Slurm, config, disk; of one's own config: CONFIG=mine.yaml
+# make targets  what can be asked for, what it shows, how long it takes; of one scale: SCALE=paper
 # make test     the tests
 # make test-fast   those of single functions, within a minute
 # make test-slurm-full   the whole DAG, and more, on a Slurm cluster started for it (root, Debian)
 # make test-faults FAULTS=200   as many random faults in a small run, a minute or so each
 # make quick    every target at quick scale (a few hours on 2 CPU cores)
 # make paper    every target at paper scale (wants a GPU)
+# make test-config MUTATIONS=200   as many random mistakes in configs, each in a fraction of a second
 # make figures  figures and tables from the predictions that are here; of one scale: SCALE=quick
 # make report   the same as one HTML file a scale, with captions, code and run times
 # make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
@@ -22,7 +25,7 @@ SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
 RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper figures report provenance records docs test test-fast test-slurm-full test-faults format types bench bench-simulation clean
+.PHONY: all smoke quick paper check targets figures report provenance records docs test test-fast test-slurm-full test-faults test-config format types bench bench-simulation clean
 
 all: smoke
 
@@ -45,6 +48,12 @@ quick: $(ENV)
 
 paper: $(ENV)
 	snakemake --profile profiles/local -- all
+
+check: $(ENV)
+	@PYTHONPATH=src python tools/check.py $(CONFIG)
+
+targets: $(ENV)
+	@PYTHONPATH=src python tools/targets.py $(firstword $(SCALE))
 
 figures: $(SCALE:%=figures-%)
 
@@ -80,6 +89,9 @@ test-slurm-full: $(ENV)
 
 test-faults: $(ENV)
 	LENSCNN_FAULTS=$(or $(FAULTS),50) $(BIN)/python -m pytest -s tests/workflow/test_faults.py
+
+test-config: $(ENV)
+	LENSCNN_MUTATIONS=$(or $(MUTATIONS),200) $(BIN)/python -m pytest -s tests/unit/config/test_mutations.py
 
 format: $(ENV)
 	$(BIN)/ruff format src scripts benchmarks tools tests

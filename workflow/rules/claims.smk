@@ -12,8 +12,8 @@ PRINTED = make_papers(AS_PRINTED)
 rule claims:
     input:
         **{name: available(paths) for name, paths in CLAIM_INPUTS.items()},
-        registry=local("config/claims.csv"),
-        reasons=local("config/reasons.csv"),
+        registry=own("config/claims.csv"),
+        reasons=own("config/reasons.csv"),
         code=code_of("scripts/claims.py"),
     output:
         csv=report(
