@@ -29,33 +29,31 @@ def _targets(paper: Pearson2019) -> list[Target]:
     cameras, views = study["cameras"], paper.study_views()
     drawn = {"views": views, "cameras": looks(paper, cameras), "note": paper.note(views)}
     binned = paper.metrics(views, "_binned")
-    light, stacks = study["lens_light"][0], paper.study_stacks()
     return [
         selection(paper, "study_selection", QUANTITIES, paper.study_samples(), "study_selection"),
         examples(paper, "study_examples", cameras),
         _table(paper),
         figure("study_errors", {"metrics": binned}, drawn, "fig8"),
         figure("study_snr", {"binned": binned, "bright": []}, drawn | {"bright_from": 0}, "fig13"),
-        *(
-            visits(
-                paper,
-                f"study_visits_{names[0]}",
-                {f"{name}_{light}": paper.config["cameras"][name]["visits"] for name in names},
-            )
-            for names in stacks
-        ),
-        *(
-            scatter(
-                paper,
-                f"study_scatter_{axis}_{camera}",
-                axis,
-                paper.study_scatter(camera, axis),
-                f"{camera}_removed",
-            )
-            for camera in cameras
-            for axis in study["scatter"]
-        ),
+        *(_visits(paper, names, study["lens_light"][0]) for names in paper.study_stacks()),
+        *(_scatter(paper, camera, axis) for camera in cameras for axis in study["scatter"]),
     ]
+
+
+def _visits(paper: Pearson2019, cameras: list[str], light: str) -> Target:
+    depths = {f"{name}_{light}": paper.config["cameras"][name]["visits"] for name in cameras}
+    return _named(visits(paper, f"study_visits_{cameras[0]}", depths), paper.label(cameras[0]))
+
+
+def _scatter(paper: Pearson2019, camera: str, axis: str) -> Target:
+    views = paper.study_scatter(camera, axis)
+    target = scatter(paper, f"study_scatter_{axis}_{camera}", axis, views, f"{camera}_removed")
+    return _named(target, paper.label(camera))
+
+
+def _named(target: Target, camera: str) -> Target:
+    """Return a figure with the camera in its stamp: nothing else in it says whose errors it has."""
+    return replace(target, params=target.params | {"note": f"{camera}. {target.params['note']}"})
 
 
 def _table(paper: Pearson2019) -> Target:
