@@ -34,6 +34,25 @@ TABLE_VIEWS = [
 ]
 """Views in table 1."""
 
+TITLES = {
+    "fig1": "Einstein radii of detected lenses",
+    "fig2": "Velocity dispersions of detected lenses",
+    "fig3": "Redshifts of detected lenses and sources",
+    "fig4": "Example images",
+    "fig5": "The network",
+    "fig6": "Distributions of errors, lens light removed and kept",
+    "fig7": "Predicted against true, lens light removed",
+    "fig8": "Errors against Einstein radius, orientation, ellipticity, size",
+    "fig9": "Predicted against true, lens light kept",
+    "fig10": "Light scattered about the mass in orientation",
+    "fig11": "Light scattered about the mass in ellipticity",
+    "fig12": "Light scattered about the mass in both",
+    "fig13": "Errors against signal-to-noise",
+    "fig14": "Stacks of 1 to 100 visits",
+    "table1": "Errors of all networks",
+}
+"""What figures and tables show."""
+
 
 def targets(paper: Pearson2019) -> list[Target]:
     """Return the figures and tables of the paper, in its order."""
@@ -110,6 +129,7 @@ def targets(paper: Pearson2019) -> list[Target]:
             {"metrics": Available(paper.metrics(TABLE_VIEWS)), "registry": "config/claims.csv"},
             {"run": paper.run()},
             "pearson2019_table1",
+            TITLES["table1"],
         ),
     ]
 
@@ -127,6 +147,7 @@ def _selection(paper: Pearson2019, scale: str) -> list[Target]:
             inputs,
             {"quantities": quantities, "note": note},
             "pearson2019_selection",
+            TITLES[name],
         )
         for name, quantities in SELECTION.items()
     ]
@@ -153,5 +174,10 @@ def _scatter(paper: Pearson2019, name: str, study: str) -> Target:
 
 def _figure(name: str, inputs: dict, params: dict, script: str | None = None) -> Target:
     return Target(
-        name, f"figures/pearson2019_{script or name}", inputs, params, f"pearson2019_{name}"
+        name,
+        f"figures/pearson2019_{script or name}",
+        inputs,
+        params,
+        f"pearson2019_{name}",
+        TITLES[name],
     )
