@@ -43,8 +43,11 @@ def test_a_document_without_marks_is_refused(tmp_path):
 
 
 MARKDOWN = [
-    path for folder in (".", "docs", "config", "benchmarks", "scripts/offline", "data/photometry")
-    for path in sorted((ROOT / folder).glob("*.md"))
+    path for pattern in (
+        "*.md", "docs/**/*.md", "config/*.md", "benchmarks/*.md", "profiles/*.md",
+        "scripts/offline/*.md", "data/photometry/*.md",
+    )
+    for path in sorted(ROOT.glob(pattern))
 ]  # fmt: skip
 
 
