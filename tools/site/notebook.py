@@ -1,0 +1,40 @@
+"""Notebooks in Jupytext's Markdown: run when the site is built, shown with what they print and draw."""
+
+import os
+
+import jupytext
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from traitlets.config import Config
+
+_LOCAL = Config({"KernelManager": {"transport": "ipc"}})  # over TCP a kernel warns that others hear
+
+
+def is_notebook(text: str) -> bool:
+    """Return whether a document is a notebook: its front matter says so."""
+    return text.startswith("---\n") and "\njupyter:" in text.partition("\n---\n")[0]
+
+
+def run(text: str) -> str:
+    """Run a notebook and return it as Markdown with its outputs; an error in a cell is raised."""
+    notebook = jupytext.reads(text, fmt="md")
+    client = NotebookClient(notebook, timeout=300, kernel_name="python3", config=_LOCAL)
+    client.execute(env=os.environ | {"OMP_NUM_THREADS": "1"})  # as the workflow's own steps
+    return "\n\n".join(map(_cell, notebook.cells)) + "\n"
+
+
+def _cell(cell: NotebookNode) -> str:
+    if cell.cell_type != "code":
+        return cell.source
+    return "\n\n".join(
+        [f"```python\n{cell.source}\n```", *filter(None, map(_output, cell.outputs))]
+    )
+
+
+def _output(output: NotebookNode) -> str:
+    """Write an output as Markdown; warnings on stderr are left to the terminal."""
+    if output.output_type == "stream":
+        return f"```text\n{output.text}```" if output.name == "stdout" else ""
+    if "image/png" in output.data:
+        return f"![What the code draws](data:image/png;base64,{''.join(output.data['image/png'].split())})"
+    return f"```text\n{output.data['text/plain']}\n```"
