@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import jinja2
 import pandas as pd
 from docutils.core import publish_parts
+
 from lenscnn.config.checks import values_of_scale
 from lenscnn.papers.paper import Paper, Target
 from lenscnn.papers.registry import make_papers, targets_of
@@ -72,13 +73,15 @@ def _shown(root: Path, page: str, paper: Paper, target: Target) -> str:
     if path.suffix == ".png":
         shown = f"[![{target.title}]({link}){{loading=lazy}}]({link})\n"
     else:
-        shown = f'<div class="data" markdown="1">\n\n{_table(path)}\n\n</div>\n\n[As CSV]({link})\n'
+        values = f'<details class="data" markdown="1"><summary>Values</summary>\n\n{_table(path)}'
+        shown = f"{values}\n\n</details>\n\n[As CSV]({link})\n"
     return "\n".join([heading, stamp, shown, _caption(root, target, scale)])
 
 
 def _table(path: Path) -> str:
-    """Write a table as Markdown; where it is wide, its rows become columns."""
+    """Write a table as Markdown, without empty columns; if it is wide, rows become columns."""
     values = pd.read_csv(path, dtype=str, keep_default_na=False)
+    values = values.loc[:, (values != "").any()]
     if len(values.columns) > 2 * len(values):
         values = values.T.reset_index()
         values.columns = values.iloc[0]

@@ -1,4 +1,4 @@
-"""Notebooks in Jupytext's Markdown: run when the site is built, shown with what they print and draw."""
+"""Notebooks in Jupytext's Markdown: run when the site is built, shown with their outputs."""
 
 import os
 
@@ -36,5 +36,6 @@ def _output(output: NotebookNode) -> str:
     if output.output_type == "stream":
         return f"```text\n{output.text}```" if output.name == "stdout" else ""
     if "image/png" in output.data:
-        return f"![What the code draws](data:image/png;base64,{''.join(output.data['image/png'].split())})"
+        image = "".join(output.data["image/png"].split())
+        return f"![What the code draws](data:image/png;base64,{image})"
     return f"```text\n{output.data['text/plain']}\n```"
