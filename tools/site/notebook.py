@@ -1,13 +1,12 @@
 """Notebooks in Jupytext's Markdown: run when the site is built, shown with their outputs."""
 
 import os
+import tempfile
 
 import jupytext
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from traitlets.config import Config
-
-_LOCAL = Config({"KernelManager": {"transport": "ipc"}})  # over TCP a kernel warns that others hear
 
 
 def is_notebook(text: str) -> bool:
@@ -18,8 +17,11 @@ def is_notebook(text: str) -> bool:
 def run(text: str) -> str:
     """Run a notebook and return it as Markdown with its outputs; an error in a cell is raised."""
     notebook = jupytext.reads(text, fmt="md")
-    client = NotebookClient(notebook, timeout=300, kernel_name="python3", config=_LOCAL)
-    client.execute(env=os.environ | {"OMP_NUM_THREADS": "1"})  # as the workflow's own steps
+    with tempfile.TemporaryDirectory() as folder:
+        # Sockets in a folder of our own: over TCP a kernel warns that others can listen.
+        sockets = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
+        client = NotebookClient(notebook, timeout=300, kernel_name="python3", config=sockets)
+        client.execute(env=os.environ | {"OMP_NUM_THREADS": "1"})  # as the workflow's own steps
     return "\n\n".join(map(_cell, notebook.cells)) + "\n"
 
 
