@@ -15,17 +15,19 @@
 # make bench    the table of speeds, benchmarks/speed.csv, and its plot
 # make bench-simulation   of these only simulation
 # make docs     the graph of rules and the claims in docs/, the table of settings
+# make docs-site   these documents as a site, in site/; a warning is an error
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 ENV := .venv/.installed
 BENCH_ENV := .venv-bench/.installed
+DOCS_ENV := .venv-docs/.installed
 SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
 RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper check targets figures report provenance records docs test test-fast test-slurm-full test-faults test-config format types bench bench-simulation clean
+.PHONY: all smoke quick paper check targets figures report provenance records docs docs-site test test-fast test-slurm-full test-faults test-config format types bench bench-simulation clean
 
 all: smoke
 
@@ -77,6 +79,10 @@ docs: $(ENV)
 	python tools/documents.py docs/workflow.md docs/results.md
 	PYTHONPATH=src python tools/config_reference.py
 
+docs-site: $(DOCS_ENV)
+	PYTHONPATH=src NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --clean --quiet
+	@echo "site/index.html is its first page"
+
 # A file's tests run in one process, which its fixtures count on.
 test: $(ENV)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
@@ -106,14 +112,14 @@ bench bench-simulation: $(BENCH_ENV)
 	  --table benchmarks/speed.csv --plot benchmarks/speed.png \
 	  $(if $(filter bench-simulation,$@),--parts simulation)
 
-# An environment of its own that sees all of the project's and adds the peers.
-$(BENCH_ENV): $(ENV) envs/bench.txt
-	$(BIN)/python -m venv --clear .venv-bench
+# Environments of their own, for the peers and for the site, which see all of the project's.
+$(BENCH_ENV) $(DOCS_ENV): .venv-%/.installed: $(ENV) envs/%.txt
+	$(BIN)/python -m venv --clear .venv-$*
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
-	  > "$$(.venv-bench/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
-	.venv-bench/bin/pip install --quiet -r envs/bench.txt
+	  > "$$(.venv-$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	.venv-$*/bin/pip install --quiet -r envs/$*.txt
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-bench results/smoke paper_figures/smoke logs/smoke benchmarks/smoke
+	rm -rf .venv .venv-bench .venv-docs site results/smoke paper_figures/smoke logs/smoke benchmarks/smoke
 	find src -name __pycache__ -prune -exec rm -r {} +

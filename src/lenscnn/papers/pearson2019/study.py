@@ -16,12 +16,31 @@ from lenscnn.papers.pearson2019.targets import (
 QUANTITIES = [["theta_E"], ["sigma_v"], ["z_lens", "z_source"]]
 """What is shown of the samples, by panel."""
 
+TITLES = {
+    "study_selection": "Study: lenses that are detected",
+    "study_examples": "Study: example images",
+    "study_table": "Study: errors of all networks",
+    "study_errors": "Study: errors against properties of the lens",
+    "study_snr": "Study: errors against signal-to-noise",
+    "study_visits": "Study: errors against visits stacked",
+    "study_scatter": "Study: errors against scatter of light about mass",
+}
+"""What figures and tables show, by the first words of their names."""
+
 
 def targets(paper: Pearson2019) -> list[Target]:
     """Return the figures and tables of the study; none if it has no cameras."""
     if not paper.config["study"]["cameras"]:
         return []
-    return [replace(target, caption="pearson2019_study") for target in _targets(paper)]
+    return [
+        replace(target, caption="pearson2019_study", title=_title(target.name))
+        for target in _targets(paper)
+    ]
+
+
+def _title(name: str) -> str:
+    """Return what a target shows, by the first words of its name."""
+    return next(title for start, title in TITLES.items() if name.startswith(start))
 
 
 def _targets(paper: Pearson2019) -> list[Target]:
@@ -69,4 +88,5 @@ def _table(paper: Pearson2019) -> Target:
             "run": paper.run(views),
         },
         "pearson2019_study",
+        TITLES["study_table"],
     )
