@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from lenscnn.config.checks import SCALES, values_of_scale
+from lenscnn.config.checks import SCALES
+from lenscnn.papers.config import config_of_scale
 from lenscnn.papers.registry import make_papers, targets_of
 from lenscnn.records.runtimes import JOB, join, read_jobs
 
@@ -83,7 +84,7 @@ def main() -> None:
     parser.add_argument("scale", choices=SCALES)
     scale = parser.parse_args().scale
     config = f"config/{'config' if scale == 'paper' else scale}.yaml"
-    papers = make_papers(values_of_scale("config", scale) or {})
+    papers = make_papers(config_of_scale("config", scale) or {})
     captions = {
         f"{name}_{target.name}": target.caption
         for name, paper in papers.items()

@@ -10,7 +10,7 @@ import jinja2
 import pandas as pd
 from docutils.core import publish_parts
 
-from lenscnn.config.checks import values_of_scale
+from lenscnn.papers.config import config_of_scale
 from lenscnn.papers.paper import Paper, Target
 from lenscnn.papers.registry import make_papers, targets_of
 
@@ -20,7 +20,7 @@ SCALES = {"paper": "the paper's size", "quick": "trends, no results"}
 
 def gallery(root: Path, page: str) -> str:
     """Return every figure and table that is here, with its caption and its scale."""
-    config = values_of_scale(root / "config", "paper")
+    config = config_of_scale(root / "config")
     parts = []
     for name, paper in make_papers(config).items():
         parts.append(f"## {name}\n")
@@ -30,7 +30,7 @@ def gallery(root: Path, page: str) -> str:
 
 def targets(root: Path, page: str) -> str:
     """Return a table of each paper's targets: what it shows, what it is made of, a small view."""
-    config = values_of_scale(root / "config", "paper")
+    config = config_of_scale(root / "config")
     lines = []
     for name, paper in make_papers(config).items():
         lines += [f"## {name}\n", "| target | shows | made of | |", "|---|---|---|---|"]
@@ -93,7 +93,7 @@ def _table(path: Path) -> str:
 def _caption(root: Path, target: Target, scale: str) -> str:
     """Return a target's caption as HTML, without its last paragraph, which names the rule."""
     text = (root / f"workflow/report/{target.caption}.rst").read_text(encoding="utf-8")
-    snakemake = SimpleNamespace(config=values_of_scale(root / "config", scale), rule=target.name)
+    snakemake = SimpleNamespace(config=config_of_scale(root / "config", scale), rule=target.name)
     filled = jinja2.Template(text.rpartition("\n\nTarget ")[0]).render(snakemake=snakemake)
     html = publish_parts(filled, writer="html5", settings_overrides={"halt_level": 2})["body"]
     return f'<div class="caption">{html}</div>\n'
