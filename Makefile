@@ -1,10 +1,13 @@
 # make          environment, then every target at smoke scale
+# make check    whether it can run here: environment, torch, Slurm, config, disk; of one's own config: CONFIG=mine.yaml
+# make targets  what can be asked for, what it shows, how long it takes; of one scale: SCALE=paper
 # make test     the tests
 # make test-fast   those of single functions, within a minute
 # make test-slurm-full   the whole DAG, and more, on a Slurm cluster started for it (root, Debian)
 # make test-faults FAULTS=200   as many random faults in a small run, a minute or so each
 # make quick    every target at quick scale (a few hours on 2 CPU cores)
 # make paper    every target at paper scale (wants a GPU)
+# make test-config MUTATIONS=200   as many random mistakes in configs, each in a fraction of a second
 # make figures  figures and tables from the predictions that are here; of one scale: SCALE=quick
 # make report   the same as one HTML file a scale, with captions, code and run times
 # make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
@@ -12,17 +15,19 @@
 # make bench    the table of speeds, benchmarks/speed.csv, and its plot
 # make bench-simulation   of these only simulation
 # make docs     the graph of rules and the claims in docs/, the table of settings
+# make docs-site   these documents as a site, in site/; a warning is an error
 
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 ENV := .venv/.installed
 BENCH_ENV := .venv-bench/.installed
+DOCS_ENV := .venv-docs/.installed
 SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
 RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper figures report provenance records docs test test-fast test-slurm-full test-faults format types bench bench-simulation clean
+.PHONY: all smoke quick paper check targets figures report provenance records docs docs-site test test-fast test-slurm-full test-faults test-config format types bench bench-simulation clean
 
 all: smoke
 
@@ -46,6 +51,12 @@ quick: $(ENV)
 paper: $(ENV)
 	snakemake --profile profiles/local -- all
 
+check: $(ENV)
+	@PYTHONPATH=src python tools/check.py $(CONFIG)
+
+targets: $(ENV)
+	@PYTHONPATH=src python tools/targets.py $(firstword $(SCALE))
+
 figures: $(SCALE:%=figures-%)
 
 figures-%: $(ENV)
@@ -68,6 +79,10 @@ docs: $(ENV)
 	python tools/documents.py docs/workflow.md docs/results.md
 	PYTHONPATH=src python tools/config_reference.py
 
+docs-site: $(DOCS_ENV)
+	PYTHONPATH=src NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --clean --quiet
+	@echo "site/index.html is its first page"
+
 # A file's tests run in one process, which its fixtures count on.
 test: $(ENV)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
@@ -80,6 +95,9 @@ test-slurm-full: $(ENV)
 
 test-faults: $(ENV)
 	LENSCNN_FAULTS=$(or $(FAULTS),50) $(BIN)/python -m pytest -s tests/workflow/test_faults.py
+
+test-config: $(ENV)
+	LENSCNN_MUTATIONS=$(or $(MUTATIONS),200) $(BIN)/python -m pytest -s tests/unit/config/test_mutations.py
 
 format: $(ENV)
 	$(BIN)/ruff format src scripts benchmarks tools tests
@@ -94,14 +112,14 @@ bench bench-simulation: $(BENCH_ENV)
 	  --table benchmarks/speed.csv --plot benchmarks/speed.png \
 	  $(if $(filter bench-simulation,$@),--parts simulation)
 
-# An environment of its own that sees all of the project's and adds the peers.
-$(BENCH_ENV): $(ENV) envs/bench.txt
-	$(BIN)/python -m venv --clear .venv-bench
+# Environments of their own, for the peers and for the site, which see all of the project's.
+$(BENCH_ENV) $(DOCS_ENV): .venv-%/.installed: $(ENV) envs/%.txt
+	$(BIN)/python -m venv --clear .venv-$*
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
-	  > "$$(.venv-bench/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
-	.venv-bench/bin/pip install --quiet -r envs/bench.txt
+	  > "$$(.venv-$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	.venv-$*/bin/pip install --quiet -r envs/$*.txt
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-bench results/smoke paper_figures/smoke logs/smoke benchmarks/smoke
+	rm -rf .venv .venv-bench .venv-docs site results/smoke paper_figures/smoke logs/smoke benchmarks/smoke
 	find src -name __pycache__ -prune -exec rm -r {} +

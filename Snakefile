@@ -2,26 +2,24 @@
 #
 #   config -> population -> images -> weights -> predictions -> metrics -> figures and tables
 
+import atexit
 import os
 
 from snakemake.utils import min_version
 
 min_version("9.19")
 
-# Code, config and data are found from here.
-if not os.path.samefile(
-    workflow.current_basedir.get_path_or_uri(secret_free=True), "."
-):
-    raise WorkflowError(
-        "this workflow runs in its own folder, so not with -d (--directory) and not as a module: "
-        "results/ may be a link to another disk, and every clone has its own results"
-    )
+# What comes with the workflow is found from here, wherever it runs: by relative paths in its own
+# folder, so that these are the same in every clone, and by absolute ones elsewhere.
+CHECKOUT = workflow.current_basedir.get_path_or_uri(secret_free=True)
+BASE = "" if os.path.samefile(CHECKOUT, ".") else f"{CHECKOUT}/"
 
 
-configfile: "config/config.yaml"
+configfile: f"{BASE}config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/refusals.smk"
 include: "workflow/rules/papers.smk"
 include: "workflow/rules/scutt.smk"
 include: "workflow/rules/pearson2019.smk"
@@ -34,6 +32,12 @@ include: "workflow/rules/records.smk"
 
 onstart:
     refuse_beside_slurm_jobs()
+    refuse_what_must_fail()
+
+
+# Last of all, below what Snakemake says itself.
+onerror:
+    atexit.register(lambda: print("", FAILED.tell(), sep="\n", file=sys.stderr))
 
 
 report: "workflow/report/workflow.rst"

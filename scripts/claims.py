@@ -4,11 +4,12 @@ from lenscnn.claims.ledger import make_ledger
 from lenscnn.claims.page import page
 from lenscnn.claims.quantities import list_predictions
 from lenscnn.claims.registry import check_formulas, read_reasons, read_registry
+from lenscnn.core.logs import logged
 from lenscnn.core.storage import atomic_write
 from lenscnn.papers.pearson2019.claims import LITERAL
 from lenscnn.papers.results import RESULTS
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 params = job.params
 
 

@@ -2,11 +2,12 @@
 
 import json
 
+from lenscnn.core.logs import logged
 from lenscnn.core.storage import atomic_write
 from lenscnn.papers.pearson2019.metrics import evaluate, evaluate_binned
 from lenscnn.records.migrations import check_predictions
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 paths, view = job.input.predictions, job.wildcards.view
 for path, expected in zip(paths, job.params.made_with, strict=True):

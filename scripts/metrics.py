@@ -2,11 +2,12 @@
 
 import json
 
+from lenscnn.core.logs import logged
 from lenscnn.core.storage import atomic_write
 from lenscnn.papers.scutt.metrics import evaluate
 from lenscnn.records.migrations import check_predictions
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 for path, expected in zip(job.input.predictions, job.params.made_with, strict=True):
     check_predictions(path, json.loads(expected))

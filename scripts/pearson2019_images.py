@@ -1,7 +1,6 @@
 """Take the images of a catalogue of pearson2019 as one view sees them."""
 
 import argparse
-import json
 
 import torch
 
@@ -12,10 +11,11 @@ from lenscnn.papers.pearson2019.ellipticity import q_phi_to_e1_e2_pearson
 from lenscnn.papers.pearson2019.images import images_in_chunks
 from lenscnn.papers.pearson2019.systems import realigned
 from lenscnn.records import migrations, provenance
+from lenscnn.records.specs import read_spec
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--catalogue", nargs="+", required=True, help="its files, in order")
-parser.add_argument("--spec", type=json.loads, required=True, help="of the images, JSON")
+parser.add_argument("--spec", type=read_spec, required=True, help="of the images, JSON file")
 parser.add_argument("--rows", type=int, nargs=2, required=True, metavar=("FIRST", "END"))
 parser.add_argument("--out", required=True)
 parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")

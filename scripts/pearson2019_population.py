@@ -1,7 +1,6 @@
 """Draw some lenses of a data set of pearson2019: systems that the survey detects."""
 
 import argparse
-import json
 import sys
 
 import numpy as np
@@ -13,11 +12,12 @@ from lenscnn.galaxies import photometry
 from lenscnn.papers.pearson2019 import population
 from lenscnn.papers.pearson2019.detection import make_detection_test
 from lenscnn.records import provenance
+from lenscnn.records.specs import read_spec
 
 BLOCK = 2000  # lenses drawn at once: bounds the memory, changes no lens
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--spec", type=json.loads, required=True, help="the population, JSON")
+parser.add_argument("--spec", type=read_spec, required=True, help="the population, JSON file")
 parser.add_argument("--split", required=True)
 parser.add_argument("--rows", type=int, nargs=2, required=True, metavar=("FIRST", "END"))
 parser.add_argument("--photometry", required=True, help="table of galaxy colours")

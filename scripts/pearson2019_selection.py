@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from lenscnn.claims.registry import printed, read_registry
+from lenscnn.core.logs import logged
 from lenscnn.core.storage import atomic_write, read_columns
 from lenscnn.papers.pearson2019.selection import QUANTITIES, summarise
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 registry = read_registry(job.input.registry)
 tables = []

@@ -1,15 +1,15 @@
 """Draw the catalogue of one split: who lenses whom, with how many subhaloes."""
 
 import argparse
-import json
 
 from lenscnn.core import storage
 from lenscnn.papers.scutt import population
 from lenscnn.records import provenance
+from lenscnn.records.specs import read_spec
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--spec", type=json.loads, required=True, help="the population, JSON")
-parser.add_argument("--subsets", type=json.loads, required=True, help="name, n, alpha of each")
+parser.add_argument("--spec", type=read_spec, required=True, help="the population, JSON file")
+parser.add_argument("--subsets", type=read_spec, required=True, help="name, n, alpha of each")
 parser.add_argument("--out", required=True)
 args = parser.parse_args()
 

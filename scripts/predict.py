@@ -1,7 +1,6 @@
 """Apply one trained network to the test images: weights and shards in, predictions out."""
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from lenscnn.core import devices, storage
 from lenscnn.nn import predict
 from lenscnn.nn.data import check_origin
 from lenscnn.records import migrations, provenance
+from lenscnn.records.specs import read_spec
 
 
 def main() -> None:
@@ -21,9 +21,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--n-settings",
-        type=json.loads,
+        type=read_spec,
         required=True,
-        help="what predictions of N must be made with, JSON; null if none are read",
+        help="what predictions of N must be made with, JSON file; null if none are read",
     )
     parser.add_argument(
         "--keep", nargs="+", required=True, help="labels to write beside the predictions"
@@ -34,10 +34,13 @@ def main() -> None:
         help="also write the mean over the eight mirrored versions of each image",
     )
     parser.add_argument(
-        "--spec", type=json.loads, required=True, help="training spec the weights must have, JSON"
+        "--spec",
+        type=read_spec,
+        required=True,
+        help="training spec the weights must have, JSON file",
     )
     parser.add_argument(
-        "--images", type=json.loads, required=True, help="spec the test images must have, JSON"
+        "--images", type=read_spec, required=True, help="spec the test images must have, JSON file"
     )
     parser.add_argument("--out", type=Path, required=True, help="file to write, HDF5")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")

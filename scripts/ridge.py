@@ -1,7 +1,6 @@
 """Fit a ridge regression to the training images and estimate from the test images."""
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from lenscnn.nn import predict
 from lenscnn.nn.data import check_origin, label, load_normalised
 from lenscnn.papers.scutt import ridge
 from lenscnn.records import provenance
+from lenscnn.records.specs import read_spec
 
 KEPT = ("N", "alpha", "subset")
 
@@ -19,9 +19,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train", nargs="+", required=True, help="training images, in order")
     parser.add_argument("--test", nargs="+", required=True, help="test images, in order")
-    parser.add_argument("--spec", type=json.loads, required=True, help="what to fit to, JSON")
+    parser.add_argument("--spec", type=read_spec, required=True, help="what to fit to, JSON file")
     parser.add_argument(
-        "--images", type=json.loads, required=True, help="spec the test images must have, JSON"
+        "--images", type=read_spec, required=True, help="spec the test images must have, JSON file"
     )
     parser.add_argument(
         "--out",

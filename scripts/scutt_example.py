@@ -1,7 +1,6 @@
 """Source, surface mass density and image of one lens, for figure 3 of scutt."""
 
 import argparse
-import json
 
 import numpy as np
 import torch
@@ -12,10 +11,11 @@ from lenscnn.lensing.isothermal import sie_convergence, sis_convergence
 from lenscnn.lensing.light import gaussian
 from lenscnn.papers.scutt import images, population
 from lenscnn.records import provenance
+from lenscnn.records.specs import read_spec
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--population", type=json.loads, required=True, help="the population, JSON")
-parser.add_argument("--view", type=json.loads, required=True, help="the view, JSON")
+parser.add_argument("--population", type=read_spec, required=True, help="the population, JSON file")
+parser.add_argument("--view", type=read_spec, required=True, help="the view, JSON file")
 parser.add_argument("--alpha", type=float, required=True)
 parser.add_argument("--out", required=True)
 args = parser.parse_args()

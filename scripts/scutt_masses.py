@@ -1,16 +1,16 @@
 """Sample subhalo masses at a few slopes, for figure 2 of scutt."""
 
 import argparse
-import json
 
 import numpy as np
 
 from lenscnn.core import storage
 from lenscnn.papers.scutt import population
 from lenscnn.records import provenance
+from lenscnn.records.specs import read_spec
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--spec", type=json.loads, required=True, help="the population, JSON")
+parser.add_argument("--spec", type=read_spec, required=True, help="the population, JSON file")
 parser.add_argument("--alphas", type=float, nargs="+", required=True)
 parser.add_argument("--lenses", type=int, required=True, help="lenses averaged at each slope")
 parser.add_argument("--out", required=True)

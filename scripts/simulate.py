@@ -1,7 +1,6 @@
 """Simulate the images of some rows of a catalogue into one shard."""
 
 import argparse
-import json
 
 import torch
 
@@ -10,10 +9,11 @@ from lenscnn.core.devices import device_name, report_memory, resolve_device
 from lenscnn.core.progress import Progress
 from lenscnn.papers.scutt.images import simulate_in_chunks
 from lenscnn.records import migrations, provenance
+from lenscnn.records.specs import read_spec
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--catalogue", required=True)
-parser.add_argument("--spec", type=json.loads, required=True, help="of the images, JSON")
+parser.add_argument("--spec", type=read_spec, required=True, help="of the images, JSON file")
 parser.add_argument("--rows", type=int, nargs=2, required=True, metavar=("FIRST", "END"))
 parser.add_argument("--out", required=True)
 parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")

@@ -1,7 +1,6 @@
 """Train one network: shards of images in, weights and history out."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -14,11 +13,12 @@ from lenscnn.nn.data import check_origin, label, load_normalised
 from lenscnn.nn.spec import check_spec
 from lenscnn.nn.train import save_network, train
 from lenscnn.records import provenance
+from lenscnn.records.specs import read_spec
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spec", type=json.loads, required=True, help="training spec, JSON text")
+    parser.add_argument("--spec", type=read_spec, required=True, help="training spec, JSON file")
     parser.add_argument("--shards", nargs="+", required=True, help="training images, in order")
     parser.add_argument("--weights", type=Path, required=True, help="file to write")
     parser.add_argument("--history", type=Path, required=True, help="file to write, JSON lines")

@@ -14,7 +14,6 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # of the peers' libraries too, before they are loaded
 
 import torch  # noqa: E402
-import yaml  # noqa: E402
 from machine import Machine, installed  # noqa: E402
 from networks import NETWORKS, Keras, network_rows  # noqa: E402
 from plot import plot  # noqa: E402
@@ -22,9 +21,10 @@ from simulation import pearson2019_rows, scutt_rows  # noqa: E402
 from table import update  # noqa: E402
 
 from lenscnn.core.devices import resolve_device  # noqa: E402
+from lenscnn.papers.config import config_of_scale
 from lenscnn.papers.registry import make_papers  # noqa: E402
 
-CONFIG = Path(__file__).resolve().parents[2] / "config/config.yaml"
+CONFIGS = Path(__file__).resolve().parents[2] / "config"
 PARTS = "networks", "simulation"
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     arguments = parser.parse_args()
-    papers = make_papers(yaml.safe_load(CONFIG.read_text(encoding="utf-8")) | {"seed": 1})
+    papers = make_papers(config_of_scale(CONFIGS) | {"seed": 1})
     for name in arguments.devices:
         machine = Machine(resolve_device(name))
         torch.set_num_threads(1 if name == "cpu" else 4)  # as the rule `simulate`

@@ -2,10 +2,11 @@
 
 import pandas as pd
 
+from lenscnn.core.logs import logged
 from lenscnn.papers.pearson2019.figures.errors import snr_figure
 from lenscnn.plotting.style import save
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 
 params = job.params

@@ -1,10 +1,11 @@
 """pearson2019, Figure 4: the first test images of each camera."""
 
+from lenscnn.core.logs import logged
 from lenscnn.core.storage import load_images
 from lenscnn.papers.pearson2019.figures.examples import examples_figure
 from lenscnn.plotting.style import save
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 images, theta_E = {}, {}
 for camera, path in zip(job.params.cameras, job.input.examples, strict=True):

@@ -2,10 +2,11 @@
 
 import pandas as pd
 
+from lenscnn.core.logs import logged
 from lenscnn.papers.pearson2019.figures.errors import parameter_figure
 from lenscnn.plotting.style import save
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 binned = map(pd.read_csv, job.input.metrics)  # one file a view, in the order of the views
 metrics = dict(zip(job.params.views, binned, strict=True))

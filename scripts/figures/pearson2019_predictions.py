@@ -1,10 +1,11 @@
 """pearson2019, Figures 7 and 9: predicted against true parameters."""
 
+from lenscnn.core.logs import logged
 from lenscnn.papers.pearson2019.figures.predictions import comparison_figure
 from lenscnn.papers.pearson2019.metrics import read_predictions
 from lenscnn.plotting.style import save
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 # One file a row of panels, top to bottom.
 predictions = {

@@ -2,10 +2,11 @@
 
 import pandas as pd
 
+from lenscnn.core.logs import logged
 from lenscnn.papers.pearson2019.figures.errors import scatter_figure
 from lenscnn.plotting.style import save
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 figure = scatter_figure(
     [pd.read_csv(path) for path in job.input.metrics],  # in the order of params.tested

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from lenscnn.core.logs import logged
 from lenscnn.core.storage import read_columns
 from lenscnn.papers.pearson2019.figures.selection import selection_figure
 from lenscnn.plotting.style import save
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 panels = job.params.panels
 quantities = list(itertools.chain(*panels))

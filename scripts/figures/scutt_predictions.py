@@ -2,12 +2,13 @@
 
 import pandas as pd
 
+from lenscnn.core.logs import logged
 from lenscnn.core.storage import read_h5
 from lenscnn.papers.scutt.figures.predictions import Row, predictions_figure
 from lenscnn.plotting.style import save
 from lenscnn.stats.over_seeds import estimate_and_seed
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 metrics = pd.read_csv(job.input.metrics)
 rows = []

@@ -5,10 +5,11 @@ from pathlib import Path
 import pandas as pd
 
 from lenscnn.claims.registry import read_registry
+from lenscnn.core.logs import logged
 from lenscnn.core.storage import atomic_write
 from lenscnn.papers.pearson2019.tables import lens_latex, lens_table
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 metrics = {Path(path).stem: pd.read_csv(path) for path in job.input.metrics}  # one file a view
 table = lens_table(metrics, read_registry(job.input.registry), job.params.changed)

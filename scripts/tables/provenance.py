@@ -1,9 +1,10 @@
 """What predictions and catalogues of lenses were made from, by whom, as CSV."""
 
+from lenscnn.core.logs import logged
 from lenscnn.core.storage import atomic_write
 from lenscnn.records.lineage import table
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 records = table(job.input.records)
 versions = records["code"].str.partition(".git.")[0].unique()

@@ -2,10 +2,11 @@
 
 import pandas as pd
 
+from lenscnn.core.logs import logged
 from lenscnn.core.storage import atomic_write
 from lenscnn.records.runtimes import by_stage, join, read_jobs
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 files = [path for path in job.params.records if path.endswith(".tsv")]
 jobs = read_jobs(files, job.params.folder, job.params.logs)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from lenscnn.core.logs import logged
 from lenscnn.core.storage import atomic_write, read_h5
 from lenscnn.papers.scutt.tables import skill_latex, skill_table
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 
 tables = []
 # One metrics file and one training population a view, in the order of the views.

@@ -2,10 +2,11 @@
 
 import pandas as pd
 
+from lenscnn.core.logs import logged
 from lenscnn.core.storage import atomic_write
 from lenscnn.papers.scutt.tables import performance_latex, performance_table
 
-job = snakemake  # noqa: F821 (given by Snakemake)
+job = logged(snakemake)  # noqa: F821 (given by Snakemake)
 view, estimates = job.params.view, job.params.estimates
 
 table = performance_table(pd.read_csv(job.input.metrics), view, estimates)

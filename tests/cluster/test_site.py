@@ -8,7 +8,8 @@ import yaml
 from conftest import ROOT
 from workflows import BIN, ENVIRONMENT, clone
 
-from lenscnn.config.site import SiteError, read_site
+from lenscnn.config.site import read_site
+from lenscnn.config.yaml_files import InputError
 
 EXAMPLE = ROOT / "profiles/slurm/site.example.yaml"
 
@@ -51,13 +52,13 @@ def test_a_bad_site_file_is_one_line(tmp_path, text, message):
     if message is None:
         read_site(path)
         return
-    with pytest.raises(SiteError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         read_site(path)
     assert str(caught.value).startswith(f"error: {path}") and "\n" not in str(caught.value)
 
 
 def test_a_site_file_that_cannot_be_read_is_one_line(tmp_path):
-    with pytest.raises(SiteError, match="absent.yaml cannot be read"):
+    with pytest.raises(InputError, match="absent.yaml cannot be read"):
         read_site(tmp_path / "absent.yaml")
 
 

@@ -1,8 +1,6 @@
 # Validation, paths, and the helpers of every rule.
 import functools
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +9,8 @@ from snakemake.logging import logger
 # Rules and jobs import the library from this checkout, whatever environment or machine they run
 # in, and numerical libraries, which start a thread for every core they see, are told to start one.
 # Figures are drawn into files: the back end of a notebook that starts the workflow is its own.
-LIBRARY = str(Path(workflow.basedir, "src"))
+# What is printed is in a log at once, so that an error is its last line.
+LIBRARY = str(Path(CHECKOUT, "src"))
 sys.path.insert(0, LIBRARY)
 os.environ.update(
     PYTHONPATH=os.pathsep.join([LIBRARY, *filter(None, [os.getenv("PYTHONPATH")])]),
@@ -19,6 +18,7 @@ os.environ.update(
     MKL_NUM_THREADS="1",
     OPENBLAS_NUM_THREADS="1",
     MPLBACKEND="agg",
+    PYTHONUNBUFFERED="1",
 )
 
 # What rules call `python` is the one that runs Snakemake, also where its environment is not active.
@@ -28,29 +28,27 @@ if PYTHON.exists() and PYTHON.samefile(sys.executable):
 
 # The library can be imported from here on.
 from lenscnn.config import checks, code_inputs
-from lenscnn.config.model import check_types
-from lenscnn.papers.config import Config, config_of_scale
-from lenscnn.papers.registry import CHECKS
+from lenscnn.core.logs import FailedJobs
+from lenscnn.papers.config import config_of_scale
+from lenscnn.papers.registry import mistakes_in
 from lenscnn.records.provenance import canonical_json as as_json
 from lenscnn.records.provenance import file_digest
+from lenscnn.records.specs import write_spec
 
-CONFIGS = Path(workflow.basedir, "config")
+CONFIGS = Path(CHECKOUT, "config")
 AS_PRINTED = config_of_scale(CONFIGS)
-if mistakes := check_types(Config, config):
+if mistakes := mistakes_in(config, CONFIGS):
     raise WorkflowError("\n".join(mistakes))
 # Of a scale of the project's own: its sizes, and for the rest what the papers print.
 OF_SCALE = config_of_scale(CONFIGS, config["scale"])
-try:
-    checks.check_distributions(config)
-    for paper, check in CHECKS.items():
-        check(config[paper])
-    checks.check_scale(config, OF_SCALE)
-except checks.ConfigError as error:
-    raise WorkflowError(str(error)) from None
 checks.keep_order(config, AS_PRINTED)
 
 SCALE = config["scale"]
 GPU = 0 if config["device"] == "cpu" else 1  # how many a job asks for that can use one
+
+
+FAILED = FailedJobs()
+logger.addHandler(FAILED)
 
 
 pathvars:
@@ -66,10 +64,28 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+# Before the paths of files that are made, where this is a module that has one.
+PREFIX = workflow.modifier.path_modifier.prefix or ""
+
+
+def own(path):
+    """Input: a file that comes with the workflow, not with the data."""
+    return local(f"{BASE}{path}")
+
+
 @functools.cache
 def code_of(script):
-    """Input: a script and all code it reaches, which comes with the workflow, not with the data."""
-    return [local(path) for path in code_inputs.code_of(script, workflow.basedir)]
+    """Input: a script and all code it reaches."""
+    return [own(path) for path in code_inputs.code_of(script, CHECKOUT)]
+
+
+def spec_file(spec):
+    """Parameter: a file of what a step is told, too long for a command line.
+
+    Its name changes with its content, so that Snakemake sees a parameter that changed. It lies
+    where Snakemake keeps its own: wherever a job runs, its parameters are made there.
+    """
+    return write_spec(spec, ".snakemake/specs")
 
 
 def growing(amount, unit):
@@ -83,48 +99,9 @@ def benchmark_records(wildcards):
     They are the benchmark files of jobs that ran here, and the table of all that tools/records.py
     made.
     """
-    folder = Path("benchmarks")
+    folder = Path(f"{PREFIX}benchmarks")
     files = [folder / f"{SCALE}.csv", *sorted((folder / SCALE).rglob("*.tsv"))]
     return {path.as_posix(): file_digest(path) for path in files if path.exists()}
-
-
-def refuse_beside_slurm_jobs():
-    """Raise WorkflowError if an earlier run left jobs in the queue: they write the same files.
-
-    The jobs of a controller that was killed run on, and its lock holds off the next one only until
-    somebody removes it. Without Slurm there are none; then nothing can be submitted, either.
-    """
-    submits = workflow.executor_plugin.name == "slurm"
-    if not shutil.which("squeue"):
-        if submits:
-            raise WorkflowError(
-                "there is no Slurm here (no squeue): run on a node that submits jobs, or on this "
-                "machine alone with `snakemake --profile profiles/local`"
-            )
-        return
-    queue = subprocess.run(
-        ["squeue", "--me", "--noheader", "--format=%i %k %Z"],
-        capture_output=True,
-        encoding="utf-8",
-    )
-    if queue.returncode != 0:
-        if submits:
-            raise WorkflowError(
-                f"squeue fails ({queue.stderr.strip()}), so that nobody can say whether jobs of an "
-                "earlier run are in the queue. Start again when it answers"
-            )
-        return  # as on a workstation that has Slurm's commands and no cluster
-    jobs = [line.split(" ", 2) for line in queue.stdout.splitlines()]
-    left = [
-        job
-        for job, comment, folder in jobs
-        if comment.startswith("rule_") and folder == os.getcwd()
-    ]
-    if left:
-        raise WorkflowError(
-            f"an earlier run left {len(left)} Slurm jobs in this folder. Let them finish and start"
-            f" again, or cancel them first: scancel {' '.join(left)}"
-        )
 
 
 @functools.cache

@@ -24,7 +24,7 @@ if config["predictions"] == "computed":
             gpu=GPU,
             device=config["device"],
         params:
-            spec=lambda w: as_json(
+            spec=lambda w: spec_file(
                 PAPERS[w.paper].estimate_spec(w.estimate, w.view, w.seed)
             ),
             images=spec_of_images("test"),
@@ -36,6 +36,6 @@ if config["predictions"] == "computed":
             ),
         shell:
             "python {input.code[0]} --weights {input.weights} --shards {input.shards}"
-            " --n-from {params.n_from} --n-settings {params.n_settings:q} --keep {params.keep} {params.mirrors}"
-            " --spec {params.spec:q} --images {params.images:q} --out {output}"
+            " --n-from {params.n_from} --n-settings {params.n_settings} --keep {params.keep} {params.mirrors}"
+            " --spec {params.spec} --images {params.images} --out {output}"
             " --device {resources.device} --threads {threads} > {log} 2>&1"

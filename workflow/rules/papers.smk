@@ -40,7 +40,12 @@ def images_of(split):
 
 def spec_of_images(split):
     """Parameter function: what the images of one split of a view are made from."""
-    return lambda w: as_json(PAPERS[w.paper].images_spec(w.view, split))
+    return lambda w: spec_file(PAPERS[w.paper].images_spec(w.view, split))
+
+
+def size_of_images(n, n_bands, n_pix):
+    """Resource: disk that images fill, in float32."""
+    return f"{max(1, 4 * n * n_bands * n_pix**2 // 10**6)}MB"
 
 
 def first_and_last(rows):
@@ -71,7 +76,7 @@ def n_of_estimate(wildcards, input):
 def settings_of_n(wildcards, input):
     """Parameter function of predict: what predictions of N must be made with; null if none are read."""
     path = getattr(input, "n", None)
-    return as_json(path and settings_behind(PAPERS[wildcards.paper], path))
+    return spec_file(path and settings_behind(PAPERS[wildcards.paper], path))
 
 
 def settings_of_predictions(name=None):
@@ -84,7 +89,7 @@ def settings_of_predictions(name=None):
 
 def here(path):
     """A path with the folder that <results> is."""
-    return path.replace("<results>", f"results/{SCALE}")
+    return path.replace("<results>", f"{PREFIX}results/{SCALE}")
 
 
 def available(paths):
@@ -118,7 +123,7 @@ def inputs_of(target):
         if isinstance(value, Available):
             value = available_or_all(value)
         elif isinstance(value, str) and not value.startswith("<"):
-            value = local(value)
+            value = own(value)
         inputs[key] = value
     return inputs
 
@@ -140,7 +145,7 @@ def outputs_of(name, target):
 def photometry():
     """The table of galaxy colours: the committed one, or one made from a library of SEDs."""
     if P.config["photometry"]["sed_library"] == "committed":
-        return local("data/photometry/bc03.h5")
+        return own("data/photometry/bc03.h5")
     return f"<results>/{P.name}/photometry.h5"
 
 

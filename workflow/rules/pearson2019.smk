@@ -1,5 +1,13 @@
 # Pearson et al. 2019: lenses as surveys detect them, their images, and errors of estimates.
 
+
+def disk_of_images(wildcards):
+    """Resource function: disk that the images of one split of a view fill."""
+    spec = P.images_spec(wildcards.view, wildcards.split)
+    n_pix = spec["population"]["survey"]["n_pix"]
+    return size_of_images(spec["n"], len(spec["view"]["bands"]), n_pix)
+
+
 if config["predictions"] == "computed":
 
     rule pearson2019_photometry:
@@ -36,10 +44,10 @@ if config["predictions"] == "computed":
             mem=growing(4, "GB"),
             runtime=growing(4, "h"),
         params:
-            spec=lambda w: as_json(P.population_spec(w.sample, w.split)),
+            spec=lambda w: spec_file(P.population_spec(w.sample, w.split)),
             rows=lambda w: first_and_last(P.rows(w.sample, w.split)[int(w.shard)]),
         shell:
-            "python {input.code[0]} --spec {params.spec:q} --split {wildcards.split}"
+            "python {input.code[0]} --spec {params.spec} --split {wildcards.split}"
             " --rows {params.rows} --photometry {input.photometry} --out {output}"
             " --threads {threads} > {log} 2>&1"
 
@@ -63,11 +71,12 @@ if config["predictions"] == "computed":
             runtime=growing(2, "h"),
             gpu=GPU,
             device=config["device"],
+            disk=disk_of_images,
         params:
-            spec=lambda w: as_json(P.images_spec(w.view, w.split)),
+            spec=lambda w: spec_file(P.images_spec(w.view, w.split)),
             n=lambda w: P.images_spec(w.view, w.split)["n"],
         shell:
-            "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
+            "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec}"
             " --rows 0 {params.n} --out {output} --device {resources.device} --threads {threads}"
             " > {log} 2>&1"
 
@@ -80,6 +89,7 @@ if config["predictions"] == "computed":
             runtime=growing(2, "h"),
             gpu=0,
             device="cpu",
+            disk=disk_of_images,
 
     ruleorder: pearson2019_fitted_images > pearson2019_images
 
@@ -135,7 +145,7 @@ rule pearson2019_selection:
             for sample in SELECTIONS[w.selection]
             for path in P.catalogue(sample, "test")
         ],
-        registry=local("config/claims.csv"),
+        registry=own("config/claims.csv"),
         code=code_of("scripts/pearson2019_selection.py"),
     output:
         "<results>/pearson2019/metrics/{selection}.csv",
@@ -166,8 +176,8 @@ rule pearson2019_examples:
     conda:
         "../../envs/lenscnn.yaml"
     params:
-        spec=lambda w: as_json(P.images_spec(w.view, "test")),
+        spec=lambda w: spec_file(P.images_spec(w.view, "test")),
         n=N_EXAMPLES,
     shell:
-        "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
+        "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec}"
         " --rows 0 {params.n} --out {output} --device cpu > {log} 2>&1"

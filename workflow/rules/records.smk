@@ -21,8 +21,8 @@ rule runtime_table:
     params:
         # Not an input: that would ask for the steps themselves.
         records=benchmark_records,
-        folder=f"benchmarks/{SCALE}",
-        logs=f"logs/{SCALE}",
+        folder=f"{PREFIX}benchmarks/{SCALE}",
+        logs=f"{PREFIX}logs/{SCALE}",
     script:
         "../../scripts/tables/runtimes.py"
 

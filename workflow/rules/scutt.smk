@@ -16,10 +16,10 @@ rule population:
         mem=growing(2, "GB"),
         runtime=growing(30, "m"),
     params:
-        spec=lambda w: as_json(VARIANTS[w.variant].population_spec(w.sample)),
-        subsets=lambda w: as_json(VARIANTS[w.variant].subsets(w.split)),
+        spec=lambda w: spec_file(VARIANTS[w.variant].population_spec(w.sample)),
+        subsets=lambda w: spec_file(VARIANTS[w.variant].subsets(w.split)),
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --subsets {params.subsets:q}"
+        "python {input.code[0]} --spec {params.spec} --subsets {params.subsets}"
         " --out {output} > {log} 2>&1"
 
 
@@ -42,11 +42,16 @@ rule simulate:
         runtime=growing(1, "h"),
         gpu=GPU,
         device=config["device"],  # not a parameter: where it runs changes no result
+        disk=lambda w: size_of_images(
+            len(range(*VARIANTS[w.variant].rows(w.split)[int(w.shard)])),
+            1,
+            VARIANTS[w.variant].config["views"][w.view]["n_pix"],
+        ),
     params:
-        spec=lambda w: as_json(VARIANTS[w.variant].images_spec(w.view, w.split)),
+        spec=lambda w: spec_file(VARIANTS[w.variant].images_spec(w.view, w.split)),
         rows=lambda w: first_and_last(VARIANTS[w.variant].rows(w.split)[int(w.shard)]),
     shell:
-        "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec:q}"
+        "python {input.code[0]} --catalogue {input.catalogue} --spec {params.spec}"
         " --rows {params.rows} --out {output} --device {resources.device} --threads {threads}"
         " > {log} 2>&1"
 
@@ -77,11 +82,11 @@ if config["predictions"] == "computed":
             mem=growing(8, "GB"),
             runtime=growing(1, "h"),
         params:
-            spec=lambda w: as_json(PAPERS[w.paper].ridge_spec(w.view)),
+            spec=lambda w: spec_file(PAPERS[w.paper].ridge_spec(w.view)),
             images=spec_of_images("test"),
         shell:
             "python {input.code[0]} --train {input.train} --test {input.test}"
-            " --spec {params.spec:q} --images {params.images:q} --out {output} > {log} 2>&1"
+            " --spec {params.spec} --images {params.images} --out {output} > {log} 2>&1"
 
 
 rule metrics:
@@ -123,11 +128,11 @@ for name, paper in VARIANTS.items():
         conda:
             "../../envs/lenscnn.yaml"
         params:
-            spec=as_json(paper.population_spec("fixed")),
+            spec=spec_file(paper.population_spec("fixed")),
             alphas="-2.4 -2.0 -1.6",
             lenses=paper.config["evaluation"]["mass_sample"],
         shell:
-            "python {input.code[0]} --spec {params.spec:q} --alphas {params.alphas}"
+            "python {input.code[0]} --spec {params.spec} --alphas {params.alphas}"
             " --lenses {params.lenses} --out {output} > {log} 2>&1"
 
     rule:
@@ -143,8 +148,8 @@ for name, paper in VARIANTS.items():
         conda:
             "../../envs/lenscnn.yaml"
         params:
-            population=as_json(paper.population_spec("fixed")),
-            view=as_json(paper.view_spec("fixed")),
+            population=spec_file(paper.population_spec("fixed")),
+            view=spec_file(paper.view_spec("fixed")),
         shell:
-            "python {input.code[0]} --population {params.population:q} --view {params.view:q}"
+            "python {input.code[0]} --population {params.population} --view {params.view}"
             " --alpha -2.0 --out {output} > {log} 2>&1"

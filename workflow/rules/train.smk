@@ -22,12 +22,14 @@ rule train:
         gpu=GPU,
         device=config["device"],
     params:
-        spec=lambda w: as_json(PAPERS[w.paper].training_spec(w.view, w.network, w.seed)),
+        spec=lambda w: spec_file(
+            PAPERS[w.paper].training_spec(w.view, w.network, w.seed)
+        ),
         # Not an output: Snakemake deletes the outputs of a job that failed, and a checkpoint
         # is for just that case. It carries its spec and is ignored by any other training.
         checkpoint=checkpoint_path,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --shards {input.shards}"
+        "python {input.code[0]} --spec {params.spec} --shards {input.shards}"
         " --weights {output.weights} --history {output.history}"
         " --checkpoint {params.checkpoint} --device {resources.device} --threads {threads}"
         " > {log} 2>&1"

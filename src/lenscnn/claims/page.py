@@ -119,19 +119,28 @@ def _summary(ledger: pd.DataFrame, readings: dict[str, list[str]], uneven: list[
 
 
 def _claims(rows: pd.DataFrame, readings: list[str]) -> list[str]:
-    cells = []
-    for _, row in rows.iterrows():
-        dagger = " †" if row["contradicts"] else ""
-        contradiction = row["contradicts"] and f"† {row['contradicts']}"
-        remarks = contradiction, row["note"], row["reason"], row["reason_2"]
-        remark = "; ".join(dict.fromkeys(filter(None, remarks)))
-        said = [(_ours(row, end), _said(row, end)) for end in ("", "_2")]
-        printed = f"{row['printed']}{dagger}"
-        cells.append([row["id"], printed, row["unit"], *(c for pair in said for c in pair), remark])
+    cells = [describe(row) for _, row in rows.iterrows()]
     second = any(cell[5] or cell[6] for cell in cells)
     heading = ["claim", "printed", "unit", readings[0], "", readings[1], "", "remark"]
     kept = [k for k in range(len(heading)) if second or k not in (5, 6)]
     return _table([heading[k] for k in kept], [[cell[k] for k in kept] for cell in cells])
+
+
+def describe(row: pd.Series) -> list[str]:
+    """Write a row of a ledger as text.
+
+    Returns
+    -------
+    list of str
+        Claim, printed number, unit; ours and the verdict, of both readings; remark.
+    """
+    dagger = " †" if row["contradicts"] else ""
+    contradiction = row["contradicts"] and f"† {row['contradicts']}"
+    remarks = contradiction, row["note"], row["reason"], row["reason_2"]
+    remark = "; ".join(dict.fromkeys(filter(None, remarks)))
+    said = [(_ours(row, end), _said(row, end)) for end in ("", "_2")]
+    printed = f"{row['printed']}{dagger}"
+    return [row["id"], printed, row["unit"], *(c for pair in said for c in pair), remark]
 
 
 def _said(row: pd.Series, end: str) -> str:

@@ -1,5 +1,8 @@
 """What a schema cannot say of a config: relations between its values, and the scales' own."""
 
+import difflib
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from pathlib import Path
 
 import yaml
@@ -13,11 +16,52 @@ SCALES = ("paper", "quick", "smoke")
 """Scales of the project's own, with an overlay each but for the first."""
 
 
-class ConfigError(ValueError):
-    """A value of the config is bad; the message begins with its key."""
+_reported: ContextVar[list[tuple[str, str]]] = ContextVar("mistakes that checks found so far")
 
-    def __init__(self, key: str, why: str):
-        super().__init__(f"config key {key}: {why}")
+
+def report(key: str, why: str) -> None:
+    """Note a mistake of the config; the check goes on, so that a user sees all at once.
+
+    Parameters
+    ----------
+    key
+        Where it is, dotted.
+    why
+        What is wrong with the value, and what to do.
+    """
+    _reported.get().append((key, why))
+
+
+def find_mistakes(checks: Iterable[Callable[[], None]]) -> list[str]:
+    """Run checks, and return a line for each mistake that they report, with the keys that have it.
+
+    A check that needs a name which it has just reported as missing cannot go on, and ends there.
+    """
+    keys = {}
+    for check in checks:
+        reported = []
+        token = _reported.set(reported)
+        try:
+            check()
+        except KeyError:
+            if not reported:
+                raise
+        finally:
+            _reported.reset(token)
+        for key, why in reported:
+            keys.setdefault(why, {})[key] = None
+    return [f"config key {_few(list(those))}: {why}" for why, those in keys.items()]
+
+
+def _few(keys: list[str]) -> str:
+    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+    return ", ".join(keys[:3]) + more
+
+
+def near(name, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return the question whether a name near to one was meant; an empty text if none is near."""
+    found = difflib.get_close_matches(str(name), [*known], n=1, cutoff=cutoff)
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def values_of_scale(folder, scale: str) -> dict | None:
@@ -64,7 +108,7 @@ def keep_order(values: dict, base: dict) -> None:
 
 
 def check_distributions(node, key: str = "") -> None:
-    """Raise ConfigError if a distribution leaves nothing to draw.
+    """Report if a distribution leaves nothing to draw.
 
     Parameters
     ----------
@@ -75,63 +119,57 @@ def check_distributions(node, key: str = "") -> None:
     """
     if isinstance(node, dict):
         if {"minimum", "maximum"} <= node.keys() and not node["minimum"] < node["maximum"]:
-            raise ConfigError(
-                key, f"minimum {node['minimum']} is not below maximum {node['maximum']}"
-            )
+            report(key, f"minimum {node['minimum']} is not below maximum {node['maximum']}")
         if "sd" in node:
             # Beyond eight standard deviations there is nothing to draw.
             for end, sign in (("minimum", 1), ("maximum", -1)):
                 if sign * (node[end] - node["mean"]) > 8 * node["sd"]:
-                    raise ConfigError(
-                        f"{key}.{end}", f"{node[end]} cuts off the whole distribution"
-                    )
+                    report(f"{key}.{end}", f"{node[end]} cuts off the whole distribution")
         for name, child in node.items():
             check_distributions(child, f"{key}.{name}" if key else name)
 
 
 def check_network(network: dict, key: str) -> None:
-    """Raise ConfigError if a network's layers do not go together."""
+    """Report if a network's layers do not go together."""
     n = len(network["filters"])
     if len(network["kernels"]) != n:
-        raise ConfigError(f"{key}.kernels", f"one is needed for each of the {n} filters")
+        report(f"{key}.kernels", f"one is needed for each of the {n} filters")
     if any(after > n for after in network["pool_after"]):
-        raise ConfigError(f"{key}.pool_after", f"there are only {n} convolutions")
+        report(f"{key}.pool_after", f"there are only {n} convolutions")
 
 
 def check_entries(mapping: dict, needed, key: str) -> None:
-    """Raise ConfigError if a mapping lacks an entry that figures or tables need."""
+    """Report if a mapping lacks an entry that figures or tables need."""
     for name in needed:
         if name not in mapping:
-            raise ConfigError(f"{key}.{name}", "it is missing, and the paper's figures need it")
+            report(f"{key}.{name}", "it is missing, and the paper's figures need it")
 
 
 def check_estimates(network: dict, targets: list[str], knows_n: bool, key: str) -> None:
-    """Raise ConfigError if a network of the paper's estimates something else."""
+    """Report if a network of the paper's estimates something else."""
     if network["targets"] != targets:
-        raise ConfigError(f"{key}.targets", f"{network['targets']} must be {targets}")
+        report(f"{key}.targets", f"{network['targets']} must be {targets}")
     if bool(network["scalars"]) != knows_n:
-        raise ConfigError(
-            f"{key}.scalars", f"{network['scalars']} must be {['N'] if knows_n else []}"
-        )
+        report(f"{key}.scalars", f"{network['scalars']} must be {['N'] if knows_n else []}")
 
 
 def check_pooling(network: dict, n_pix: int, key: str) -> None:
-    """Raise ConfigError if a network pools its images down to less than a pixel."""
+    """Report if a network pools its images down to less than a pixel."""
     n = len(set(network["pool_after"]))
     if n_pix < 2**n:
-        raise ConfigError(
+        report(
             f"{key}.pool_after", f"{n} poolings leave nothing of images of {n_pix} pixels a side"
         )
 
 
 def check_name(name: str, entries: dict, key: str) -> None:
-    """Raise ConfigError if a name is that of no entry of a mapping."""
+    """Report if a name is that of no entry of a mapping."""
     if name not in entries:
-        raise ConfigError(key, f"{name!r} is none of {', '.join(entries)}")
+        report(key, f"{name!r} is none of {', '.join(entries)}{near(name, entries)}")
 
 
 def check_scale(config: dict, own: dict | None) -> None:
-    """Raise ConfigError if a config takes the name of a scale of the project's own for others.
+    """Report if a config takes the name of a scale of the project's own for others.
 
     Parameters
     ----------
@@ -142,10 +180,20 @@ def check_scale(config: dict, own: dict | None) -> None:
     """
     if own is None:
         return
-    for key, expected, value in changes(own, config):
-        if key.rpartition(".")[2] not in FREE_KEYS:
-            raise ConfigError(
-                key,
-                f"{value}, but {expected} in the scale {config['scale']} of this repository. Give "
-                "your overlay a `scale` of its own: its results then get a folder of their own",
-            )
+    changed = [
+        change for change in changes(own, config) if change[0].rpartition(".")[2] not in FREE_KEYS
+    ]
+    if changed:
+        (key, expected, value), more = changed[0], len(changed) - 1
+        report(
+            key,
+            f"{short(value)}, but {short(expected)} in the scale {config['scale']} of this "
+            f"repository{f', and {more} more differ' if more else ''}. Give your overlay a `scale` "
+            "of its own: its results then get a folder of their own",
+        )
+
+
+def short(value) -> str:
+    """Write a value of the config in a few words, whatever it holds."""
+    text = "null" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:56]} ..."

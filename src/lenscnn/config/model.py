@@ -5,7 +5,6 @@ limits. Papers define their sections in papers/*/config.py. Values are checked, 
 numbers that YAML reads as text, like 1e-4.
 """
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -14,6 +13,8 @@ import pydantic
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
+
+from lenscnn.config.checks import near, short
 
 
 class Section(pydantic.BaseModel):
@@ -230,23 +231,29 @@ _LIMITS = {
 }
 
 
+class _Words(str):
+    """Text that is shown without quotes."""
+
+    __repr__ = str.__str__
+
+
 def _describe(model: type[Section], mistake: Mapping) -> str:
     """Write a mistake as one line."""
     place = [part for part in mistake["loc"] if part != "[key]"]
     key = ".".join(map(str, place))
     if mistake["type"] == "extra_forbidden":
         known = _names_at(model, place[:-1])
-        near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
-        advice = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-        return f"config key {key}: there is no such key; {advice}"
-    given = "null" if mistake["input"] is None else mistake["input"]
+        advice = near(place[-1], known, 0.5) or f"; known here: {', '.join(known)}"
+        return f"config key {key}: there is no such key{advice}"
+    given = mistake["input"]
+    if given is None or isinstance(given, dict | list):
+        given = _Words(short(given))
     values = {"input": given, **mistake.get("ctx", {})}
     form = _LIMITS.get(mistake["type"])
     why = form.format(**values) if form else f"{given!r}: {mistake['msg']}"
     if mistake["type"] == "literal_error":
         allowed = mistake["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        if near := difflib.get_close_matches(str(mistake["input"]), allowed, n=1, cutoff=0.7):
-            why += f"; did you mean {near[0]}?"
+        why += near(given, allowed, 0.7)
     return f"config key {key}: {why}"
 
 

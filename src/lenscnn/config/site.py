@@ -5,13 +5,11 @@ from pathlib import Path
 
 import yaml
 
+from lenscnn.config.yaml_files import InputError, read_yaml
+
 _PARTS = ("partitions", "every_job", "gpu_job")
 
 _CLOCK = re.compile(r"(\d+-)?\d+(:\d+)+")
-
-
-class SiteError(SystemExit):
-    """A site file is bad: one line, which ends the program that reads it."""
 
 
 def read_site(path) -> dict:
@@ -29,36 +27,28 @@ def read_site(path) -> dict:
 
     Raises
     ------
-    SiteError
+    InputError
         If it cannot be read, has other parts, no partition, or a time with colons: YAML takes
         1:00:00 for the number 3600, which Snakemake would take for minutes.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        site, written = yaml.safe_load(text), yaml.load(text, Loader=yaml.BaseLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SiteError(f"error: {path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
-        problem = getattr(error, "problem", error)
-        raise SiteError(f"error: {path}:{line} not YAML: {problem}") from None
+    text, site = read_yaml(path)
+    written = yaml.load(text, Loader=yaml.BaseLoader)
     if not isinstance(site, dict):
-        raise SiteError(f"error: {path} holds none of {', '.join(_PARTS)}")
+        raise InputError(f"error: {path} holds none of {', '.join(_PARTS)}")
     if unknown := sorted(map(str, site.keys() - set(_PARTS))):
-        raise SiteError(f"error: {path}: {unknown[0]} is none of {', '.join(_PARTS)}")
+        raise InputError(f"error: {path}: {unknown[0]} is none of {', '.join(_PARTS)}")
     for part in _PARTS:
         site[part] = site.get(part) or {}
         if not isinstance(site[part], dict):
-            raise SiteError(f"error: {path}: {part} is {site[part]!r}, not `name: value` pairs")
+            raise InputError(f"error: {path}: {part} is {site[part]!r}, not `name: value` pairs")
     if not site["partitions"]:
-        raise SiteError(
+        raise InputError(
             f"error: {path}: partitions is empty; jobs are sent to partitions, so name one"
         )
     for key, value in _leaves(written):
         if _CLOCK.fullmatch(value):
-            raise SiteError(f"error: {path}: {key} is {value}; write times as 90m, 4h or 1d")
+            raise InputError(f"error: {path}: {key} is {value}; write times as 90m, 4h or 1d")
     return site
 
 

@@ -90,6 +90,8 @@ class Target:
         By name. An input that is `Available` may lack files.
     caption
         In workflow/report/, without suffix.
+    title
+        What it shows, in a few words.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Target:
     inputs: dict
     params: dict
     caption: str
+    title: str
 
     @property
     def suffixes(self) -> tuple[str, str]:
@@ -110,11 +113,10 @@ class Target:
 
     @property
     def label(self) -> str:
-        """Name it as the report does."""
-        for prefix, word in (("fig", "figure"), ("table", "table")):
-            if self.name.startswith(prefix):
-                return f"{word} {self.name.removeprefix(prefix)}"
-        return self.name
+        """Name it so that a sorted list is in the paper's order: 05, 14, skill, table 1."""
+        number = self.name.removeprefix("fig")
+        position = number.zfill(2) if number.isdigit() else number.replace("table", "table ")
+        return f"{position}  {self.title}"
 
 
 class Available(list):

@@ -5,7 +5,15 @@ workflow/rules/claims.smk and scripts/claims.py.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
+from lenscnn.config.checks import (
+    check_distributions,
+    check_scale,
+    find_mistakes,
+)
+from lenscnn.config.model import check_types
+from lenscnn.papers.config import Config, config_of_scale
 from lenscnn.papers.paper import Paper, Target
 from lenscnn.papers.pearson2019.checks import check as check_pearson2019
 from lenscnn.papers.pearson2019.claims import describe_run as describe_pearson2019
@@ -19,11 +27,39 @@ from lenscnn.papers.scutt.targets import targets as scutt_targets
 
 _TARGETS = {Scutt: [scutt_targets], Pearson2019: [pearson2019_targets, study_targets]}
 
-CHECKS = {"scutt": check_scutt, "pearson2019": check_pearson2019}
+_CHECKS = {"scutt": check_scutt, "pearson2019": check_pearson2019}
 """Checks of a paper's part of the config."""
 
 DESCRIBE_RUN = {Scutt: describe_scutt, Pearson2019: describe_pearson2019}
 """Functions that tell the results of a paper (`results.RESULTS`) about its run, by its class."""
+
+
+def mistakes_in(config: dict, folder) -> list[str]:
+    """Check a config; read numbers and fill in defaults as the types have them, in place.
+
+    Parameters
+    ----------
+    config
+        As YAML and Snakemake give it.
+    folder
+        Of config.yaml and the overlays of the project's own scales.
+
+    Returns
+    -------
+    list of str
+        A line for each mistake, with its key, what is wrong, and what to do. Relations between
+        values are looked at where each value by itself is right.
+    """
+    if mistakes := check_types(Config, config):
+        return mistakes
+    own = config_of_scale(folder, config["scale"])
+    return find_mistakes(
+        [
+            partial(check_distributions, config),
+            *(partial(check, config[paper]) for paper, check in _CHECKS.items()),
+            partial(check_scale, config, own),
+        ]
+    )
 
 
 def make_papers(config: dict, printed: dict | None = None) -> Mapping[str, Paper]:

@@ -4,7 +4,6 @@ Which file is made of which is read from a plan of the workflow; how a file was 
 record (`provenance`) that data and weights carry. Figures, tables and metrics carry none.
 """
 
-import json
 import re
 import shlex
 import textwrap
@@ -22,6 +21,7 @@ from lenscnn.records.provenance import (
     read_hdf5,
     short_names,
 )
+from lenscnn.records.specs import read_spec
 
 _JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)(?:Shell command: (.*))?", re.M)
 
@@ -48,13 +48,22 @@ class Product:
 
 
 def read_plan(text: str) -> dict[str, Product]:
-    """Read products by path from what ``snakemake -n --forceall --printshellcmds`` prints."""
+    """Read products by path from what ``snakemake -n --forceall --printshellcmds`` prints.
+
+    Commands name their specs, files that end in ``.json``.
+
+    Raises
+    ------
+    DataFileError
+        If one cannot be read.
+    """
     products = {}
     for rule, block, command in _JOB.findall(text):
         listed = dict(re.findall(r"^ {4}(input|output): (.*)$", block, re.M))
         files = {key: value.split(", ") for key, value in listed.items()}
         inputs = [path for path in files.get("input", []) if not path.endswith(_CODE)]
-        specs = [json.loads(word) for word in shlex.split(command) if word.startswith("{")]
+        told = [read_spec(word) for word in shlex.split(command) if word.endswith(".json")]
+        specs = [spec for spec in told if isinstance(spec, dict)]
         for path in files.get("output", []):
             products[path] = Product(path, rule, inputs, specs)
     return products

@@ -18,6 +18,7 @@ from lenscnn.nn.network import build
 from lenscnn.nn.train import Trained, save_network
 from lenscnn.papers.pearson2019.ellipticity import q_phi_to_e1_e2_pearson
 from lenscnn.records import provenance
+from lenscnn.records.specs import write_spec
 
 CPU = torch.device("cpu")
 TARGETS = ["e2", "theta_E", "e1"]
@@ -173,9 +174,10 @@ def run_script(folder, spec, out, *options):
     done = subprocess.run(
         [
             sys.executable, str(ROOT / "scripts" / "predict.py"), *options,
-            "--weights", str(folder / "w.pt"), "--spec", json.dumps(spec), "--shards", *shards,
-            "--n-from", "none", "--n-settings", "null", "--keep", "index",
-            "--images", json.dumps(IMAGES), "--out", str(folder / out), "--device", "cpu",
+            "--weights", str(folder / "w.pt"), "--spec", write_spec(spec, folder),
+            "--shards", *shards,
+            "--n-from", "none", "--n-settings", write_spec(None, folder), "--keep", "index",
+            "--images", write_spec(IMAGES, folder), "--out", str(folder / out), "--device", "cpu",
         ],
         env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True,
     )  # fmt: skip

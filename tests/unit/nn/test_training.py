@@ -35,6 +35,7 @@ from lenscnn.nn.spec import check_spec
 from lenscnn.nn.train import save_network
 from lenscnn.papers.pearson2019.ellipticity import q_phi_to_e1_e2_pearson
 from lenscnn.records import provenance
+from lenscnn.records.specs import write_spec
 from lenscnn.rng.streams import stream_key
 
 CPU = torch.device("cpu")
@@ -373,7 +374,7 @@ def test_images_of_other_settings_are_not_trained_on(tmp_path):
         check_origin(shards, told)
     command = [
         sys.executable, str(ROOT / "scripts/train.py"), "--spec",
-        json.dumps(SPEC | {"images": told}), "--shards", *map(str, shards), "--weights",
+        write_spec(SPEC | {"images": told}, tmp_path), "--shards", *map(str, shards), "--weights",
         str(tmp_path / "w.pt"), "--history", str(tmp_path / "h"),
         "--checkpoint", str(tmp_path / "c"),
     ]  # fmt: skip
@@ -395,7 +396,7 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path):
     def command(name):
         folder = tmp_path / name
         return [
-            sys.executable, "-c", start, "--spec", json.dumps(spec),
+            sys.executable, "-c", start, "--spec", write_spec(spec, tmp_path),
             "--shards", *map(str, shards), "--weights", str(folder / "w.pt"),
             "--history", str(folder / "h.jsonl"), "--checkpoint", str(folder / "c"),
             "--device", "cpu", "--threads", "1",
@@ -862,9 +863,9 @@ def predict(folder, target, n_from, shards, out, images=SPEC["images"], n_settin
     return subprocess.run(
         [
             sys.executable, str(ROOT / "scripts" / "predict.py"),
-            "--weights", str(folder / f"{target}.pt"), "--spec", json.dumps(spec),
+            "--weights", str(folder / f"{target}.pt"), "--spec", write_spec(spec, folder),
             "--shards", *map(str, shards), "--n-from", str(n_from), "--keep", *KEPT,
-            "--n-settings", json.dumps(n_settings), "--images", json.dumps(images),
+            "--n-settings", write_spec(n_settings, folder), "--images", write_spec(images, folder),
             "--out", str(out),
             "--device", "cpu", "--threads", "1",
         ],

@@ -1,6 +1,5 @@
 """Exposures against scipy's Poisson distribution, lenstronomy and the noise formula."""
 
-import json
 import runpy
 import sys
 
@@ -19,6 +18,7 @@ from lenscnn.papers.pearson2019.images import images_in_chunks, images_of
 from lenscnn.papers.pearson2019.lens_light_fit import fit_sersic
 from lenscnn.papers.pearson2019.systems import realigned
 from lenscnn.records import provenance
+from lenscnn.records.specs import write_spec
 from lenscnn.rng.streams import image_keys, stream_key
 
 
@@ -296,7 +296,7 @@ def test_labels_are_those_of_the_light_in_the_image(population, lenses, tmp_path
         view = _view() | {"light_of_mass": scatter}
         spec = {"population": population, "view": view, "split": "test", "n": len(lenses["q"])}
         command = [
-            "", "--catalogue", catalogue, "--spec", json.dumps(spec), "--rows", 1, 4,
+            "", "--catalogue", catalogue, "--spec", write_spec(spec, tmp_path), "--rows", 1, 4,
             "--out", out, "--device", "cpu",
         ]  # fmt: skip
         monkeypatch.setattr(sys, "argv", list(map(str, command)))

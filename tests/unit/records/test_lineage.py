@@ -1,6 +1,7 @@
 """Chains of files: what is read from a plan and from records, and what is said of it."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -20,13 +21,13 @@ rule population:
     input: scripts/population.py, src/lenscnn/plotting/paper.mplstyle
     output: results/quick/catalogue.h5
     jobid: 3
-Shell command: python scripts/population.py --spec '{"seed": 1, "q": 0.8}' > catalogue.log 2>&1
+Shell command: python scripts/population.py --spec population.json > catalogue.log 2>&1
 
 [Mon Jan  1 00:00:00 2024]
 rule train:
     input: results/quick/catalogue.h5, results/quick/shard_0.h5, results/quick/shard_1.h5
     output: results/quick/cnn.pt, results/quick/history.jsonl
-Shell command: python scripts/train.py --spec '{"epochs": 2, "images": {"q": 0.8}, "seed": 0}'
+Shell command: python scripts/train.py --spec training.json --n-settings null.json
 
 [Mon Jan  1 00:00:00 2024]
 localrule fig1:
@@ -49,6 +50,12 @@ def write(path, spec, inputs=(), **changes):
         storage.write_h5(path, {"x": np.arange(3)}, record)
 
 
+def write_specs():
+    specs = {"population": POPULATION, "training": TRAINING, "null": None}
+    for name, spec in specs.items():
+        Path(f"{name}.json").write_text(json.dumps(spec))
+
+
 @pytest.fixture
 def plan(tmp_path, monkeypatch):
     """The plan, in a folder that holds the figure, its weights and the catalogue, no images."""
@@ -62,6 +69,7 @@ def plan(tmp_path, monkeypatch):
         path.write_text("a figure")
     for shard in shards:
         (tmp_path / shard).unlink()
+    write_specs()
     return lineage.read_plan(PLAN)
 
 
@@ -70,7 +78,9 @@ def said(plan, target=FIGURE):
     return "\n".join(lineage.tree(target, chain)), lineage.summary(chain)
 
 
-def test_a_plan_names_data_and_specs_but_no_code():
+def test_a_plan_names_data_and_specs_but_no_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_specs()
     plan = lineage.read_plan(PLAN)
     assert plan.keys() == {
         CATALOGUE, WEIGHTS, "results/quick/history.jsonl", FIGURE, FIGURE.replace("png", "pdf"),
@@ -129,11 +139,12 @@ def test_inputs_of_equal_names_are_those_of_the_workflow(plan):
     for shard in shards:
         write(shard, {"population": POPULATION})
     write("results/quick/ridge.h5", TRAINING, shards)
+    Path("ridge.json").write_text('{"epochs": 2}')
     rule = f"""
 rule ridge:
     input: {", ".join(shards)}
     output: results/quick/ridge.h5
-Shell command: python scripts/ridge.py --spec '{{"epochs": 2}}'
+Shell command: python scripts/ridge.py --spec ridge.json
 """
     chain = lineage.trace("results/quick/ridge.h5", lineage.read_plan(rule))
     assert chain["results/quick/ridge.h5"].other_inputs == []

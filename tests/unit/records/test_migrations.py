@@ -1,6 +1,5 @@
 """Predictions and the settings that a config has for them."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from workflows import clone, snakemake
 from lenscnn.core import storage
 from lenscnn.records import provenance
 from lenscnn.records.migrations import check_predictions
+from lenscnn.records.specs import write_spec
 
 EXPECTED = {
     "training": {
@@ -78,8 +78,10 @@ def test_n_of_another_network_is_refused_before_anything_is_predicted(tmp_path):
     done = subprocess.run(
         [
             sys.executable, "scripts/predict.py", "--weights", tmp_path / "none.pt", "--shards",
-            tmp_path / "none.h5", "--n-from", n_from, "--n-settings", json.dumps(EXPECTED),
-            "--keep", "index", "--spec", "{}", "--images", "{}", "--out", tmp_path / "out.h5",
+            tmp_path / "none.h5", "--n-from", n_from,
+            "--n-settings", write_spec(EXPECTED, tmp_path), "--keep", "index",
+            "--spec", write_spec({}, tmp_path), "--images", write_spec({}, tmp_path),
+            "--out", tmp_path / "out.h5",
         ],
         cwd=ROOT, env=os.environ | {"PYTHONPATH": "src"}, capture_output=True, text=True,
         check=False,

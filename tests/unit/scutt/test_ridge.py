@@ -12,6 +12,7 @@ from lenscnn.core import storage
 from lenscnn.papers.scutt import ridge
 from lenscnn.papers.scutt.metrics import evaluate
 from lenscnn.records import provenance
+from lenscnn.records.specs import write_spec
 
 
 @pytest.fixture
@@ -129,9 +130,9 @@ def test_the_script_writes_predictions_that_metrics_read(tmp_path, rng, monkeypa
     arguments = ["--train", paths["train"], "--test", paths["test_0"], paths["test_1"]]
     arguments += [
         "--spec",
-        json.dumps(spec),
+        write_spec(spec, tmp_path),
         "--images",
-        json.dumps(seen | {"n": 40}),
+        write_spec(seen | {"n": 40}, tmp_path),
         "--out",
         *out,
     ]

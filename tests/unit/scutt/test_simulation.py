@@ -17,6 +17,7 @@ from lenscnn.nn.data import normalise
 from lenscnn.papers.scutt import images
 from lenscnn.papers.scutt import images as simulation
 from lenscnn.papers.scutt import population as scutt
+from lenscnn.records.specs import write_spec
 from lenscnn.rng.streams import image_keys
 
 
@@ -167,8 +168,8 @@ def _run(script, *args):
 @pytest.fixture
 def catalogue(tmp_path, population):
     path = tmp_path / "test.h5"
-    done = _run("population.py", "--spec", json.dumps(population(draw="varied")),
-                "--subsets", json.dumps(SUBSETS), "--out", path)  # fmt: skip
+    done = _run("population.py", "--spec", write_spec(population(draw="varied"), tmp_path),
+                "--subsets", write_spec(SUBSETS, tmp_path), "--out", path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return path
 
@@ -176,7 +177,8 @@ def catalogue(tmp_path, population):
 def _simulate(catalogue, view, out, first, end, threads=1, device="cpu", **changes):
     population = json.loads(storage.read_attrs(catalogue)["spec"]) | changes
     spec = {"population": population, "view": view, "subsets": SUBSETS, "n": 17}
-    return _run("simulate.py", "--catalogue", catalogue, "--spec", json.dumps(spec),
+    spec = write_spec(spec, catalogue.parent)
+    return _run("simulate.py", "--catalogue", catalogue, "--spec", spec,
                 "--rows", first, end, "--out", out, "--device", device,
                 "--threads", threads)  # fmt: skip
 

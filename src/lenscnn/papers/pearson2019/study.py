@@ -16,12 +16,31 @@ from lenscnn.papers.pearson2019.targets import (
 QUANTITIES = [["theta_E"], ["sigma_v"], ["z_lens", "z_source"]]
 """What is shown of the samples, by panel."""
 
+TITLES = {
+    "study_selection": "Study: lenses that are detected",
+    "study_examples": "Study: example images",
+    "study_table": "Study: errors of all networks",
+    "study_errors": "Study: errors against properties of the lens",
+    "study_snr": "Study: errors against signal-to-noise",
+    "study_visits": "Study: errors against visits stacked",
+    "study_scatter": "Study: errors against scatter of light about mass",
+}
+"""What figures and tables show, by the first words of their names."""
+
 
 def targets(paper: Pearson2019) -> list[Target]:
     """Return the figures and tables of the study; none if it has no cameras."""
     if not paper.config["study"]["cameras"]:
         return []
-    return [replace(target, caption="pearson2019_study") for target in _targets(paper)]
+    return [
+        replace(target, caption="pearson2019_study", title=_title(target.name))
+        for target in _targets(paper)
+    ]
+
+
+def _title(name: str) -> str:
+    """Return what a target shows, by the first words of its name."""
+    return next(title for start, title in TITLES.items() if name.startswith(start))
 
 
 def _targets(paper: Pearson2019) -> list[Target]:
@@ -29,33 +48,31 @@ def _targets(paper: Pearson2019) -> list[Target]:
     cameras, views = study["cameras"], paper.study_views()
     drawn = {"views": views, "cameras": looks(paper, cameras), "note": paper.note(views)}
     binned = paper.metrics(views, "_binned")
-    light, stacks = study["lens_light"][0], paper.study_stacks()
     return [
         selection(paper, "study_selection", QUANTITIES, paper.study_samples(), "study_selection"),
         examples(paper, "study_examples", cameras),
         _table(paper),
         figure("study_errors", {"metrics": binned}, drawn, "fig8"),
         figure("study_snr", {"binned": binned, "bright": []}, drawn | {"bright_from": 0}, "fig13"),
-        *(
-            visits(
-                paper,
-                f"study_visits_{names[0]}",
-                {f"{name}_{light}": paper.config["cameras"][name]["visits"] for name in names},
-            )
-            for names in stacks
-        ),
-        *(
-            scatter(
-                paper,
-                f"study_scatter_{axis}_{camera}",
-                axis,
-                paper.study_scatter(camera, axis),
-                f"{camera}_removed",
-            )
-            for camera in cameras
-            for axis in study["scatter"]
-        ),
+        *(_visits(paper, names, study["lens_light"][0]) for names in paper.study_stacks()),
+        *(_scatter(paper, camera, axis) for camera in cameras for axis in study["scatter"]),
     ]
+
+
+def _visits(paper: Pearson2019, cameras: list[str], light: str) -> Target:
+    depths = {f"{name}_{light}": paper.config["cameras"][name]["visits"] for name in cameras}
+    return _named(visits(paper, f"study_visits_{cameras[0]}", depths), paper.label(cameras[0]))
+
+
+def _scatter(paper: Pearson2019, camera: str, axis: str) -> Target:
+    views = paper.study_scatter(camera, axis)
+    target = scatter(paper, f"study_scatter_{axis}_{camera}", axis, views, f"{camera}_removed")
+    return _named(target, paper.label(camera))
+
+
+def _named(target: Target, camera: str) -> Target:
+    """Return a figure with the camera in its stamp: nothing else in it says whose errors it has."""
+    return replace(target, params=target.params | {"note": f"{camera}. {target.params['note']}"})
 
 
 def _table(paper: Pearson2019) -> Target:
@@ -71,4 +88,5 @@ def _table(paper: Pearson2019) -> Target:
             "run": paper.run(views),
         },
         "pearson2019_study",
+        TITLES["study_table"],
     )

@@ -32,6 +32,25 @@ TABLE_VIEWS = [
 ]
 """Views in table 1."""
 
+TITLES = {
+    "fig1": "Einstein radii of detected lenses",
+    "fig2": "Velocity dispersions of detected lenses",
+    "fig3": "Redshifts of detected lenses and sources",
+    "fig4": "Example images",
+    "fig5": "The network",
+    "fig6": "Distributions of errors, lens light removed and kept",
+    "fig7": "Predicted against true, lens light removed",
+    "fig8": "Errors against Einstein radius, orientation, ellipticity, size",
+    "fig9": "Predicted against true, lens light kept",
+    "fig10": "Light scattered about the mass in orientation",
+    "fig11": "Light scattered about the mass in ellipticity",
+    "fig12": "Light scattered about the mass in both",
+    "fig13": "Errors against signal-to-noise",
+    "fig14": "Stacks of 1 to 100 visits",
+    "table1": "Errors of all networks",
+}
+"""What figures and tables show."""
+
 
 def targets(paper: Pearson2019) -> list[Target]:
     """Return the figures and tables of the paper, in its order."""
@@ -96,6 +115,7 @@ def targets(paper: Pearson2019) -> list[Target]:
                 "run": paper.run([*CORE_VIEWS, *DARK_VIEWS]),
             },
             "pearson2019_table1",
+            TITLES["table1"],
         ),
     ]
 
@@ -134,7 +154,8 @@ def selection(
     }
     note = f"{paper.name}, scale {paper.scale}: {counts} test lenses{paper.stamp(samples)}"
     params = {"panels": panels, "labels": labels, "note": note}
-    return Target(name, "figures/pearson2019_selection", inputs, params, "pearson2019_selection")
+    script = "pearson2019_selection"
+    return Target(name, f"figures/{script}", inputs, params, script, TITLES.get(name, name))
 
 
 def examples(paper: Pearson2019, name: str, cameras) -> Target:
@@ -203,4 +224,5 @@ def scatter(
 def figure(name: str, inputs: dict, params: dict, script: str | None = None) -> Target:
     """Return a figure, drawn by its own script or by another figure's."""
     script = f"pearson2019_{script or name}"
-    return Target(name, f"figures/{script}", inputs, params, f"pearson2019_{name}")
+    caption, title = f"pearson2019_{name}", TITLES.get(name, name)
+    return Target(name, f"figures/{script}", inputs, params, caption, title)

@@ -3,18 +3,18 @@
 import re
 
 from lenscnn.config.checks import (
-    ConfigError,
     check_entries,
     check_estimates,
     check_name,
     check_network,
     check_pooling,
+    report,
 )
 from lenscnn.papers.scutt.specs import RIDGE
 
 
 def check(config: dict) -> None:
-    """Raise ConfigError, naming the key, if values contradict each other.
+    """Report values that contradict each other.
 
     Parameters
     ----------
@@ -25,10 +25,10 @@ def check(config: dict) -> None:
     check_entries(config["views"], ("fixed", "lowres", "varied"), "scutt.views")
     for name in config["variants"]:
         if re.fullmatch(r"scutt_(masses|example|skill|fig\w*|table\w*)", name):
-            raise ConfigError(f"scutt.variants.{name}", "a target has this name; choose another")
+            report(f"scutt.variants.{name}", "a target has this name; choose another")
     for name in config["networks"]:
         if name.endswith("_true_n") or name in RIDGE:
-            raise ConfigError(f"scutt.networks.{name}", "an estimate has this name; choose another")
+            report(f"scutt.networks.{name}", "an estimate has this name; choose another")
     check_entries(config["networks"], ("n_cnn", "alpha_cnn"), "scutt.networks")
     for name, target, knows_n in (("n_cnn", "N", False), ("alpha_cnn", "alpha", True)):
         key = f"scutt.networks.{name}"
@@ -46,9 +46,7 @@ def check(config: dict) -> None:
     }
     for key, z_source in z_sources.items():
         if z_source <= z_lens:
-            raise ConfigError(
-                f"scutt.samples.{key}", f"{z_source} is not behind the lens, z_lens = {z_lens}"
-            )
+            report(f"scutt.samples.{key}", f"{z_source} is not behind the lens, z_lens = {z_lens}")
     for name, network in config["networks"].items():
         check_network(network, f"scutt.networks.{name}")
     for name, view in config["views"].items():
@@ -57,7 +55,7 @@ def check(config: dict) -> None:
             check_pooling(config["networks"][network], view["n_pix"], f"scutt.networks.{network}")
         needed = ["n_cnn"] + ["alpha_cnn"] * (name in ("fixed", "lowres", "varied"))
         if missing := [network for network in needed if network not in view["networks"]]:
-            raise ConfigError(
+            report(
                 f"scutt.views.{name}.networks",
                 f"{missing[0]} is missing: figures show it, or others take N from it",
             )

@@ -20,6 +20,23 @@ TABLES = {
 }
 """Which view a table shows, and which estimates, left to right."""
 
+TITLES = {
+    "fig1": "Parameters of a training set",
+    "fig2": "Masses of subhaloes at three slopes",
+    "fig3": "A source, a lens, an image",
+    "fig4": "The two networks",
+    "fig5": "N and alpha, fixed geometry",
+    "fig6": "N and alpha, fixed geometry, pixels of 0.2 arcsec",
+    "fig7": "N and alpha, varied geometry",
+    "fig8": "Alpha given the true N, varied geometry",
+    "table1": "N and alpha, fixed geometry",
+    "table2": "N and alpha, fixed geometry, pixels of 0.2 arcsec",
+    "table3": "N and alpha, varied geometry",
+    "table4": "Alpha given the true N, varied geometry",
+    "skill": "Every network beside simpler estimators",
+}
+"""What figures and tables show."""
+
 
 def targets(paper: Scutt) -> list[Target]:
     """Return the figures and tables of a variant of Scutt."""
@@ -45,12 +62,12 @@ def targets(paper: Scutt) -> list[Target]:
             "predictions": paper.predictions(view, estimates, first_seed_only=True),
         }
         note = {"note": paper.note([view])}
-        made.append(Target(name, "figures/scutt_predictions", inputs, note, f"scutt_{name}"))
+        made.append(_target(name, "figures/scutt_predictions", inputs, note))
     for name, (view, estimates) in TABLES.items():
         camera = paper.config["views"][view]
         params = {"view": view, "seen": camera, "estimates": estimates, "run": paper.run([view])}
         inputs = {"metrics": paper.metrics(view)}
-        made.append(Target(name, "tables/scutt_table", inputs, params, f"scutt_{name}"))
+        made.append(_target(name, "tables/scutt_table", inputs, params))
     inputs = {
         "metrics": [paper.metrics(view) for view in paper.views],
         "training": [paper.catalogue(view, "train") for view in paper.views],
@@ -64,8 +81,12 @@ def targets(paper: Scutt) -> list[Target]:
         "bootstrap": paper.config["evaluation"]["bootstrap"],
         "run": paper.run(paper.views),
     }
-    return [*made, Target("skill", "tables/scutt_skill", inputs, params, "scutt_skill")]
+    return [*made, _target("skill", "tables/scutt_skill", inputs, params)]
 
 
 def _figure(name: str, inputs: dict, params: dict) -> Target:
-    return Target(name, f"figures/scutt_{name}", inputs, params, f"scutt_{name}")
+    return _target(name, f"figures/scutt_{name}", inputs, params)
+
+
+def _target(name: str, script: str, inputs: dict, params: dict) -> Target:
+    return Target(name, script, inputs, params, f"scutt_{name}", TITLES[name])

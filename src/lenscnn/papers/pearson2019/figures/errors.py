@@ -124,7 +124,8 @@ def parameter_figure(
         axes.set_title(title)
     for axes in panels[:, 0]:
         axes.set_ylabel("RMS error")
-    _finish(figure, panels.flat, ncols=3)
+    longest = max(len(label) for label in panels[0, 0].get_legend_handles_labels()[1])
+    _finish(figure, panels.flat, ncols=3 if longest <= 32 else 2)  # as many as the page holds
     return figure
 
 

@@ -1,0 +1,111 @@
+"""List what can be asked for at a scale: what it shows, whether it is here, and how long it takes.
+
+    python tools/targets.py quick
+
+Times are those of the jobs behind a target, one after the other, as benchmarks/ has them from the
+machine that they ran on; drawing what is computed already takes seconds.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pandas as pd
+
+from lenscnn.config.checks import SCALES
+from lenscnn.papers.config import config_of_scale
+from lenscnn.papers.registry import make_papers, targets_of
+from lenscnn.records.runtimes import JOB, join, read_jobs
+
+CAPTIONS = Path("workflow/report")
+OTHERS = {"claims": "claims", "provenance_table": "provenance"}
+"""Targets beside those of the papers, with their captions."""
+
+
+def plan(config: str) -> list[dict]:
+    """Return rule, input, output and benchmark of every job behind `all` that makes files."""
+    command = ["snakemake", "-n", "--forceall", "--configfile", config, "--", "all"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
+    if done.returncode != 0:
+        sys.exit(done.stdout + done.stderr)
+    blocks = re.findall(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", done.stdout, re.M)
+    jobs = [
+        {"rule": rule} | dict(re.findall(r"^ {4}(\w+): (.*)$", block, re.M))
+        for rule, block in blocks
+    ]
+    return [job for job in jobs if "output" in job]
+
+
+def recorded(scale: str) -> dict[tuple, float]:
+    """Return the seconds of each job on record, by paper, stage and name."""
+    folder, table = Path("benchmarks", scale), Path(f"benchmarks/{scale}.csv")
+    here = read_jobs(sorted(folder.rglob("*.tsv")), folder, Path("logs", scale))
+    jobs = join(pd.read_csv(table), here) if table.exists() else here
+    return jobs.set_index(list(JOB))["wall_s"].to_dict()
+
+
+def seconds(outputs: list[str], makers: dict[str, dict], times: dict) -> tuple[float, bool]:
+    """Return how long the jobs behind files take, and whether all are on record."""
+    queue, seen, total, known = list(outputs), set(), 0.0, True
+    while queue:
+        job = makers.get(queue.pop())
+        if job is None or job["output"] in seen:
+            continue
+        seen.add(job["output"])
+        queue += job.get("input", "").split(", ")
+        if "benchmark" in job:
+            _, _, paper, stage, *name = Path(job["benchmark"]).with_suffix("").parts
+            time = times.get((paper, stage, "/".join(name)))
+            total, known = total + (time or 0.0), known and time is not None
+    return total, known
+
+
+def in_words(total: float, known: bool) -> str:
+    if not total:
+        return "seconds" if known else "not on record"
+    time = f"{total / 60:.0f} min" if total < 5400 else f"{total / 3600:.1f} h"
+    return time if known else f"more than {time}"
+
+
+def first_sentence(caption: str) -> str:
+    """Return what a caption says first, behind its title."""
+    text = (CAPTIONS / f"{caption}.rst").read_text(encoding="utf-8").split("\n\n")[0]
+    text = re.sub(r"\*\*.*?\*\*\s*|\{\{.*?\}\}|`+", "", " ".join(text.split()))
+    return textwrap.shorten(text.split(". ")[0].rstrip("."), 60, placeholder=" ...")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("scale", choices=SCALES)
+    scale = parser.parse_args().scale
+    config = f"config/{'config' if scale == 'paper' else scale}.yaml"
+    papers = make_papers(config_of_scale("config", scale) or {})
+    captions = {
+        f"{name}_{target.name}": target.caption
+        for name, paper in papers.items()
+        for target in targets_of(paper)
+    } | OTHERS
+    jobs, times = plan(config), recorded(scale)
+    makers = {path: job for job in jobs for path in job["output"].split(", ")}
+    print(f"snakemake --cores all --configfile {config} -- TARGET\n")
+    print(f"{'target':22} {'shows':60} {'here':4} {'takes from nothing':20} lands in")
+    rules = {job["rule"]: job["output"].split(", ") for job in jobs}
+    for name, caption in captions.items():
+        files = rules[name]
+        here = "yes" if all(Path(path).exists() for path in files) else "no"
+        time = in_words(*seconds(files, makers, times))
+        print(f"{name:22} {first_sentence(caption):60} {here:4} {time:20} {files[0]}")
+    groups = (
+        f"all, figures (what can be drawn of the predictions that are here), {', '.join(papers)}"
+    )
+    print(f"\nSeveral at once: {groups}")
+    print(f"All from nothing: {in_words(*seconds(list(makers), makers, times))}, one job at a time")
+
+
+if __name__ == "__main__":
+    main()
