@@ -8,7 +8,7 @@ import pandas as pd
 from lenscnn.claims.registry import printed
 from lenscnn.papers.pearson2019.metrics import MIRRORS, PARAMETERS
 from lenscnn.stats.latex import latex_row, latex_table, value_with_error
-from lenscnn.stats.over_seeds import error_of_mean, rms_of
+from lenscnn.stats.over_seeds import describe_seeds, error_of_mean, rms_of
 
 _CAMERAS = {
     "vis": ("Euclid", "VIS"),
@@ -107,7 +107,7 @@ def lens_latex(table: pd.DataFrame, paper: str, scale: str) -> str:
         r"are several; then, in parentheses of its own, what the paper prints. The last column "
         r"takes the dark current of the text literally, at small scales with fewer images than "
         r"the others. Networks tested on images less a fitted profile were trained on images less "
-        r"the true lens light."
+        rf"the true lens light. {describe_seeds(table['n_seeds'].max())}"
     )
     if mirrored.any():
         caption += (
