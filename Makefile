@@ -11,7 +11,7 @@
 # make records SCALE=paper   join what jobs took here into benchmarks/paper.csv
 # make bench    the table of speeds, benchmarks/speed.csv, and its plot
 # make bench-simulation   of these only simulation
-# make docs     the graph of rules and the claims in docs/, the table of settings
+# make docs     the graph of rules and the claims in docs/, the tables of settings and of columns
 
 PYTHON ?= python3
 CORES ?= all
@@ -67,6 +67,7 @@ records: $(ENV)
 docs: $(ENV)
 	python tools/documents.py docs/workflow.md docs/results.md
 	PYTHONPATH=src python tools/config_reference.py
+	python tools/table_reference.py
 
 # A file's tests run in one process, which its fixtures count on.
 test: $(ENV)
