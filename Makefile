@@ -8,6 +8,7 @@
 # make figures  figures and tables from the predictions that are here; of one scale: SCALE=quick
 # make report   the same as one HTML file a scale, with captions, code and run times
 # make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
+# make crate SCALE=smoke   a run as a Provenance Run Crate, ro-crate-metadata.json
 # make records SCALE=paper   join what jobs took here into benchmarks/paper.csv
 # make bench    the table of speeds, benchmarks/speed.csv, and its plot
 # make bench-simulation   of these only simulation
@@ -22,7 +23,7 @@ SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
 RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper figures report provenance records docs test test-fast test-slurm-full test-faults format types bench bench-simulation clean
+.PHONY: all smoke quick paper figures report provenance crate records docs test test-fast test-slurm-full test-faults format types bench bench-simulation clean
 
 all: smoke
 
@@ -60,6 +61,9 @@ report-%: figures-%
 provenance: $(ENV)
 	@test -n "$(FIGURE)" || { echo "make provenance FIGURE=paper_figures/quick/scutt/fig5.png"; exit 1; }
 	@PYTHONPATH=src python scripts/provenance.py $(FIGURE)
+
+crate: $(ENV)
+	@PYTHONPATH=src python tools/crate.py $(firstword $(SCALE))
 
 records: $(ENV)
 	@PYTHONPATH=src python tools/records.py $(firstword $(SCALE))

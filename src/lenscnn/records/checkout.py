@@ -105,21 +105,25 @@ class Checkout:
                 return candidate
         return ""
 
-    def job(self, path: str) -> dict[str, str]:
-        """Return the digests of the files that the job read which made a file here, by path.
+    def note(self, path: str) -> dict:
+        """Return what Snakemake noted of the job that made a file here (its metadata).
 
-        Empty if the file was not made here, or is no longer as that job left it. Snakemake takes no
-        digest of large files.
+        Empty if the file was not made here, or is no longer as that job left it.
         """
         name = base64.urlsafe_b64encode(path.encode()).decode()
         try:
             written = (self.root / path).stat().st_mtime
-            noted = json.loads((self.root / ".snakemake/metadata" / name).read_text())
+            note = json.loads((self.root / ".snakemake/metadata" / name).read_text())
         except (OSError, ValueError):  # of a long path the name is cut: it counts as not made here
             return {}
-        if not noted["starttime"] - 1 <= written <= noted["endtime"] + 1:
-            return {}
-        digests = noted.get("input_checksums") or {}
+        return note if note["starttime"] - 1 <= written <= note["endtime"] + 1 else {}
+
+    def job(self, path: str) -> dict[str, str]:
+        """Return the digests of the files that the job read which made a file here, by path.
+
+        Empty as `note` is. Snakemake takes no digest of large files.
+        """
+        digests = self.note(path).get("input_checksums") or {}
         return {name: digest.removeprefix("sha256:") for name, digest in digests.items()}
 
     def digest(self, path: str) -> str:
