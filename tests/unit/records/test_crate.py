@@ -49,7 +49,7 @@ def run(tmp_path):
         path = FIGURE.format(suffix)
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(suffix)
-        inputs = [CATALOGUE, "config/claims.csv", "results/tiny/gone.h5", "scripts/fig1.py"]
+        inputs = [CATALOGUE, "config/claims.csv", "results/tiny/gone.h5", "scripts/claims.py"]
         note(tmp_path, path, "fig1", MADE + 100, inputs, lasts)
     return tmp_path
 

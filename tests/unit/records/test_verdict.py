@@ -15,7 +15,11 @@ from lenscnn.core import storage
 from lenscnn.records import lineage, migrations, provenance, verdict
 from lenscnn.records.checkout import Checkout, same_program
 
-LIBRARY, SCRIPT, INPUT = "src/lenscnn/steps.py", "scripts/predict.py", "data/table.h5"
+LIBRARY, SCRIPT, INPUT = (
+    "src/lenscnn/galaxies/seds.py",
+    "scripts/predict.py",
+    "data/photometry/bc03.h5",
+)
 CATALOGUE, FIGURE = "results/paper/catalogue.h5", "paper_figures/paper/fig1.png"
 STEPS = 'def step(x: int):\n    """Double."""\n    return 2 * x\n'
 POPULATION = {"seed": 1, "q": 0.8, "k_correction": False, "survey": {"bands": {"VIS": 1.0}}}
@@ -54,7 +58,7 @@ def checkout(tmp_path, monkeypatch):
     git("init", "--quiet")
     write("src/lenscnn/__init__.py", "")
     write(LIBRARY, STEPS)
-    write(SCRIPT, "from lenscnn.steps import step\n")
+    write(SCRIPT, "from lenscnn.galaxies.seds import step\n")
     write(CONFIG, "scale: paper\n")
     storage.write_h5(INPUT, {"colour": np.arange(4.0)}, provenance.collect({}, []))
     make()
@@ -147,11 +151,16 @@ def test_inputs_of_other_names_are_unknown(checkout):
 @pytest.mark.parametrize(
     ("path", "text", "level", "said"),
     [
-        (LIBRARY, STEPS.replace("2 *", "3 *"), "unknown", "has changed since: steps.py"),
+        (LIBRARY, STEPS.replace("2 *", "3 *"), "unknown", "has changed since: galaxies/seds.py"),
         (SCRIPT, "import os\n", "unknown", f"has changed since: {SCRIPT}"),
-        (LIBRARY, STEPS.replace("Double", "Twice"), "harmless", "computes no number: steps.py"),
+        (
+            LIBRARY,
+            STEPS.replace("Double", "Twice"),
+            "harmless",
+            "computes no number: galaxies/seds.py",
+        ),
         (LIBRARY, f"# why\n{STEPS.replace('int', 'float')}", "harmless", "computes no number"),
-        ("src/lenscnn/others.py", "y = 1\n", "nothing to say", "nothing"),
+        ("src/lenscnn/nn/train.py", "y = 1\n", "nothing to say", "nothing"),
     ],
 )
 @pytest.mark.parametrize("committed", [False, True])
@@ -222,7 +231,7 @@ def test_a_figure_that_was_drawn_here_is_judged_by_what_its_job_read(checkout):
     write(f".snakemake/metadata/{name}", json.dumps(note))
     assert judged()[0] == "nothing to say"
     write(LIBRARY, STEPS + "# edited\n")
-    assert judged()[0] == "unknown" and "has changed since: steps.py" in judged()[1]
+    assert judged()[0] == "unknown" and "has changed since: galaxies/seds.py" in judged()[1]
     write(LIBRARY, STEPS)
     make(code="as before", device="cuda")
     level, text = judged()
