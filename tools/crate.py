@@ -65,10 +65,11 @@ def read_jobs(root: Path, scale: str) -> list[dict]:
             path = file.relative_to(root).as_posix()
             if not (note := checkout.note(path)):
                 continue
-            key = (note["rule"], note["starttime"], *note["input"])
+            # Of each output Snakemake notes a start of its own, some milliseconds apart.
+            key = (note["rule"], note["endtime"], *note["input"])
             job = jobs.setdefault(key, {**note, "outputs": []})
             job["outputs"].append(path)
-            job["endtime"] = max(job["endtime"], note["endtime"])
+            job["starttime"] = min(job["starttime"], note["starttime"])
     if not jobs:
         raise LookupError(f"Snakemake has no notes of files of scale {scale!r} in {root}")
     return sorted(jobs.values(), key=lambda job: (job["starttime"], job["outputs"]))

@@ -25,13 +25,13 @@ CATALOGUE, FIGURE = "results/tiny/catalogue.h5", "paper_figures/tiny/fig1.{}"
 MADE = 1_700_000_000.0  # 14 November 2023, 22:13:20 UTC
 
 
-def note(root, path, rule, start, inputs, lasts=10):
+def note(root, path, rule, start, end, inputs):
     """Note a job as Snakemake does, whose output was written at its end."""
-    os.utime(root / path, (start + lasts, start + lasts))
+    os.utime(root / path, (end, end))
     name = base64.urlsafe_b64encode(path.encode()).decode()
     written = root / ".snakemake/metadata" / name
     written.parent.mkdir(parents=True, exist_ok=True)
-    content = {"rule": rule, "starttime": start, "endtime": start + lasts, "input": inputs}
+    content = {"rule": rule, "starttime": start, "endtime": end, "input": inputs}
     written.write_text(json.dumps(content))
 
 
@@ -44,13 +44,13 @@ def run(tmp_path):
         (tmp_path / path).write_text(path)
     storage.write_h5(tmp_path / CATALOGUE, {}, provenance.collect({}, [], "cuda (X)"))
     code = ["scripts/population.py", "src/lenscnn/__init__.py"]
-    note(tmp_path, CATALOGUE, "population", MADE, code)
-    for lasts, suffix in ((8, "pdf"), (10, "png")):
+    note(tmp_path, CATALOGUE, "population", MADE, MADE + 10, code)
+    for later, suffix in ((0, "pdf"), (1.5, "png")):
         path = FIGURE.format(suffix)
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(suffix)
         inputs = [CATALOGUE, "config/claims.csv", "results/tiny/gone.h5", "scripts/claims.py"]
-        note(tmp_path, path, "fig1", MADE + 100, inputs, lasts)
+        note(tmp_path, path, "fig1", MADE + 100 + later, MADE + 110, inputs)
     return tmp_path
 
 
@@ -74,6 +74,8 @@ def test_what_ran_when_from_what(run):
     assert ids(figure["object"]) == [CATALOGUE, "config/claims.csv"]  # of what is here
     assert ids(figure["result"]) == [FIGURE.format("pdf"), FIGURE.format("png")]
     assert drawn["startTime"] == "2023-11-14T22:13:20+00:00"
+    assert figure["startTime"] == "2023-11-14T22:15:00+00:00"
+    assert "#job-2" not in found
     whole = found["#run"]
     seconds = [datetime.fromisoformat(whole[key]).timestamp() for key in ("startTime", "endTime")]
     assert seconds == [MADE, MADE + 110]
