@@ -11,10 +11,11 @@
 # make figures  figures and tables from the predictions that are here; of one scale: SCALE=quick
 # make report   the same as one HTML file a scale, with captions, code and run times
 # make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
+# make crate SCALE=smoke   a run as a Provenance Run Crate, ro-crate-metadata.json
 # make records SCALE=paper   join what jobs took here into benchmarks/paper.csv
 # make bench    the table of speeds, benchmarks/speed.csv, and its plot
 # make bench-simulation   of these only simulation
-# make docs     the graph of rules and the claims in docs/, the table of settings
+# make docs     the graph of rules and the claims in docs/, the tables of settings and of columns
 # make docs-site   these documents as a site, in site/; a warning is an error
 
 PYTHON ?= python3
@@ -27,7 +28,7 @@ SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
 RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper check targets figures report provenance records docs docs-site test test-fast test-slurm-full test-faults test-config format types bench bench-simulation clean
+.PHONY: all smoke quick paper check targets figures report provenance crate records docs docs-site test test-fast test-slurm-full test-faults test-config format types bench bench-simulation clean
 
 all: smoke
 
@@ -72,12 +73,16 @@ provenance: $(ENV)
 	@test -n "$(FIGURE)" || { echo "make provenance FIGURE=paper_figures/quick/scutt/fig5.png"; exit 1; }
 	@PYTHONPATH=src python scripts/provenance.py $(FIGURE)
 
+crate: $(ENV)
+	@PYTHONPATH=src python tools/crate.py $(firstword $(SCALE))
+
 records: $(ENV)
 	@PYTHONPATH=src python tools/records.py $(firstword $(SCALE))
 
 docs: $(ENV)
 	python tools/documents.py docs/workflow.md docs/results.md
 	PYTHONPATH=src python tools/config_reference.py
+	python tools/table_reference.py
 
 docs-site: $(DOCS_ENV)
 	PYTHONPATH=src NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --clean --quiet

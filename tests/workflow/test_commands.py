@@ -223,11 +223,15 @@ def test_a_population_that_is_detected_otherwise_is_refused(tmp_path):
 
 
 def test_provenance_of_a_committed_figure():
-    code, text = script("scripts/provenance.py", "paper_figures/quick/scutt/fig5.png")
+    """A verdict and some lines of grounds, which know the settings that are younger than it."""
+    figure = "paper_figures/quick/scutt/fig5.png"
+    code, text = script("scripts/provenance.py", "-v", figure)
     assert code == 0, text
-    assert text.startswith("paper_figures/quick/scutt/fig5.png  [scutt_fig5; no record")
-    assert "results/quick/scutt/predictions/fixed/n_cnn_seed0.h5  [predict; A]" in text
-    assert "\nA: 0.1.0+src." in text and "seeds: " in text
+    tree, grounds = text.split(f"\n\n{figure}: unknown: ")
+    assert tree.startswith(f"{figure}  [scutt_fig5; no record")
+    assert "results/quick/scutt/predictions/fixed/n_cnn_seed0.h5  [predict; A]" in tree
+    assert 3 < len(grounds.splitlines()) < 25
+    assert "harmless: " in grounds and "changes numbers" not in grounds and "seeds: " in grounds
 
 
 def test_provenance_of_no_product_is_refused(tmp_path):

@@ -37,10 +37,13 @@ class Quantity:
         First on all test images, then on each resample.
     units
         One a row; "1" where there is none.
+    note
+        What a reader must know of how they were computed; of a formula that is one call only.
     """
 
     values: np.ndarray
     units: tuple[str, ...]
+    note: str = ""
 
     def __neg__(self) -> "Quantity":
         return Quantity(-self.values, self.units)

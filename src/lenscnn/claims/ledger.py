@@ -41,11 +41,14 @@ class Estimate:
         In the units of the claim.
     n_seeds
         Training seeds they are means over; 0 if no network is behind them.
+    note
+        As of `formulas.Quantity`.
     """
 
     values: np.ndarray
     errors: np.ndarray
     n_seeds: int
+    note: str = ""
 
 
 def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
@@ -90,7 +93,7 @@ def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
     errors = draws.std(axis=-1, ddof=1).mean(axis=0) if draws.size else np.zeros(count)
     if len(seeds) > 1:
         errors = np.hypot(errors, ours.std(axis=0, ddof=1) / np.sqrt(len(seeds)))
-    return Estimate(ours.mean(axis=0), errors, len(seeds) if trained else 0)
+    return Estimate(ours.mean(axis=0), errors, len(seeds) if trained else 0, found[0].note)
 
 
 def verdict(claim: pd.Series, found: Estimate, tolerances: dict[str, float]) -> tuple[str, float]:
@@ -194,9 +197,10 @@ def make_ledger(
     -------
     DataFrame
         Column scale, those of the registry, and ours, error, n_seeds, verdict, comparison (the
-        verdict but for `CONTRADICTED`), departure and reason (why ours is another number, or is
-        not computed); the same with ``_2`` for the second reading, empty where it has nothing
-        else to say. Several numbers of one claim are separated by "|".
+        verdict but for `CONTRADICTED`), departure and reason (how ours was computed, where a
+        reader must know; why it is another number, or is not computed); the same with ``_2`` for
+        the second reading, empty where it has nothing else to say. Several numbers of one claim are
+        separated by "|".
 
     Raises
     ------
@@ -245,7 +249,7 @@ def _entry(claim: pd.Series, results: RunResults, tolerances, reasons, reading: 
         "verdict": CONTRADICTED if claim["contradicts"] and not others else compared,
         "comparison": compared,
         "departure": "" if np.isnan(departure) else f"{departure:.3g}",
-        "reason": reason,
+        "reason": "; ".join(filter(None, (found.note, reason))),
     }
 
 

@@ -43,16 +43,20 @@ def page(
         "(`config/README.md`). *better* and *worse*: outside it where lower errors or gradients "
         "nearer 1 tell which; *differs*: outside it where nothing does. *unexplained*: it is "
         "outside, and we do not know why. *satisfied* or not: printed bounds and qualitative "
-        "claims. A departure is ours less the printed number, over its error or its tolerance, "
-        "whichever is larger. *undecided*: a match, or a bound kept or not, only because our error "
+        "claims. A departure, without a unit, is ours less the printed number, over its error or "
+        "its tolerance, whichever is larger. *undecided*: a match, or a bound kept or not, only "
+        "because our error "
         "is large. *contradicts itself*: the paper has another number for it elsewhere (†); how "
         "ours compares with this one stands beside it. Our *sigma* is half of the central 68.27 "
         "per cent of predicted less true values of the same images; *sigma_unpaired* is the "
         "standard deviation of predicted less true values of all pairs of images, which seems to "
         "be printed for varied alpha (`config/README.md`). *(derived)*: not printed, but "
         "computed from printed numbers. *not compared*: ours is of something that the paper does "
-        "not have. In brackets the error, in units of the last digits; "
-        "triples are Einstein radius, orientation, ellipticity.",
+        "not have. In brackets the error, in units of the last digits: "
+        "0.8911(19) is 0.8911 with an error of 0.0019, over the test images and, where there are "
+        "several, the training seeds; triples are Einstein radius, orientation, ellipticity. "
+        "*moments*: a Gaussian fit whose mean is outside the sample is none, and the mean and the "
+        "standard deviation of the sample take its place.",
         "",
     ]
     lines += ["## Summary", "", *_summary(ledger, readings, uneven)]

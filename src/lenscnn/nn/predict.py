@@ -254,7 +254,9 @@ def predict_shards(
         else:
             columns["predicted"].append(predict(network, meta, images, n_input, device))
         for name in kept:
-            columns[name].append(label(labels, name, shard))
+            values = label(labels, name, shard)
+            whole = labels[name].dtype.kind in "iu"
+            columns[name].append(labels[name] if whole else values)
     if estimated is not None and len(estimated["N"]) != start:
         raise storage.DataFileError(
             f"{n_from} holds {len(estimated['N'])} predictions, the shards {start} images. "
@@ -267,7 +269,10 @@ def predict_shards(
 
 
 def in_float32(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return arrays as predictions files keep them: networks compute in float32, all is kept so."""
+    """Return arrays as predictions files keep them: as networks compute, but integers whole.
+
+    Older files keep integers as float32, too, which holds them exactly up to 2^24.
+    """
     return {
         name: values.astype(np.float32) if values.dtype == np.float64 else values
         for name, values in arrays.items()

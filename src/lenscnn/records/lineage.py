@@ -1,14 +1,17 @@
 """Where a product comes from: the files behind it, and what they say of themselves.
 
 Which file is made of which is read from a plan of the workflow; how a file was made, from the
-record (`provenance`) that data and weights carry. Figures, tables and metrics carry none.
+record (`provenance`) that data and weights carry. Figures, tables and metrics carry none. What to
+think of it says `verdict`.
 """
 
 import re
 import shlex
 import textwrap
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -17,9 +20,7 @@ from lenscnn.records.provenance import (
     canonical_json,
     changes,
     decode,
-    file_digest,
     read_hdf5,
-    short_names,
 )
 from lenscnn.records.specs import read_spec
 
@@ -28,13 +29,33 @@ _JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)(?:Shell command: (.*
 _CODE = (".py", ".mplstyle")
 
 
+class Level(IntEnum):
+    """What a difference between how a file was made and how it would be made today comes to."""
+
+    NOTHING = 0
+    HARMLESS = 1
+    UNKNOWN = 2
+    CHANGES_NUMBERS = 3
+
+
+class Ground(NamedTuple):
+    """A difference between how a file was made and how it would be made today.
+
+    `about` says of files what differs, `details` which settings, inputs or modules.
+    """
+
+    level: Level
+    about: str
+    details: tuple[str, ...] = ()
+
+
 @dataclass
 class Product:
     """A file of a chain.
 
-    `specs` is what the workflow would tell the step that makes it, `record` what the file says
-    of its making; `note` stands in for a record that is not there. `other_inputs` and
-    `other_settings` say where the record is not what files and config would give today.
+    `specs` is what the workflow would tell the step that makes it, `code` the files of code of this
+    step, `record` what the file says of its making; `note` stands in for a record that is not
+    there. `grounds` are filled by `verdict.judge`.
     """
 
     path: str
@@ -43,8 +64,8 @@ class Product:
     specs: list[dict] = field(default_factory=list)
     record: dict = field(default_factory=dict)
     note: str = "not here"
-    other_inputs: list[str] = field(default_factory=list)
-    other_settings: list[str] = field(default_factory=list)
+    code: list[str] = field(default_factory=list)
+    grounds: list[Ground] = field(default_factory=list)
 
 
 def read_plan(text: str) -> dict[str, Product]:
@@ -69,6 +90,15 @@ def read_plan(text: str) -> dict[str, Product]:
     return products
 
 
+def add_code(products: dict[str, Product], text: str) -> None:
+    """Note for each product of a plan the files of code that make it, the script first."""
+    for _, block, _ in _JOB.findall(text):
+        listed = dict(re.findall(r"^ {4}(input|output): (.*)$", block, re.M))
+        code = [path for path in listed.get("input", "").split(", ") if path.endswith(_CODE)]
+        for path in listed.get("output", "").split(", "):
+            products[path].code = sorted(code, key=lambda path: not path.startswith("scripts/"))
+
+
 def read_record(path) -> dict:
     """Read what a file says of its making, decoded; empty where it can say nothing.
 
@@ -83,7 +113,7 @@ def read_record(path) -> dict:
 
 
 def trace(target: str, plan: dict[str, Product]) -> dict[str, Product]:
-    """Trace the chain behind a file, itself first: records, compared with what is here."""
+    """Trace the chain behind a file, itself first, with the records of the files that are here."""
     chain = {}
 
     def visit(paths):
@@ -96,39 +126,7 @@ def trace(target: str, plan: dict[str, Product]) -> dict[str, Product]:
     for product in chain.values():
         if Path(product.path).exists():
             product.record, product.note = read_record(product.path), "no record"
-    for product in chain.values():
-        if not product.record or product.path not in plan:
-            continue
-        names = short_names(product.inputs)
-        inputs = {name: chain[path.as_posix()] for name, path in names.items()}
-        product.other_inputs = _other_inputs(product.record["inputs"], inputs)
-        for spec in product.specs:
-            product.other_settings += _other_settings(product.record["spec"], spec)
     return chain
-
-
-def _other_inputs(digests: dict[str, str], inputs: dict[str, Product]) -> list[str]:
-    """List digests on record that are not those of the inputs here; note absent inputs."""
-    other = [f"made without {inputs[name].path}" for name in inputs.keys() - digests.keys()]
-    for name, digest in digests.items():
-        if name not in inputs:
-            other.append(f"made from a {name} ({digest}) that the workflow does not name")
-        elif not Path(inputs[name].path).exists():
-            inputs[name].note = f"not here, digest {digest}"
-        elif (now := file_digest(inputs[name].path)) != digest:
-            other.append(f"made from another {inputs[name].path} ({digest}, the one here: {now})")
-    return other
-
-
-def _other_settings(spec: dict, expected: dict) -> list[str]:
-    """List where a spec, or the part of it most like `expected`, is not `expected`."""
-    parts = [part for part in (spec, *spec.values()) if isinstance(part, dict)]
-    part = min(parts, key=lambda part: len(changes(part, expected)))
-    return [f"{key} {_short(old)} ({_short(new)})" for key, old, new in changes(part, expected)]
-
-
-def _short(value) -> str:
-    return "{...}" if isinstance(value, dict) else _text(value)
 
 
 def _text(value) -> str:
@@ -175,7 +173,7 @@ def _row(record: dict) -> dict[str, str]:
         "device": record["device"],
         "python": record["python"],
         "libraries": _listed(record["libraries"]),
-        "seeds": ", ".join(sorted(_seeds(record["spec"], "population"))),
+        "seeds": ", ".join(sorted(seeds_in(record["spec"], "population"))),
         "inputs": _listed(record["inputs"]),
     }
 
@@ -200,14 +198,12 @@ def tree(target: str, chain: dict[str, Product]) -> list[str]:
     letters, lines, shown = makers(chain), [], set()
 
     def entry(product, indent):
-        if not product.record:
-            return [f"  [{product.rule}; {product.note}]"]
-        texts = [settings(product, chain), *(f"! {text}" for text in product.other_inputs)]
-        if product.other_settings:
-            texts.append("! made with (by config): " + ", ".join(product.other_settings))
+        texts = [settings(product, chain)] if product.record else []
+        texts += [f"! {ground.about}: {', '.join(ground.details)}" for ground in product.grounds]
         pad = {"initial_indent": indent + "      ", "subsequent_indent": indent + "        "}
         wrapped = [textwrap.wrap(text, 110, break_on_hyphens=False, **pad) for text in texts]
-        head = f"  [{product.rule}; {letters[_maker(product.record)]}]"
+        maker = letters[_maker(product.record)] if product.record else product.note
+        head = f"  [{product.rule}; {maker}]"
         return [head, *(line for part in wrapped for line in part)]
 
     def named(paths):
@@ -233,28 +229,8 @@ def tree(target: str, chain: dict[str, Product]) -> list[str]:
     return lines
 
 
-def _seeds(spec: dict, name: str) -> set[str]:
+def seeds_in(spec: dict, name: str) -> set[str]:
     """Return the seeds in a nested spec, each with the name of the part it is in."""
     seeds = {f"{name} {spec['seed']}"} if "seed" in spec else set()
     parts = [(key, part) for key, part in spec.items() if isinstance(part, dict)]
-    return seeds.union(*(_seeds(part, key) for key, part in parts))
-
-
-def summary(chain: dict[str, Product]) -> list[str]:
-    """Say which code, libraries and device made the chain, and from which seeds.
-
-    Also whether one version of the code, and the settings of the config, made all of it.
-    """
-    told = [product for product in chain.values() if product.record]
-    lines = [f"{letter}: {text}" for text, letter in makers(chain).items()]
-    seeds = set().union(*(_seeds(product.record["spec"], product.rule) for product in told))
-    lines.append("seeds: " + (", ".join(sorted(seeds)) or "none on record"))
-    lines.append(f"{len(chain)} files, {len(told)} with a record")
-    sources = {product.record["code"].partition(".git.")[0] for product in told}
-    if len(sources) > 1:
-        lines.append(f"MIXED CODE: {len(sources)} versions of the library")
-    if n := sum(bool(product.other_settings) for product in told):
-        lines.append(f"OTHER SETTINGS than the config's at this scale: {n} files")
-    if n := sum(bool(product.other_inputs) for product in told):
-        lines.append(f"OTHER INPUTS than the files that are here: {n} files")
-    return lines
+    return seeds.union(*(seeds_in(part, key) for key, part in parts))

@@ -46,24 +46,33 @@ def code_version() -> str:
     version = f"{lenscnn.__version__}+src.{lenscnn.SOURCE_DIGEST}"
     here = Path(__file__)
     try:
-        _git("ls-files", "--error-unmatch", here.name)
-        commit = _git("describe", "--always", "--abbrev=12")
-        if _git("status", "--porcelain", "--untracked-files=no", "--", *_MAKES):
+        git(here.parent, "ls-files", "--error-unmatch", here.name)
+        commit = git(here.parent, "describe", "--always", "--abbrev=12").decode().strip()
+        if git(here.parent, "status", "--porcelain", "--untracked-files=no", "--", *_MAKES):
             commit += "-dirty"
     except (OSError, subprocess.SubprocessError):
         return version
     return f"{version}.git.{commit}"
 
 
-def _git(*arguments: str) -> str:
-    """Return what git says in the folder of this file, whatever repository a hook runs for."""
+def git(folder, *arguments: str) -> bytes:
+    """Return what git says in a folder, whatever repository a hook runs for.
+
+    Raises
+    ------
+    OSError, subprocess.SubprocessError
+        If there is no git, or it refuses.
+    """
     elsewhere = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}
     environment = {key: value for key, value in os.environ.items() if key not in elsewhere}
-    done = subprocess.run(
-        ["git", *arguments], cwd=Path(__file__).parent, env=environment, capture_output=True,
-        encoding="utf-8", errors="replace", timeout=10, check=True,
-    )  # fmt: skip
-    return done.stdout.strip()
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    ).stdout
 
 
 def collect(spec: dict, inputs: list, device: str = "cpu") -> dict[str, str]:

@@ -35,7 +35,7 @@ def latex_row(cells: list[str]) -> str:
 def latex_table(
     caption: str, run: dict[str, str], columns: str, heading: list[str], body: list[str]
 ) -> str:
-    """Write a table in LaTeX (needs booktabs), the run it comes from named in its caption.
+    """Write a table in LaTeX (needs booktabs); its caption ends with the run and how errors read.
 
     Parameters
     ----------
@@ -47,10 +47,12 @@ def latex_table(
         Lines, from `latex_row` or rules.
     """
     paper, scale, changed = (run[k].replace("_", r"\_") for k in ("paper", "scale", "changed"))
+    reading = "$0.123(45)$ is $0.123$ with an error of $0.045$."
+    made = rf"Paper: \texttt{{{paper}}}; scale: \texttt{{{scale}}}{changed}."
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{caption} Paper: \texttt{{{paper}}}; scale: \texttt{{{scale}}}{changed}.}}",
+        rf"\caption{{{caption} {reading} {made}}}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         *heading,

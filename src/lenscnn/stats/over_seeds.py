@@ -61,6 +61,13 @@ def error_of_mean(averaged: pd.DataFrame, name: str) -> pd.Series:
     return np.hypot(averaged[f"{name}_err"], scatter)
 
 
+def describe_seeds(n_seeds: int) -> str:
+    """Return what a caption says of the training seeds behind numbers and their errors."""
+    if n_seeds == 1:
+        return "One training seed: the scatter over seeds is not in the errors."
+    return f"Means over {n_seeds} training seeds."
+
+
 def rms_of(metrics: pd.DataFrame, estimate: str, keys: list[str]) -> pd.DataFrame:
     """Return the RMS of one network's errors in a view, averaged over its seeds.
 

@@ -493,6 +493,24 @@ def test_functions_of_scutt_by_hand(tmp_path, config):
     assert (mean.values[0, 0], mean.units) == (pytest.approx(240), ("N",))
 
 
+def test_the_ledger_says_where_moments_stand_for_a_fit(tmp_path):
+    """Of a sample that falls from its lower end on, as lens redshifts of the literal reading do."""
+    samples = lens_samples(tmp_path)
+    falling = np.random.default_rng(5).exponential(0.2, 400)
+    for path in samples["lsst"]:
+        storage.write_h5(path, dict.fromkeys(selection.QUANTITIES, falling), {})
+    of = lens_products([lens_file(tmp_path, "r_kept", "r_kept")], samples)
+    claims = [
+        claim_of(value="5", kind="fit", formula=f"fit('{sample}', 'z_lens', 'mean')")
+        for sample in ("euclid", "lsst")
+    ]
+    table = make_ledger(pd.DataFrame(claims), {"scutt": [of]}, TOLERANCES, NO_REASONS, "paper")
+    assert (
+        table["reason"].tolist()[1].startswith("moments: ") and "moments" not in table["reason"][0]
+    )
+    assert float(table["ours"][1]) == pytest.approx(falling.mean(), rel=1e-6)
+
+
 def test_fit_and_parameters(tmp_path):
     samples = lens_samples(tmp_path)
     of = lens_products([lens_file(tmp_path, "r_kept", "r_kept")], samples)

@@ -150,13 +150,17 @@ def test_what_cannot_be_mirrored_is_refused():
         predict.predict_mirrored(Moments(), META, images[:, :, :20], None, CPU)
 
 
+INDEX = 2**24 + 1 + np.arange(80)
+"""Of images; float32 does not hold each of these."""
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder with two shards of 40 blobs and an untrained network of one epoch."""
     folder = tmp_path_factory.mktemp("mirrors")
     images, e1, e2 = blobs(80)
     origin = provenance.collect(IMAGES, [])
-    labels = {"theta_E": np.linspace(0.5, 2, 80), "e1": e1, "e2": e2, "index": np.arange(80)}
+    labels = {"theta_E": np.linspace(0.5, 2, 80), "e1": e1, "e2": e2, "index": INDEX}
     for k, rows in enumerate((slice(0, 40), slice(40, 80))):
         part = {name: values[rows] for name, values in labels.items()}
         with storage.ImageWriter(folder / f"{k}.h5", part, (1, 31, 31), origin) as writer:
@@ -190,6 +194,8 @@ def test_files_hold_the_mean_beside_the_single_pass(trained):
     folder, spec = trained
     plain, attrs = run_script(folder, spec, "plain.h5")
     assert set(plain) == {"true", "predicted", "index"}
+    np.testing.assert_array_equal(plain["index"], INDEX, strict=True)  # integers, as in the images
+    assert plain["true"].dtype == np.float32
     assert json.loads(attrs["spec"])["mirrors"] is False
     both, attrs = run_script(folder, spec, "both.h5", "--mirrors")
     assert set(both) == {"true", "predicted", "predicted_mirrors", "index"}

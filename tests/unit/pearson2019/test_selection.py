@@ -47,10 +47,33 @@ def test_summary_has_errors_of_the_right_size():
 
 def test_few_resamples_are_fitted_however_many_there_are():
     values = np.random.default_rng(3).normal(5, 1, 400)
-    fits = selection.resampled_fits(values, 200)
-    assert fits.shape == (1 + selection.FITS, 3)
+    method, fits = selection.resampled_fits(values, 200)
+    assert method == "histogram" and fits.shape == (1 + selection.FITS, 3)
     np.testing.assert_array_equal(fits[0], selection.fit_gaussian(values))
-    assert selection.resampled_fits(values, 7).shape == (8, 3)
+    assert selection.resampled_fits(values, 7)[1].shape == (8, 3)
+
+
+def test_moments_stand_for_a_fit_that_leaves_its_sample():
+    """A truncated exponential, whose moments have a closed form, falls from its lower end on."""
+    law = stats.truncexpon(b=4, loc=0.1, scale=0.25)  # 0.1 to 1.1
+    values = law.rvs(4000, random_state=5)
+    assert selection.fit_gaussian(values)[1] < 0.1
+    method, fits = selection.resampled_fits(values, 200)
+    assert method == "moments" and len(fits) == 1 + selection.FITS
+    amplitude, mean, sd = fits[0]
+    ends = np.exp(-4.0)
+    assert law.mean() == pytest.approx(0.1 + 0.25 * (1 - 4 * ends / (1 - ends)))
+    assert mean == pytest.approx(law.mean(), abs=5 * law.std() / np.sqrt(4000))
+    assert sd == pytest.approx(law.std(), rel=0.06)
+    assert amplitude == pytest.approx(stats.norm(mean, sd).pdf(mean))
+    error = fits[1:, 1].std(ddof=1)
+    assert error == pytest.approx(law.std() / np.sqrt(4000), rel=0.5)
+    lenses = dict.fromkeys(selection.QUANTITIES, values)
+    lenses["sigma_v"] = stats.norm.rvs(5, 1, 400, random_state=1)
+    printed = dict.fromkeys(selection.QUANTITIES, (0.3, 0.2))
+    table = selection.summarise("lsst", lenses, printed, 5)
+    assert table["fit_method"].tolist() == ["moments", "histogram", "moments", "moments"]
+    assert table["fit_mean"][0] == pytest.approx(mean)
 
 
 def _system(**changes):

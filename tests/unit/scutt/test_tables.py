@@ -268,7 +268,10 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
         output=output,
         params=SimpleNamespace(views=["fixed"], alpha_constant=-2.0, bootstrap=5, run=origin),
     )
-    expected = "view target estimator gradient correlation rmse rmse_err bias sigma skill skill_err"
+    expected = (
+        "view target estimator n_seeds gradient correlation rmse rmse_err bias sigma skill "
+        "skill_err"
+    )
     found = pd.read_csv(output.csv)
     assert list(found.columns) == expected.split()
     # Half of N, and E[alpha | N] at the true N, of which the correlation squared is the skill.

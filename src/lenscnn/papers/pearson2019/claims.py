@@ -18,6 +18,8 @@ from lenscnn.core import storage
 from lenscnn.papers.pearson2019 import metrics, selection
 from lenscnn.papers.pearson2019.specs import CAMERAS, CORE_VIEWS, Pearson2019
 
+_NO_FIT = "moments: the Gaussian fit has its mean outside the sample"
+
 _UNITS = {"theta_E": "arcsec", "phi": "rad", "sigma_v": "km/s"}
 
 
@@ -77,7 +79,10 @@ class Pearson2019Results(RunResults):
         return Quantity(np.array(list(train.values()))[regret.argmin(axis=0)][None], ("1",))
 
     def fit(self, seed, sample, quantity, moment) -> Quantity:
-        """Return the mean or sd of the Gaussian fitted to a histogram of a sample of lenses."""
+        """Return the mean or sd of the Gaussian fitted to a histogram of a sample of lenses.
+
+        Or the moments of the sample, where the fit is none (`selection.resampled_fits`).
+        """
         if sample not in self.samples:
             raise FormulaError(f"no sample {sample!r}; there are {sorted(self.samples)}")
         for path in self.samples[sample]:
@@ -89,8 +94,10 @@ class Pearson2019Results(RunResults):
                 f"{paths[0]} and the others of {sample} hold {count} lenses, this configuration "
                 f"has {self.lenses[sample]}: are they of another scale?"
             )
-        values = _fits(paths, quantity, self.resamples)
-        return Quantity(values[["mean", "sd"].index(moment)][None], (_UNITS.get(quantity, "1"),))
+        method, fits = _fits(paths, quantity, self.resamples)
+        values = fits[None, :, ["amplitude", "mean", "sd"].index(moment)]
+        note = _NO_FIT if method == selection.MOMENTS else ""
+        return Quantity(values, (_UNITS.get(quantity, "1"),), note)
 
 
 @functools.cache
@@ -107,10 +114,10 @@ def _lens_rms(path: str, snr: tuple[float, ...], resamples: int) -> np.ndarray:
 
 
 @functools.cache
-def _fits(paths: tuple[str, ...], quantity: str, resamples: int) -> np.ndarray:
-    """Return mean and sd of Gaussian fits to a sample, shape (2, 1 + fits)."""
+def _fits(paths: tuple[str, ...], quantity: str, resamples: int) -> tuple[str, np.ndarray]:
+    """Return method and Gaussian fits of a sample, as `selection.resampled_fits`."""
     values = np.concatenate([labels_of(path)[quantity] for path in paths])
-    return selection.resampled_fits(values, resamples)[:, 1:].T
+    return selection.resampled_fits(values, resamples)
 
 
 LITERAL = {

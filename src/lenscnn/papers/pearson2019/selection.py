@@ -12,6 +12,10 @@ FITS = 50
 """Resamples that are fitted: a fit takes milliseconds, and these give its error to a tenth."""
 
 
+HISTOGRAM, MOMENTS = "histogram", "moments"
+"""What a Gaussian is fitted to, and what takes its place."""
+
+
 def histogram(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the number density of a sample in equal bins, 0.1 % left out on either side.
 
@@ -52,8 +56,23 @@ def fit_gaussian(values: np.ndarray) -> np.ndarray:
     return fit
 
 
-def resampled_fits(values: np.ndarray, resamples: int) -> np.ndarray:
+def describe_gaussian(values: np.ndarray) -> np.ndarray:
+    """Return the Gaussian that has a sample's moments.
+
+    Returns
+    -------
+    ndarray, shape (3,)
+        As `fit_gaussian`: amplitude of the unit normal law, mean, standard deviation.
+    """
+    sd = values.std()
+    return np.array([1 / (np.sqrt(2 * np.pi) * sd), values.mean(), sd])
+
+
+def resampled_fits(values: np.ndarray, resamples: int) -> tuple[str, np.ndarray]:
     """Fit a Gaussian to a sample and to its bootstrap resamples, of `FITS` at the most.
+
+    A histogram that falls from its first bin on has no peak, and the best Gaussian may have its
+    mean outside of the sample. Such a fit says nothing of the sample: moments take its place.
 
     Parameters
     ----------
@@ -64,11 +83,17 @@ def resampled_fits(values: np.ndarray, resamples: int) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (1 + min(resamples, FITS), 3)
+    method : str
+        `HISTOGRAM` or `MOMENTS`, as it holds of the sample and all its resamples.
+    fits : ndarray, shape (1 + min(resamples, FITS), 3)
+        As from `fit_gaussian`.
     """
     blocks = resampled_rows(len(values), min(resamples, FITS))
-    samples = [values, *(sample for rows in blocks for sample in values[rows])]
-    return np.array([fit_gaussian(sample) for sample in samples])
+    again = [sample for rows in blocks for sample in values[rows]]
+    fit = fit_gaussian(values)
+    if values.min() <= fit[1] <= values.max():
+        return HISTOGRAM, np.array([fit, *map(fit_gaussian, again)])
+    return MOMENTS, np.array([describe_gaussian(sample) for sample in (values, *again)])
 
 
 def summarise(draw: str, lenses: dict[str, np.ndarray], printed: dict, resamples: int):
@@ -88,19 +113,20 @@ def summarise(draw: str, lenses: dict[str, np.ndarray], printed: dict, resamples
     Returns
     -------
     DataFrame
-        One row a quantity: draw, quantity, n, mean, sd, fit_amplitude, fit_mean, fit_mean_err,
-        fit_sd, fit_sd_err, printed_mean, printed_sd; units arcsec, km/s, none.
+        One row a quantity: draw, quantity, n, mean, sd, fit_method (`resampled_fits`),
+        fit_amplitude, fit_mean, fit_mean_err, fit_sd, fit_sd_err, printed_mean, printed_sd; units
+        arcsec, km/s, none.
     """
     rows = []
     for name in QUANTITIES:
         values = lenses[name]
         n = len(values)
-        fit, *again = resampled_fits(values, resamples)
+        method, (fit, *again) = resampled_fits(values, resamples)
         error = np.std(again, axis=0, ddof=1)
         rows.append({
             "draw": draw, "quantity": name, "n": n, "mean": values.mean(), "sd": values.std(),
-            "fit_amplitude": fit[0], "fit_mean": fit[1], "fit_mean_err": error[1],
-            "fit_sd": fit[2], "fit_sd_err": error[2],
+            "fit_method": method, "fit_amplitude": fit[0],
+            "fit_mean": fit[1], "fit_mean_err": error[1], "fit_sd": fit[2], "fit_sd_err": error[2],
             "printed_mean": printed[name][0], "printed_sd": printed[name][1],
         })  # fmt: skip
     return pd.DataFrame(rows)

@@ -9,7 +9,7 @@ import pandas as pd
 from lenscnn.claims.registry import printed
 from lenscnn.papers.pearson2019.metrics import MIRRORS, PARAMETERS
 from lenscnn.stats.latex import latex_row, latex_table, value_with_error
-from lenscnn.stats.over_seeds import error_of_mean, rms_of
+from lenscnn.stats.over_seeds import describe_seeds, error_of_mean, rms_of
 
 _SECTIONS = {
     "removed": "Lens light removed",
@@ -145,6 +145,7 @@ def _caption(table: pd.DataFrame) -> str:
             r" Networks tested on images less a fitted profile were trained on images less the "
             r"true lens light."
         )
+    caption += f" {describe_seeds(table['n_seeds'].max())}"
     if table["estimate"].str.endswith(MIRRORS).any():
         caption += (
             r" A mean over mirrored images is that of one network's estimates from each test image "

@@ -6,14 +6,14 @@ from scipy.optimize import isotonic_regression
 
 from lenscnn.papers.scutt.metrics import VARIED, fixed_alpha, summarise
 from lenscnn.stats.latex import latex_row, latex_table, rounded, value_with_error
-from lenscnn.stats.over_seeds import average_seeds
+from lenscnn.stats.over_seeds import average_seeds, describe_seeds
 
 _KEYS = ["view", "estimate", "target", "subset"]
 
 _HEADINGS = {"gradient": "Gradient", "sigma": r"$\sigma$", "rmse": "RMSE", "correlation": "$r$"}
 
 _SKILL_COLUMNS = [
-    *("view", "target", "estimator", "gradient", "correlation", "rmse", "rmse_err"),
+    *("view", "target", "estimator", "n_seeds", "gradient", "correlation", "rmse", "rmse_err"),
     *("bias", "sigma", "skill", "skill_err"),
 ]
 
@@ -52,7 +52,8 @@ def performance_table(metrics: pd.DataFrame, view: str, estimates: list[str]) ->
     Returns
     -------
     DataFrame
-        Column `alpha` ("-1.6" ... "-2.4", then "varied") and, for each estimate and statistic,
+        Columns `alpha` ("-1.6" ... "-2.4", then "varied"), `n_seeds` and, for each estimate and
+        statistic,
         ``<estimate>_<statistic>`` with ``_err`` and ``_scatter`` as in
         `stats.over_seeds.average_seeds`.
 
@@ -79,6 +80,7 @@ def performance_table(metrics: pd.DataFrame, view: str, estimates: list[str]) ->
     )
     table = table.loc[[*fixed, VARIED]]
     table.insert(0, "alpha", [str(fixed_alpha(subset)) for subset in fixed] + [VARIED])
+    table.insert(1, "n_seeds", averaged.groupby("subset")["n_seeds"].max())
     return table.reset_index(drop=True)
 
 
@@ -133,9 +135,9 @@ def skill_table(
     Returns
     -------
     DataFrame
-        Columns view, target, estimator, gradient, correlation, rmse, rmse_err, bias, sigma, skill,
-        skill_err. Means over training seeds; an error joins the bootstrap and the scatter over
-        seeds.
+        Columns view, target, estimator, n_seeds, gradient, correlation, rmse, rmse_err, bias,
+        sigma, skill, skill_err. Means over training seeds; an error joins the bootstrap and the
+        scatter over seeds.
     """
     knots, values = conditional_mean(training["N"], training["alpha"])
     frames = [metrics[(metrics["view"] == view) & (metrics["subset"] == VARIED)]]
@@ -192,7 +194,7 @@ def performance_latex(
         r"The paper has no $r$, the correlation of predicted and true values, and seems to print "
         r"for varied $\alpha$ the $\sigma$ of unpaired differences of $\alpha$. "
         r"In brackets the error: bootstrap over the test images, joined with the scatter over "
-        r"training seeds where there are several."
+        rf"training seeds where there are several. {describe_seeds(table['n_seeds'].max())}"
     )
     return latex_table(caption, run, "l" + "cccc" * len(estimates), heading, body)
 
@@ -228,7 +230,7 @@ def skill_latex(table: pd.DataFrame, run: dict[str, str]) -> str:
         + r"``Constant'' answers the mean of the prior ($\alpha$) or of the training set ($N$); "
         r"$\mathrm{E}[\alpha \mid N]$ is learned from the training catalogue alone, as if $N$ were "
         r"known; at a noisy $N$ it is not the best possible. "
-        r"Errors as in the other tables."
+        rf"Errors as in the other tables. {describe_seeds(table['n_seeds'].max())}"
     )
     heading = latex_row(
         ["View", "", "Estimator", "Gradient", "$r$", "RMSE", "Bias", r"$\sigma$", "Skill"]
