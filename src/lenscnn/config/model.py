@@ -6,6 +6,7 @@ numbers that YAML reads as text, like 1e-4.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -173,6 +174,10 @@ class Training(Section):
     )
 
 
+_MANY = 3
+"""Keys of one section that are named one by one if they are missing."""
+
+
 def check_types(model: type[Section], config: dict) -> list[str]:
     """Check a config against its types; read numbers as the types have them, in place.
 
@@ -187,11 +192,20 @@ def check_types(model: type[Section], config: dict) -> list[str]:
     -------
     list of str
         A line for each mistake: the key, what is wrong with it, and a near name if there is one.
+        Of a section that lacks many keys there is one line.
     """
     try:
         checked = model.model_validate(config)
     except pydantic.ValidationError as error:
-        return [_describe(model, mistake) for mistake in error.errors()]
+        mistakes = error.errors()
+        lacking = Counter(_section_key(m) for m in mistakes if m["type"] == "missing")
+        many = {key for key, n in lacking.items() if n > _MANY}
+        lines = [
+            f"config key {key}: {lacking[key]} of its keys are missing, see config/reference.md"
+            for key in many
+        ]
+        others = [m for m in mistakes if m["type"] != "missing" or _section_key(m) not in many]
+        return [*sorted(lines), *(_describe(model, mistake) for mistake in others)]
     _read_numbers(config, checked.model_dump())
     return []
 
@@ -225,6 +239,11 @@ _LIMITS = {
     "invalid_key": "a key must be text",
     "string_pattern_mismatch": "{input!r} is no name here; it must match {pattern}",
 }
+
+
+def _section_key(mistake: Mapping) -> str:
+    """Return the key of the section that a mistake is in."""
+    return ".".join(map(str, mistake["loc"][:-1])) or "(top)"
 
 
 class _Words(str):
