@@ -267,5 +267,5 @@ def test_targets_are_listed_with_what_they_take(monkeypatch):
     assert targets.in_words(600.0, True) == "10 min"
     del times["scutt", "train", "b"]
     assert targets.in_words(*targets.seconds(["fig"], makers, times)) == "more than 2 min"
-    assert targets.first_sentence("scutt_fig6") == "As Figure 5 with pixels of 0.2 arcsec"
+    assert targets.first_sentence("scutt_fig6").startswith("As Figure 5 with pixels of 0.2 arc")
     assert targets.recorded("quick")["scutt", "train", "fixed/n_cnn_seed0"] > 60
