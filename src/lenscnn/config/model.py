@@ -6,7 +6,6 @@ numbers that YAML reads as text, like 1e-4.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -174,7 +173,7 @@ class Training(Section):
     )
 
 
-_MANY = 3
+_MANY = 4
 """Keys of one section that are named one by one if they are missing."""
 
 
@@ -198,14 +197,17 @@ def check_types(model: type[Section], config: dict) -> list[str]:
         checked = model.model_validate(config)
     except pydantic.ValidationError as error:
         mistakes = error.errors()
-        lacking = Counter(_section_key(m) for m in mistakes if m["type"] == "missing")
-        many = {key for key, n in lacking.items() if n > _MANY}
-        lines = [
-            f"config key {key}: {lacking[key]} of its keys are missing, see config/reference.md"
-            for key in many
-        ]
+        lacking = {}
+        for mistake in mistakes:
+            if mistake["type"] == "missing":
+                section, name = _section_key(mistake), str(mistake["loc"][-1])
+                lacking.setdefault(section, []).append(name)
+        many = {section: names for section, names in lacking.items() if len(names) > _MANY}
         others = [m for m in mistakes if m["type"] != "missing" or _section_key(m) not in many]
-        return [*sorted(lines), *(_describe(model, mistake) for mistake in others)]
+        return [
+            *(f"config key {key}: it lacks {', '.join(names)}" for key, names in many.items()),
+            *(_describe(model, mistake) for mistake in others),
+        ]
     _read_numbers(config, checked.model_dump())
     return []
 
