@@ -10,7 +10,6 @@ import argparse
 import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -20,9 +19,11 @@ from lenscnn.papers.config import config_of_scale
 from lenscnn.papers.registry import make_papers, targets_of
 from lenscnn.records.runtimes import JOB, join, read_jobs
 
-CAPTIONS = Path("workflow/report")
-OTHERS = {"claims": "claims", "provenance_table": "provenance"}
-"""Targets beside those of the papers, with their captions."""
+OTHERS = {
+    "claims": "Every number that the papers print beside ours",
+    "provenance_table": "What predictions and test lenses were made from",
+}
+"""Targets beside those of the papers, and what they show."""
 
 
 def plan(config: str) -> list[dict]:
@@ -70,13 +71,6 @@ def in_words(total: float, known: bool) -> str:
     return time if known else f"more than {time}"
 
 
-def first_sentence(caption: str) -> str:
-    """Return what a caption says first, behind its title."""
-    text = (CAPTIONS / f"{caption}.rst").read_text(encoding="utf-8").split("\n\n")[0]
-    text = re.sub(r"\*\*.*?\*\*\s*|\{\{.*?\}\}|`+", "", " ".join(text.split()))
-    return textwrap.shorten(text.split(". ")[0].rstrip("."), 60, placeholder=" ...")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -85,21 +79,21 @@ def main() -> None:
     scale = parser.parse_args().scale
     config = f"config/{'config' if scale == 'paper' else scale}.yaml"
     papers = make_papers(config_of_scale("config", scale) or {})
-    captions = {
-        f"{name}_{target.name}": target.caption
+    shows = {
+        f"{name}_{target.name}": target.title
         for name, paper in papers.items()
         for target in targets_of(paper)
     } | OTHERS
     jobs, times = plan(config), recorded(scale)
     makers = {path: job for job in jobs for path in job["output"].split(", ")}
     print(f"snakemake --cores all --configfile {config} -- TARGET\n")
-    print(f"{'target':22} {'shows':60} {'here':4} {'takes from nothing':20} lands in")
+    print(f"{'target':22} {'shows':62} {'here':4} {'takes from nothing':20} lands in")
     rules = {job["rule"]: job["output"].split(", ") for job in jobs}
-    for name, caption in captions.items():
+    for name, title in shows.items():
         files = rules[name]
         here = "yes" if all(Path(path).exists() for path in files) else "no"
         time = in_words(*seconds(files, makers, times))
-        print(f"{name:22} {first_sentence(caption):60} {here:4} {time:20} {files[0]}")
+        print(f"{name:22} {title:62} {here:4} {time:20} {files[0]}")
     groups = (
         f"all, figures (what can be drawn of the predictions that are here), {', '.join(papers)}"
     )

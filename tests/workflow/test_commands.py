@@ -302,3 +302,34 @@ def test_neither_locale_nor_notebook_reaches_a_step(tmp_path):
     assert done.returncode == 0, (done.stderr.decode(errors="replace"), *logs)
     for target in targets:
         assert (copy / target).read_bytes() == (ROOT / target).read_bytes(), target
+
+
+def test_check_says_what_is_wrong_and_what_is_right(tmp_path):
+    (tmp_path / "mine.yaml").write_text("sclae: mine\n")
+    code, text = script("tools/check.py", tmp_path / "mine.yaml")
+    lines = {line.split()[1]: line for line in text.splitlines()}
+    assert code == 1 and lines["config"].endswith("there is no such key; did you mean scale?")
+    assert [line.split()[0] for line in text.splitlines()].count("BAD") == 1
+    assert "torch" in lines["device"] and "GB free" in lines["disk"]
+
+
+def test_targets_are_listed_with_what_they_take(monkeypatch):
+    """Of a job that has no record, nobody says how long it takes."""
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    monkeypatch.chdir(ROOT)
+    import targets
+
+    makers = {
+        "fig": {"input": "metrics, other", "output": "fig"},
+        "metrics": {"input": "a.h5, b.h5", "output": "metrics"},
+        "a.h5": {"output": "a.h5", "benchmark": "benchmarks/quick/scutt/predict/fixed/a.tsv"},
+        "b.h5": {
+            "input": "a.h5", "output": "b.h5", "benchmark": "benchmarks/quick/scutt/train/b.tsv",
+        },
+    }  # fmt: skip
+    times = {("scutt", "predict", "fixed/a"): 100.0, ("scutt", "train", "b"): 500.0}
+    assert targets.seconds(["fig", "fig"], makers, times) == (600.0, True)
+    assert targets.in_words(600.0, True) == "10 min"
+    del times["scutt", "train", "b"]
+    assert targets.in_words(*targets.seconds(["fig"], makers, times)) == "more than 2 min"
+    assert targets.recorded("quick")["scutt", "train", "fixed/n_cnn_seed0"] > 60

@@ -175,6 +175,10 @@ class Training(Section):
     )
 
 
+_MANY = 4
+"""Keys of one section that are named one by one if they are missing."""
+
+
 def check_types(model: type[Section], config: dict) -> list[str]:
     """Check a config against its types; read numbers, and fill in defaults, in place.
 
@@ -189,11 +193,23 @@ def check_types(model: type[Section], config: dict) -> list[str]:
     -------
     list of str
         A line for each mistake: the key, what is wrong with it, and a near name if there is one.
+        Of a section that lacks many keys there is one line.
     """
     try:
         checked = model.model_validate(config)
     except pydantic.ValidationError as error:
-        return [_describe(model, mistake) for mistake in error.errors()]
+        mistakes = error.errors()
+        lacking = {}
+        for mistake in mistakes:
+            if mistake["type"] == "missing":
+                section, name = _section_key(mistake), str(mistake["loc"][-1])
+                lacking.setdefault(section, []).append(name)
+        many = {section: names for section, names in lacking.items() if len(names) > _MANY}
+        others = [m for m in mistakes if m["type"] != "missing" or _section_key(m) not in many]
+        return [
+            *(f"config key {key}: it lacks {', '.join(names)}" for key, names in many.items()),
+            *(_describe(model, mistake) for mistake in others),
+        ]
     _complete(config, checked.model_dump())
     return []
 
@@ -229,6 +245,11 @@ _LIMITS = {
     "invalid_key": "a key must be text",
     "string_pattern_mismatch": "{input!r} is no name here; it must match {pattern}",
 }
+
+
+def _section_key(mistake: Mapping) -> str:
+    """Return the key of the section that a mistake is in."""
+    return ".".join(map(str, mistake["loc"][:-1])) or "(top)"
 
 
 class _Words(str):

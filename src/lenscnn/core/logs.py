@@ -50,8 +50,10 @@ class FailedJobs(logging.Handler):
             self._failed.pop(told["job_id"], None)
 
     def tell(self) -> str:
-        """Return for each failed job its rule, its first output, its log, and how that ends."""
+        """Return for each failed job its rule, its outputs, its log, and how that ends."""
         jobs = list(self._failed.values())
+        if not jobs:
+            return "no job failed by itself: what went wrong stands above"
         lines = [f"{len(jobs)} job{'s' * (len(jobs) > 1)} failed."]
         for job in jobs[:-_SHOWN]:
             lines.append(f"  {_name(job)}: {job.log[0] if job.log else 'no log'}")

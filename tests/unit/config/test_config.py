@@ -105,3 +105,11 @@ def test_the_reference_and_the_schema_are_those_of_the_types(tmp_path):
     subprocess.run([sys.executable, script], check=True, env={"PYTHONPATH": str(ROOT / "src")})
     for name, text in kept.items():
         assert (tmp_path / "config" / name).read_text() == text, "make docs"
+
+
+def test_a_section_that_lacks_much_is_one_line(config):
+    values = copy.deepcopy(config)
+    values["scutt"]["training"] = {"epochs": 1, "lerning_rate": 1}
+    lines = check_types(Config, values)
+    assert lines[0].startswith("config key scutt.training: it lacks label_range, optimizer, l")
+    assert len(lines) == 2 and lines[1].endswith("did you mean learning_rate?")

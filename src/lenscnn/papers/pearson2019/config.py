@@ -186,7 +186,7 @@ class Survey(Section):
     theta_E_training: Annotated[Range, within(gt=0)] = setting(
         "Einstein radii of training sets are uniform between these.", unit="arcsec"
     )
-    bands: dict[str, Band] = setting("Bands of the survey.")
+    bands: dict[str, Band] = setting("Bands of the survey.", min_length=1)
 
 
 class Scene(Section):
