@@ -1,0 +1,16 @@
+"""Which views of pearson2019 have limits, and where they are."""
+
+from lenscnn.papers.pearson2019.specs import CORE_VIEWS, Pearson2019
+
+
+def limited_views(paper: Pearson2019) -> dict[str, list[str]]:
+    """Return the views that have limits, by the sample of lenses that they are views of."""
+    views: dict[str, list[str]] = {}
+    for view in dict.fromkeys((*CORE_VIEWS, *paper.visit_views)):
+        views.setdefault(paper.sample_of(view), []).append(view)
+    return views
+
+
+def limits_file(paper: Pearson2019, view: str) -> str:
+    """Return the file of the limits of a view."""
+    return f"<results>/{paper.name}/limits/{view}.h5"
