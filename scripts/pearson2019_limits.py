@@ -3,8 +3,6 @@
 import argparse
 import json
 
-import torch
-
 from lenscnn.core import storage
 from lenscnn.core.progress import Progress
 from lenscnn.papers.pearson2019.limits.bounds import COLUMNS, KINDS, limits_in_chunks
@@ -18,7 +16,6 @@ parser.add_argument(
 parser.add_argument("--out", nargs="+", required=True, help="a file a view, in the specs' order")
 args = parser.parse_args()
 
-torch.set_num_threads(1)  # tensors are small
 views = {name: spec["view"] for name, spec in args.specs.items()}
 spec = next(iter(args.specs.values()))
 lenses, attrs = storage.read_catalogue(args.catalogue, split="test")

@@ -2,109 +2,73 @@
 
 from collections.abc import Mapping
 
-import torch
-from torch import Tensor
+import numpy as np
+from scipy.special import digamma, gammaln
 
-from lenscnn.lensing.checks import LENS_KEYS, check_parameters
-from lenscnn.lensing.isothermal import sie_deflection
-from lenscnn.lensing.light import sersic
-from lenscnn.lensing.psf import convolve_gaussian
-from lenscnn.lensing.sersic_galaxies import GALAXY_KEYS, _Camera, _lensed_sersic
+from lenscnn.core.conventions import pixel_centers
+from lenscnn.lensing.checks import LENS_KEYS
+from lenscnn.lensing.kernels import derivatives as kernels
+from lenscnn.lensing.psf import gaussian_kernel
+
+LIGHT_KEYS = ("R_sersic", "n_sersic", "q", "phi", "center_x", "center_y")
+
+_B_SLOPE, _B_ZERO = 1.9992, -0.3271  # of `light.sersic_b`
 
 
 def differentiate_galaxies(
-    lens: Mapping[str, Tensor] | None,
-    light: Mapping[str, Tensor],
+    lens: Mapping[str, np.ndarray] | None,
+    light: Mapping[str, np.ndarray],
     n_pix: int,
     pixel_scale: float,
     supersampling: int,
     psf_sigma: float,
     tolerance: float = 1e-6,
-) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Render noise-free images of galaxies of unit flux, and differentiate them.
 
     Derivatives are those of the sum over sub-pixels that `sersic_galaxies.render_galaxies` takes,
-    with the quarterings held fixed: exact for that sum. Brightness at a point depends on nothing
-    but the point's own copy of the parameters, so that one backward pass gives all derivatives at
-    all points. Differences of the compiled images, which are in single precision and may be
-    quartered otherwise at the next step, are good to 1e-3 at best and take two images a parameter.
+    with the quarterings held fixed: exact for that sum. Differences of the compiled images, which
+    are in single precision and may be quartered otherwise at the next step, are good to 1e-3 at
+    best and take two images a parameter.
 
     Parameters
     ----------
-    lens : mapping of Tensors of float64, shape (B,), or None
-        As for `sersic_galaxies.render_galaxies`; None for no lens.
-    light : mapping of Tensors of float64, shape (B,)
+    lens : mapping of ndarray, shape (B,), or None
+        As for `sersic_galaxies.render_galaxies`, but for q < 1; None for no lens.
+    light : mapping of ndarray, shape (B,)
         As for `sersic_galaxies.render_sersic`, `center_x` and `center_y` in the source plane.
     n_pix, pixel_scale, supersampling, psf_sigma, tolerance
         As for `sersic_galaxies.render_galaxies`.
 
     Returns
     -------
-    images : Tensor of float64, shape (B, n_pix, n_pix)
+    images : ndarray, shape (B, n_pix, n_pix)
         Fractions of the unlensed flux.
-    by_lens, by_light : dict of Tensors of float64, shape (B, n_pix, n_pix)
-        Derivatives of the images by each parameter of `lens` and of `light`.
+    by_lens, by_light : dict of ndarray, shape (B, n_pix, n_pix)
+        Derivatives of the images by each parameter of `lens`, if there is one, and of `light`.
 
     Raises
     ------
     ValueError
-        If a parameter is missing, unknown, or not one a galaxy in float64.
+        If an axis ratio of a lens is not below one: there is no position angle then.
     """
-    n = len(light.get("q", ()))
-    check_parameters(light, GALAXY_KEYS, "light", n)
+    shape = np.stack([np.asarray(light[key], float) for key in LIGHT_KEYS])
+    R, n = shape[:2]
+    b = _B_SLOPE * n + _B_ZERO
+    log_peak = 2 * n * np.log(b) - gammaln(2 * n) - np.log(2 * np.pi * n * R**2)
+    by_n = 2 * np.log(b) + 2 * n * _B_SLOPE / b - 2 * digamma(2 * n) - 1 / n
+    table = np.concatenate([shape, [b, np.exp(log_peak), by_n]])
+    mass = np.zeros((len(LENS_KEYS), len(R)))
     if lens is not None:
-        check_parameters(lens, LENS_KEYS, "lens", n)
-    if any(t.dtype != torch.float64 for t in (*light.values(), *(lens or {}).values())):
-        raise ValueError("derivatives are taken of parameters in float64")
-    camera = _Camera(n_pix, pixel_scale, supersampling, psf_sigma, tolerance)
-    x, y, image, pixel, area = _sub_pixels(lens, light, camera)
-
-    own_lens = {key: values[image].requires_grad_() for key, values in (lens or {}).items()}
-    own_light = {key: values[image].requires_grad_() for key, values in light.items()}
-    if lens is not None:
-        alpha_x, alpha_y = sie_deflection(x, y, **own_lens)
-        x, y = x - alpha_x, y - alpha_y
-    brightness = sersic(x, y, **own_light)
-    slopes = torch.autograd.grad(brightness.sum(), [*own_lens.values(), *own_light.values()])
-    points = area * torch.stack([brightness.detach(), *slopes])
-    pixels = points.new_zeros((len(points), n * n_pix**2))
-    pixels.index_add_(1, image * n_pix**2 + pixel, points)
-    drawn = convolve_gaussian(pixels.view(-1, n, n_pix, n_pix), camera.sigma_pix)
-    by_lens = dict(zip(own_lens, drawn[1:], strict=False))
-    by_light = dict(zip(own_light, drawn[1 + len(by_lens) :], strict=True))
-    return drawn[0], by_lens, by_light
-
-
-def _sub_pixels(
-    lens: Mapping[str, Tensor] | None, light: Mapping[str, Tensor], camera: _Camera
-) -> tuple[Tensor, ...]:
-    """Return the squares whose midpoints make up the images, quartered until each is fine enough.
-
-    Returns
-    -------
-    x, y, image, pixel, area : Tensor, shape (m,)
-        Midpoint (arcsec), which image, which of its pixels, and area (arcsec^2) of each square.
-    """
-    n, coordinates = len(light["q"]), torch.as_tensor(camera.sub_pixels())
-    image, row, column = (
-        t.flatten()
-        for t in torch.meshgrid(
-            torch.arange(n), *2 * [torch.arange(len(coordinates))], indexing="ij"
-        )
-    )
-    x, y, side = coordinates[column], coordinates[row], camera.side
-    sub = camera.supersampling
-    pixel = row // sub * camera.n_pix + column // sub
-    left = coordinates.new_tensor([-0.25, 0.25, -0.25, 0.25])
-    below = coordinates.new_tensor([-0.25, -0.25, 0.25, 0.25])
-    parts = []
-    while len(x):
-        _, rough = _lensed_sersic(x, y, lens, light, image, side, camera.tolerance)
-        fine = ~rough
-        area = coordinates.new_full((int(fine.sum()),), side**2)
-        parts.append((x[fine], y[fine], image[fine], pixel[fine], area))
-        x = (x[rough][:, None] + side * left).flatten()
-        y = (y[rough][:, None] + side * below).flatten()
-        image, pixel = image[rough].repeat_interleave(4), pixel[rough].repeat_interleave(4)
-        side = side / 2
-    return tuple(torch.cat(values) for values in zip(*parts, strict=True))
+        mass = np.stack([np.asarray(lens[key], float) for key in LENS_KEYS])
+        if not (mass[1] < 1).all():
+            raise ValueError("a lens with an axis ratio of 1 has no position angle")
+    side = pixel_scale / supersampling
+    images = np.empty((len(R), 1 + len(LENS_KEYS) + len(LIGHT_KEYS), n_pix, n_pix))
+    kernels.differentiate(
+        0, len(R), pixel_centers(n_pix * supersampling, side), side, mass, table,
+        np.array(gaussian_kernel(psf_sigma / pixel_scale)), tolerance, images,
+    )  # fmt: skip
+    by_lens = {key: images[:, 1 + k] for k, key in enumerate(LENS_KEYS)} if lens else {}
+    by_light = {key: images[:, 1 + len(LENS_KEYS) + k] for k, key in enumerate(LIGHT_KEYS)}
+    return images[:, 0], by_lens, by_light

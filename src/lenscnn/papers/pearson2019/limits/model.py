@@ -3,14 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from lenscnn.instrument.survey import FWHM, background, electrons
 from lenscnn.lensing.derivatives import differentiate_galaxies
 from lenscnn.papers.pearson2019.limits.parameters import ROUNDEST, by_ellipticity
-
-AT_ONCE = 2
-"""Lenses differentiated together: their sub-pixels then stay in a core's cache."""
 
 
 class Shapes(NamedTuple):
@@ -34,62 +30,42 @@ def differentiate(survey: dict, scene: dict, lenses: dict) -> Shapes:
     lenses : dict of ndarray, shape (n,)
         Columns of `population.COLUMNS`.
     """
-    parts = []
-    for start in range(0, len(lenses["theta_E"]), AT_ONCE):
-        few = {
-            name: np.asarray(values[start : start + AT_ONCE], float)
-            for name, values in lenses.items()
-            if name != "index"
-        }
-        parts.append(_differentiate_few(survey, scene, few))
-    return Shapes(*(_joined([part[k] for part in parts]) for k in range(2)))
-
-
-def _joined(parts: list[dict]) -> dict:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _differentiate_few(survey: dict, scene: dict, lenses: dict) -> Shapes:
     grid = (
         survey["n_pix"], survey["pixel_scale"], scene["supersampling"], survey["seeing"] / FWHM,
         scene["tolerance"],
     )  # fmt: skip
 
     def galaxy(prefix, keys):
-        columns = {key: lenses[f"{prefix}{key}"] for key in keys}
-        columns["q"] = np.minimum(columns["q"], ROUNDEST)
-        return {key: torch.as_tensor(values) for key, values in columns.items()}
+        columns = {key: np.asarray(lenses[f"{prefix}{key}"], float) for key in keys}
+        return columns | {"q": np.minimum(columns["q"], ROUNDEST)}
 
     profile, center = ("R_sersic", "n_sersic", "q", "phi"), ("center_x", "center_y")
     lens = galaxy("", ("theta_E", "q", "phi", *center))
     source, light = galaxy("source_", profile), galaxy("lens_", profile)
-    for axis in "xy":
-        light[f"center_{axis}"] = lens[f"center_{axis}"]
-        source[f"center_{axis}"] = lens[f"center_{axis}"] + torch.as_tensor(
-            lenses[f"source_{axis}"]
-        )
+    for axis in center:
+        light[axis] = lens[axis]
+        source[axis] = lens[axis] + lenses[f"source_{axis[-1]}"]
 
     image, by_lens, by_source = differentiate_galaxies(lens, source, *grid)
     of_source = {"image": image, "theta_E": by_lens["theta_E"]}
     of_source |= _shape("", lens, by_lens) | _profile("source_", source, by_source)
-    for axis in "xy":
-        of_source[f"source_{axis}"] = by_source[f"center_{axis}"]
-        of_source[f"center_{axis}"] = by_source[f"center_{axis}"] + by_lens[f"center_{axis}"]
+    for axis in center:
+        of_source[f"source_{axis[-1]}"] = by_source[axis]
+        of_source[axis] = by_source[axis] + by_lens[axis]
     image, _, by_light = differentiate_galaxies(None, light, *grid)
-    of_light = {"image": image, **{name: by_light[name] for name in center}}
+    of_light = {"image": image, **{axis: by_light[axis] for axis in center}}
     of_light |= _profile("lens_", light, by_light)
-    return Shapes(
-        *(
-            {name: values.flatten(1).numpy() for name, values in images.items()}
-            for images in (of_source, of_light)
-        )
-    )
+    return Shapes(*map(_flat, (of_source, of_light)))
+
+
+def _flat(images: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: values.reshape(len(values), -1) for name, values in images.items()}
 
 
 def _shape(prefix: str, galaxy: dict, by: dict) -> dict:
     q, phi = (galaxy[key][:, None, None] for key in ("q", "phi"))
-    e1, e2 = by_ellipticity(*(t.numpy() for t in (q, phi, by["q"], by["phi"])))
-    return {f"{prefix}e1": torch.as_tensor(e1), f"{prefix}e2": torch.as_tensor(e2)}
+    e1_e2 = by_ellipticity(q, phi, by["q"], by["phi"])
+    return dict(zip((f"{prefix}e1", f"{prefix}e2"), e1_e2, strict=True))
 
 
 def _profile(prefix: str, galaxy: dict, by: dict) -> dict:

@@ -16,6 +16,9 @@ LIGHT = ("lens_log_R_sersic", "lens_n_sersic", "lens_e1", "lens_e2")
 ROUNDEST = 1 - 1e-5
 """Largest axis ratio at which derivatives are taken: at 1 the position angle means nothing."""
 
+FLATTEST = 0.98
+"""Largest ellipticity of equation 1 that is drawn: an axis ratio of 0.1."""
+
 _LN10 = np.log(10)
 
 
@@ -50,19 +53,16 @@ def to_vectors(lenses: dict, names: list[str]) -> np.ndarray:
 def from_vectors(vectors: np.ndarray, names: list[str], lenses: dict) -> dict:
     """Return a catalogue with these parameters, all else as in `lenses`.
 
-    Raises
-    ------
-    ValueError
-        If an ellipticity is 1 or more.
+    An ellipticity beyond `FLATTEST` counts as that.
     """
     columns = dict(zip(names, vectors.T, strict=True))
     changed = dict(lenses)
     for galaxy in ("", "source_", "lens_"):
         if f"{galaxy}e1" in columns:
             e1, e2 = columns[f"{galaxy}e1"], columns[f"{galaxy}e2"]
-            if not (np.hypot(e1, e2) < 1).all():
-                raise ValueError(f"an ellipticity {galaxy}e is 1 or more")
-            changed[f"{galaxy}q"], changed[f"{galaxy}phi"] = e1_e2_to_q_phi_pearson(e1, e2)
+            shrink = FLATTEST / np.maximum(np.hypot(e1, e2), FLATTEST)
+            shape = e1_e2_to_q_phi_pearson(shrink * e1, shrink * e2)
+            changed[f"{galaxy}q"], changed[f"{galaxy}phi"] = shape
     for name, values in columns.items():
         galaxy, is_flux, band = name.partition("_log_flux_")
         if is_flux:
