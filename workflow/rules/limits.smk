@@ -1,5 +1,6 @@
 # The least errors that any method could have on the images of pearson2019's networks.
 from lenscnn.papers.pearson2019.limits.specs import limited_views, limits_file
+from lenscnn.papers.pearson2019.limits.targets import limit_targets
 
 if config["predictions"] == "computed":
 
@@ -29,3 +30,37 @@ if config["predictions"] == "computed":
             shell:
                 "python {input.code[0]} --catalogue {input.catalogue}"
                 " --specs {params.specs:q} --out {output} > {log} 2>&1"
+
+
+rule pearson2019_limit_metrics:
+    input:
+        limits=limits_file(P, "{view}"),
+        catalogue=lambda w: P.catalogue(P.sample_of(w.view), "test"),
+        # Without predictions there are limits, and no network beside them.
+        predictions=lambda w: available(P.own_predictions([w.view])),
+        code=code_of("scripts/pearson2019_limit_metrics.py"),
+    output:
+        overall="<results>/pearson2019/limits/{view}.csv",
+        binned="<results>/pearson2019/limits/{view}_binned.csv",
+        network="<results>/pearson2019/limits/{view}_network.csv",
+    log:
+        "<logs>/pearson2019/limits/{view}_metrics.log",
+    localrule: True
+    conda:
+        "../../envs/lenscnn.yaml"
+    params:
+        bootstrap=P.config["evaluation"]["bootstrap"],
+        bins=P.config["evaluation"]["bins"],
+        made_with=settings_of_predictions(P.name),
+    script:
+        "../../scripts/pearson2019_limit_metrics.py"
+
+
+rule limits:
+    input:
+        [
+            f"<papers>/{P.name}/{target.name}.{suffix}"
+            for target in limit_targets(P)
+            for suffix in target.suffixes
+        ],
+    localrule: True

@@ -52,7 +52,8 @@ def bounds(information: np.ndarray, n_wanted: int) -> tuple[np.ndarray, np.ndarr
     diagonal = np.diagonal(information, axis1=1, axis2=2)
     scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     scaled = information / (scale[:, :, None] * scale[:, None, :])
-    singular = ~(np.linalg.eigvalsh(scaled)[:, 0] > SINGULAR)
+    scaled[~np.isfinite(scaled).all(axis=(1, 2))] = 0.0
+    singular = np.linalg.eigvalsh(scaled)[:, 0] <= SINGULAR
     scaled[singular] = np.eye(information.shape[1])
     inverse = np.linalg.inv(scaled) / (scale[:, :, None] * scale[:, None, :])
     covariance = inverse[:, :n_wanted, :n_wanted].copy()
@@ -77,7 +78,7 @@ def prior_of(sample: np.ndarray) -> np.ndarray:
     n, k = sample.shape
     if n <= k + 1:
         raise ValueError(f"a prior of {k} parameters takes more than {k + 1} lenses, not {n}")
-    return np.linalg.inv(np.cov(sample, rowvar=False))
+    return np.linalg.inv(np.atleast_2d(np.cov(sample, rowvar=False)))
 
 
 def without_scale(prior: np.ndarray, direction: np.ndarray) -> np.ndarray:

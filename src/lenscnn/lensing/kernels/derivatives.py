@@ -70,7 +70,7 @@ def _at(x, y, side, lens, light, tolerance, by_deflection, values):
     log_T = 0.5 * math.log(R2) - math.log(R_sersic)
     exponent = b_n * math.exp(log_T / n)
     brightness, slope = peak * math.exp(-exponent), exponent / n
-    if side > SMOOTHING:
+    if side > SMOOTHING and tolerance < np.inf:
         stretch = max(2.0 * kappa - 1.0, 1.0)
         bend = stretch * stretch * slope * (slope + 1.0) * brightness / R2
         hides = R2 > R_sersic * R_sersic and R2 * q < (side * stretch) ** 2

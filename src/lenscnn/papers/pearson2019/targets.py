@@ -1,6 +1,7 @@
 """Figures and tables of Pearson et al. 2019: a line each says what they are made of."""
 
 from lenscnn.papers.paper import Available, Target
+from lenscnn.papers.pearson2019.limits.targets import limit_targets
 from lenscnn.papers.pearson2019.specs import (
     CAMERAS,
     CAUSTIC,
@@ -111,6 +112,7 @@ def targets(paper: Pearson2019) -> list[Target]:
             {"run": paper.run()},
             "pearson2019_table1",
         ),
+        *limit_targets(paper),
     ]
 
 

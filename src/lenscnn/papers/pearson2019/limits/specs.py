@@ -14,3 +14,9 @@ def limited_views(paper: Pearson2019) -> dict[str, list[str]]:
 def limits_file(paper: Pearson2019, view: str) -> str:
     """Return the file of the limits of a view."""
     return f"<results>/{paper.name}/limits/{view}.h5"
+
+
+def limits_metrics(paper: Pearson2019, views, kind: str = "") -> list[str]:
+    """Return the tables of limits of views, overall, ``binned``, or of the ``network`` beside."""
+    suffix = f"_{kind}" if kind else ""
+    return [f"<results>/{paper.name}/limits/{view}{suffix}.csv" for view in views]
