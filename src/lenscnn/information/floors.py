@@ -1,9 +1,8 @@
 """How far estimates are from what their data allow: a factor, and a floor of their own."""
 
 import numpy as np
-from scipy.optimize import nnls
 
-_ROUNDS = 50
+_ROUNDS = 30
 
 
 def factor_and_floor(errors: np.ndarray, limits: np.ndarray) -> tuple[float, float]:
@@ -24,15 +23,26 @@ def factor_and_floor(errors: np.ndarray, limits: np.ndarray) -> tuple[float, flo
     a, b
         Neither negative.
     """
-    squares = errors**2
-    columns = np.stack([limits**2, np.ones_like(limits)], axis=1)
-    mean = np.full_like(squares, squares.mean())
+    squares, bounds = errors**2, limits**2
+    typical = squares.mean()
+    mean = np.full_like(squares, typical)
     solution = np.zeros(2)
     for _ in range(_ROUNDS):
-        before = solution
-        solution, _ = nnls(columns / mean[:, None], squares / mean)
-        if np.allclose(solution, before, rtol=1e-6):
+        before, weights = solution, mean**-2
+        solution = _line(bounds, squares, weights)
+        if np.allclose(solution, before, rtol=1e-4):
             break
         # Where next to nothing is expected one error would weigh more than all others.
-        mean = np.maximum(columns @ solution, 1e-3 * squares.mean())
+        mean = np.maximum(solution[0] * bounds + solution[1], 1e-3 * typical)
     return float(np.sqrt(solution[0])), float(np.sqrt(solution[1]))
+
+
+def _line(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return slope and intercept of a weighted least-squares line, neither negative."""
+    w, wx, wy = weights.sum(), weights @ x, weights @ y
+    wxx, wxy = weights @ x**2, (weights * x) @ y
+    slope = (w * wxy - wx * wy) / (w * wxx - wx**2)
+    intercept = (wy - slope * wx) / w
+    if intercept < 0:
+        return np.array([max(wxy / wxx, 0.0), 0.0])
+    return np.array([slope, intercept]) if slope > 0 else np.array([0.0, wy / w])
