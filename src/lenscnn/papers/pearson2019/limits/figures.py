@@ -16,7 +16,7 @@ from lenscnn.papers.pearson2019.figures.errors import (
 )
 from lenscnn.papers.pearson2019.limits.metrics import LIMIT
 from lenscnn.papers.pearson2019.metrics import MIN_LENSES
-from lenscnn.plotting.style import BLACK, GREEN, VERMILION, new_figure, styled
+from lenscnn.plotting.style import BLACK, VERMILION, new_figure, styled
 from lenscnn.stats.over_seeds import rms_of
 
 
@@ -151,18 +151,16 @@ def visits_figure(
     figure = new_figure(6.6, note)
     panels = figure.subplots(len(_PANELS), 1, sharex=True)
     kinds = {
-        LIMIT: ("the image and the population", BLACK, "-"),
-        "scaled": ("the image alone (median)", GREEN, "--"),
-        "known_source": ("if the source were known", BLACK, ":"),
+        LIMIT: ("least possible error", "-"),
+        "known_source": ("if the source were known", ":"),
     }
     for axes, (target, label) in zip(panels, _PANELS.items(), strict=True):
-        for kind, (name, colour, dashes) in kinds.items():
-            column = "median" if kind == "scaled" else "rms"
+        for kind, (name, dashes) in kinds.items():
             values = [
-                frame.set_index(["target", "kind"]).loc[(target, kind), column]
+                frame.set_index(["target", "kind"]).loc[(target, kind), "rms"]
                 for frame in limits.values()
             ]
-            axes.plot(visits.values(), values, color=colour, linestyle=dashes, label=name)
+            axes.plot(visits.values(), values, color=BLACK, linestyle=dashes, label=name)
         found = {
             visits[view]: frame.set_index("target").loc[target, "rms"]
             for view, frame in networks.items()
@@ -176,7 +174,7 @@ def visits_figure(
     panels[-1].set(xscale="log", xlabel="Visits in a stacked test image")
     _tick(panels[-1], list(visits.values()))
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, handlelength=2.0)
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, handlelength=2.0)
     return figure
 
 
