@@ -30,7 +30,7 @@ TABLES = [f"table{k}" for k in range(1, 5)] + ["skill"]
 READINGS = ("scutt", "scutt_as_run")
 PEARSON_FIGURES = [f"fig{k}" for k in range(1, 15)]
 PEARSON_LIMITS = [f"limits_{name}" for name in ("fig8_removed", "fig8_kept", "fig13", "fig14")]
-PEARSON_TARGETS = [*PEARSON_FIGURES, "table1", *PEARSON_LIMITS, "limits", "worth"]
+PEARSON_TARGETS = [*PEARSON_FIGURES, "table1", *PEARSON_LIMITS, "limits", "worth", "fits"]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_all_is_every_figure_and_table_of_both_readings(fresh):
         "pearson2019_metrics": tests, "pearson2019_light": 3,
         # 6 core views and 3 further visits, of two samples.
         "pearson2019_limits_euclid": 1, "pearson2019_limits_lsst": 1,
-        "pearson2019_limit_metrics": 9,
+        "pearson2019_limit_metrics": 9, "pearson2019_fit_images": 3,
     }  # fmt: skip
     stages["train"] += networks
     stages["predict"] += estimates

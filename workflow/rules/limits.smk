@@ -1,5 +1,5 @@
 # The least errors that any method could have on the images of pearson2019's networks.
-from lenscnn.papers.pearson2019.limits.specs import limited_views, limits_file
+from lenscnn.papers.pearson2019.limits.specs import limited_views, limits_file, n_fitted
 from lenscnn.papers.pearson2019.limits.targets import limit_targets
 
 if config["predictions"] == "computed":
@@ -30,6 +30,32 @@ if config["predictions"] == "computed":
             shell:
                 "python {input.code[0]} --catalogue {input.catalogue}"
                 " --specs {params.specs:q} --out {output} > {log} 2>&1"
+
+    rule pearson2019_fit_images:
+        input:
+            catalogue=lambda w: P.catalogue(P.sample_of(w.view), "test"),
+            limits=limits_file(P, "{view}"),
+            predictions=lambda w: P.own_predictions([w.view]),
+            code=code_of("scripts/pearson2019_fits.py"),
+        output:
+            "<results>/pearson2019/fits/{view}.csv",
+        log:
+            "<logs>/pearson2019/fits/{view}.log",
+        benchmark:
+            "<benchmarks>/pearson2019/fits/{view}.tsv"
+        conda:
+            "../../envs/lenscnn.yaml"
+        threads: 1
+        resources:
+            mem=growing(2, "GB"),
+            runtime=growing(2, "h"),
+        params:
+            spec=lambda w: as_json(P.images_spec(w.view, "test")),
+            n=lambda w: n_fitted(P, w.view),
+        shell:
+            "python {input.code[0]} --catalogue {input.catalogue} --limits {input.limits}"
+            " --predictions {input.predictions} --spec {params.spec:q} --n {params.n}"
+            " --out {output} > {log} 2>&1"
 
 
 rule pearson2019_limit_metrics:

@@ -257,3 +257,20 @@ def test_ratios_are_with_over_without():
     )
     assert set(table["limit"]) == {0.5} and set(table["image"]) == {0.25}
     assert table["network"].isna().all() and len(table) == len(metrics.PARAMETERS)
+
+
+def test_fits_are_summarised_beside_bounds_of_the_same_images():
+    frame = pd.DataFrame({"estimate": ["truth_alone", "truth_alone", "cnn"]})
+    for name, true, estimate in (("theta_E", 1.0, 1.3), ("e1", 0.2, 0.3), ("e2", 0.0, 0.1)):
+        frame[f"true_{name}"] = true
+        frame[name] = [true, estimate, estimate]
+        frame[f"image_{name}"], frame[f"informed_{name}"] = 0.05, 0.1
+    frame = frame.assign(converged=[1.0, 0.0, 1.0], cpu_seconds=[1.0, 3.0, np.nan])
+    table = tables.fits_table({"view": frame}).set_index(["estimate", "target"])
+    alone, cnn = table.loc[("truth_alone", "e1")], table.loc[("cnn", "e1")]
+    assert alone["rms"] == pytest.approx(0.1 / np.sqrt(2)) and alone["median"] == pytest.approx(
+        0.05
+    )
+    assert alone["z_rms"] == pytest.approx(np.sqrt(2)) and cnn["z_rms"] == pytest.approx(1)
+    assert alone["failed"] == alone["not_converged"] == 0.5 and alone["cpu_seconds"] == 2
+    assert cnn["failed"] == 1 and cnn["limit"] == pytest.approx(0.1)

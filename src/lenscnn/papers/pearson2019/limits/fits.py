@@ -18,6 +18,9 @@ STARTS = ("truth_alone", "truth", "network", "blind")
 """Where fits start: at the truth, once without a prior; at the network's estimate; at the
 population's mean, with Einstein radii tried."""
 
+COLUMNS = (*ESTIMATED, "cost", "evaluations", "converged", "cpu_seconds")
+"""What is known of each fit; the cost is half of chi^2 with that of the prior."""
+
 _RANGES = {
     "theta_E": (0.05, 5.0), "n_sersic": (0.5, 10.0), "log_R_sersic": (np.log(1e-3), np.log(10.0)),
     "e1": (-0.98, 0.98), "e2": (-0.98, 0.98), "_x": (-3.0, 3.0), "_y": (-3.0, 3.0),
@@ -78,9 +81,8 @@ def fit_images(
 
     Returns
     -------
-    dict of ndarray
-        By start: estimates, cost, evaluations, converged and CPU seconds, (m, 7). ``network`` only
-        with a network.
+    dict of ndarray, shape (m, 7)
+        By start, with `COLUMNS`. ``network`` only with a network.
     """
     names = names_of(view["bands"], view["lens_light"])
     vectors = to_vectors(lenses, names)

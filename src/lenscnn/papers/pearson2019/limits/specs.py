@@ -16,6 +16,16 @@ def limits_file(paper: Pearson2019, view: str) -> str:
     return f"<results>/{paper.name}/limits/{view}.h5"
 
 
+def n_fitted(paper: Pearson2019, view: str) -> int:
+    """Return how many images of a view are fitted: one in a hundred, and some at any scale."""
+    return max(4, paper.config["samples"][paper.sample_of(view)]["n_test"] // 100)
+
+
+def fits_files(paper: Pearson2019, views) -> list[str]:
+    """Return the tables of fits of views."""
+    return [f"<results>/{paper.name}/fits/{view}.csv" for view in views]
+
+
 def limits_metrics(paper: Pearson2019, views, kind: str = "") -> list[str]:
     """Return the tables of limits of views, overall, ``binned``, or of the ``network`` beside."""
     suffix = f"_{kind}" if kind else ""

@@ -5,7 +5,7 @@ import pandas as pd
 
 from lenscnn.claims.registry import printed
 from lenscnn.papers.pearson2019.limits.metrics import LIMIT
-from lenscnn.papers.pearson2019.metrics import PARAMETERS
+from lenscnn.papers.pearson2019.metrics import ESTIMATED, PARAMETERS
 from lenscnn.stats.latex import latex_row, latex_table, rounded, value_with_error
 
 _SYMBOLS = {
@@ -149,3 +149,62 @@ def worth_latex(table: pd.DataFrame, paper: str, scale: str) -> str:
         r"without, by their limits and by the networks. Below 1 it helps."
     )
     return latex_table(caption, paper, scale, "llccccc", [latex_row(["", "", *symbols])], body)
+
+
+FAILURE = 0.2
+"""Error of theta_E over theta_E from which a fit counts as failed."""
+
+
+def fits_table(fits: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Summarise fits of each view beside its network and the limit, on the same images.
+
+    Parameters
+    ----------
+    fits
+        By view, as scripts/pearson2019_fits.py writes them.
+
+    Returns
+    -------
+    DataFrame
+        Columns view, estimate (where a fit started, or ``cnn`` of the network itself), target, n,
+        rms and median of absolute errors; z_rms, the rms of errors over bounds (of the image alone
+        for ``truth_alone``); limit, the rms bound (of the image alone, or with the population);
+        failed, the fraction of theta_E beyond `FAILURE`; not_converged; cpu_seconds (median).
+    """
+    rows = []
+    for view, frame in fits.items():
+        for estimate, found in frame.groupby("estimate", sort=False):
+            kind = "image" if estimate == "truth_alone" else "informed"
+            radius = np.abs(found["theta_E"] / found["true_theta_E"] - 1)
+            for target in ESTIMATED:
+                error, bound = found[target] - found[f"true_{target}"], found[f"{kind}_{target}"]
+                rows.append({
+                    "view": view, "estimate": estimate, "target": target, "n": len(found),
+                    "rms": np.sqrt(np.mean(error**2)), "median": np.median(np.abs(error)),
+                    "z_rms": np.sqrt(np.mean((error / bound) ** 2)),
+                    "limit": np.sqrt(np.mean(bound**2)), "failed": np.mean(radius > FAILURE),
+                    "not_converged": 1 - found["converged"].mean(),
+                    "cpu_seconds": found["cpu_seconds"].median(),
+                })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def fits_latex(table: pd.DataFrame, paper: str, scale: str) -> str:
+    """Write a `fits_table` in LaTeX (needs booktabs)."""
+    body = []
+    for (view, estimate), rows in table.groupby(["view", "estimate"], sort=False):
+        values, first = rows.set_index("target"), rows.iloc[0]
+        cells = [rounded(values.loc[t, c], 3) for t in ESTIMATED for c in ("rms", "limit")]
+        name = f"{view}: {estimate}".replace("_", r"\_")
+        body.append(
+            latex_row([name, *cells, rounded(first["failed"], 2), rounded(first["cpu_seconds"], 1)])
+        )
+    symbols = [_SYMBOLS[name].split(" [")[0] for name in ESTIMATED]
+    heading = ["", *(cell for symbol in symbols for cell in (symbol, "limit")), "failed", "CPU s"]
+    caption = (
+        r"Root mean square errors of weighted least-squares fits, by where they start, and of the "
+        r"network (cnn), each with the limit on the same images. \emph{truth\_alone} knows nothing "
+        r"of the population, the others its second moments. Failed: fraction of Einstein radii "
+        r"that are off by more than a fifth."
+    )
+    return latex_table(caption, paper, scale, "l" + "c" * 8, [latex_row(heading)], body)

@@ -1,7 +1,7 @@
 """Figures and tables of the limits: a line each says what they are made of."""
 
-from lenscnn.papers.paper import Target
-from lenscnn.papers.pearson2019.limits.specs import limits_metrics
+from lenscnn.papers.paper import Available, Target
+from lenscnn.papers.pearson2019.limits.specs import fits_files, limits_metrics
 from lenscnn.papers.pearson2019.specs import CAMERAS, CORE_VIEWS, Pearson2019
 
 
@@ -51,6 +51,13 @@ def limit_targets(paper: Pearson2019) -> list[Target]:
             "limits_fig14",
             made_of(paper.visit_views, "", "network"),
             {"visits": paper.visit_views, "note": paper.note([paper.camera_sample("vis")])},
+        ),
+        Target(
+            "fits",
+            "tables/pearson2019_fits",
+            {"fits": Available(fits_files(paper, removed))},
+            {"run": paper.run()},
+            "pearson2019_fits",
         ),
     ]  # fmt: skip
 
