@@ -26,7 +26,7 @@ TINY = {
 
 
 FIGURES = [f"fig{k}" for k in range(1, 9)]
-TABLES = [f"table{k}" for k in range(1, 5)] + ["skill"]
+TABLES = [f"table{k}" for k in range(1, 5)] + ["skill", "limits"]
 READINGS = ("scutt", "scutt_as_run")
 PEARSON_FIGURES = [f"fig{k}" for k in range(1, 15)]
 PEARSON_LIMITS = [f"limits_{name}" for name in ("fig8_removed", "fig8_kept", "fig13", "fig14")]

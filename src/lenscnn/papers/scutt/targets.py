@@ -62,7 +62,22 @@ def targets(paper: Scutt) -> list[Target]:
         "bootstrap": paper.config["evaluation"]["bootstrap"],
         "run": paper.run(),
     }
-    return [*made, Target("skill", "tables/scutt_skill", inputs, params, "scutt_skill")]
+    made.append(Target("skill", "tables/scutt_skill", inputs, params, "scutt_skill"))
+    return [*made, _limits(paper)]
+
+
+def _limits(paper: Scutt) -> Target:
+    """Return the table of how well alpha can be known."""
+    inputs = {
+        key: [f"<results>/{paper.name}/population/{sample}/{split}.h5" for sample in paper.samples]
+        for key, split in (("training", "train"), ("test", "test"))
+    }
+    params = {
+        "specs": {sample: paper.population_spec(sample) for sample in paper.samples},
+        "bootstrap": paper.config["evaluation"]["bootstrap"],
+        "run": paper.run(),
+    }
+    return Target("limits", "tables/scutt_limits", inputs, params, "scutt_limits")
 
 
 def _figure(name: str, inputs: dict, params: dict) -> Target:
