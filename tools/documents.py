@@ -75,19 +75,19 @@ def summary(page: Path) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-LIMITS = Path("paper_figures/paper/pearson2019")
+FIGURES = Path("paper_figures/paper")
 
 SYMBOLS = {"theta_E": "theta_E, arcsec", "ellipticity": "1 - b/a", "phi": "phi, rad"}
 
 
 def limits() -> str:
-    """Errors of the networks beside the least possible ones, as Markdown."""
+    """Return errors of the networks beside the least possible ones, as Markdown."""
     lines = [
         "| view | | network | printed | limit | limit/network | limit/printed "
         "| image alone | factor | floor |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in _rows(LIMITS / "limits.csv"):
+    for row in _rows(FIGURES / "pearson2019/limits.csv"):
         numbers = [_number(row[name], 3) for name in ("rms", "printed", "limit")]
         numbers += [_number(row["efficiency"], 2), _number(row["printed_efficiency"], 2)]
         numbers += [
@@ -99,12 +99,38 @@ def limits() -> str:
 
 
 def worth() -> str:
-    """Ratios of errors with more of an observation to those without, as Markdown."""
+    """Return ratios of errors with more of an observation to those without, as Markdown."""
     lines = ["| change | | limit | network |", "|---|---|---|---|"]
-    for row in _rows(LIMITS / "worth.csv"):
+    for row in _rows(FIGURES / "pearson2019/worth.csv"):
         if row["target"] in ("theta_E", "e1"):
             ratios = [_number(row[name], 2) for name in ("limit", "network")]
             lines.append(" | ".join([f"| {row['change']}", row["target"], *ratios]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def slopes() -> str:
+    """Return least errors of scutt's slope, as Markdown."""
+    lines = ["| variant | sample | known | least RMS error of alpha |", "|---|---|---|---|"]
+    for variant in ("scutt", "scutt_as_run"):
+        for row in _rows(FIGURES / variant / "limits.csv"):
+            error = f"{_number(row['rmse'], 4)} +- {_number(row['rmse_err'], 4)}"
+            lines.append(f"| {variant} | {row['sample']} | {row['known']} | {error} |")
+    return "\n".join(lines) + "\n"
+
+
+def fits() -> str:
+    """Return errors of fits beside networks and limits, as Markdown."""
+    lines = [
+        "| view | estimate | | RMS error | limit | z | failed | CPU s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in _rows(FIGURES / "pearson2019/fits.csv"):
+        if row["target"] != "e2":
+            numbers = [_number(row["rms"], 3), _number(row["limit"], 3), _number(row["z_rms"], 2)]
+            numbers += [_number(row["failed"], 2), _number(row["cpu_seconds"], 1)]
+            lines.append(
+                " | ".join([f"| {row['view']}", row["estimate"], row["target"], *numbers]) + " |"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -119,7 +145,14 @@ def _number(text: str, decimals: int) -> str:
     return f"{float(text):.{decimals}f}" if text else "-"
 
 
-CONTENTS = {"rules": rules, "claims": claims, "limits": limits, "worth": worth}
+CONTENTS = {
+    "rules": rules,
+    "claims": claims,
+    "limits": limits,
+    "worth": worth,
+    "slopes": slopes,
+    "fits": fits,
+}
 
 
 def fill(text: str, name: str) -> str:
