@@ -80,7 +80,7 @@ records: $(ENV)
 	@PYTHONPATH=src python tools/records.py $(firstword $(SCALE))
 
 docs: $(ENV)
-	python tools/documents.py docs/workflow.md docs/results.md
+	python tools/documents.py docs/workflow.md docs/results.md docs/limits.md
 	PYTHONPATH=src python tools/config_reference.py
 	python tools/table_reference.py
 

@@ -1,6 +1,6 @@
-"""Write what documents show of the project itself: the graph of rules, the summary of the claims.
+"""Write what documents show of the project: graph of rules, summary of claims, tables of limits.
 
-    python tools/documents.py docs/workflow.md docs/results.md
+    python tools/documents.py docs/workflow.md docs/results.md docs/limits.md
 
 Each stands between two marks, in whichever document has them. In the graph figures and tables made
 by the same rules share a box, and so do the variants of scutt. The summary is that of the claims
@@ -8,6 +8,7 @@ page of each scale that has one.
 """
 
 import argparse
+import csv
 import re
 import subprocess
 import sys
@@ -74,7 +75,84 @@ def summary(page: Path) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-CONTENTS = {"rules": rules, "claims": claims}
+FIGURES = Path("paper_figures/paper")
+
+SYMBOLS = {"theta_E": "theta_E, arcsec", "ellipticity": "1 - b/a", "phi": "phi, rad"}
+
+
+def limits() -> str:
+    """Return errors of the networks beside the least possible ones, as Markdown."""
+    lines = [
+        "| view | | network | printed | limit | limit/network | limit/printed "
+        "| image alone | factor | floor |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in _rows(FIGURES / "pearson2019/limits.csv"):
+        numbers = [_number(row[name], 3) for name in ("rms", "printed", "limit")]
+        numbers += [_number(row["efficiency"], 2), _number(row["printed_efficiency"], 2)]
+        numbers += [
+            _number(row[name], n) for name, n in (("scaled_median", 3), ("factor", 2), ("floor", 3))
+        ]
+        target = SYMBOLS.get(row["target"], row["target"])
+        lines.append(" | ".join([f"| {row['view']}", target, *numbers]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def worth() -> str:
+    """Return ratios of errors with more of an observation to those without, as Markdown."""
+    lines = ["| change | | limit | network |", "|---|---|---|---|"]
+    for row in _rows(FIGURES / "pearson2019/worth.csv"):
+        if row["target"] in ("theta_E", "e1"):
+            ratios = [_number(row[name], 2) for name in ("limit", "network")]
+            lines.append(" | ".join([f"| {row['change']}", row["target"], *ratios]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def slopes() -> str:
+    """Return least errors of scutt's slope, as Markdown."""
+    lines = ["| variant | sample | known | least RMS error of alpha |", "|---|---|---|---|"]
+    for variant in ("scutt", "scutt_as_run"):
+        for row in _rows(FIGURES / variant / "limits.csv"):
+            error = f"{_number(row['rmse'], 4)} +- {_number(row['rmse_err'], 4)}"
+            lines.append(f"| {variant} | {row['sample']} | {row['known']} | {error} |")
+    return "\n".join(lines) + "\n"
+
+
+def fits() -> str:
+    """Return errors of fits beside networks and limits, as Markdown."""
+    lines = [
+        "| view | estimate | | RMS error | limit | z | failed | CPU s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in _rows(FIGURES / "pearson2019/fits.csv"):
+        if row["target"] != "e2":
+            numbers = [_number(row["rms"], 3), _number(row["limit"], 3), _number(row["z_rms"], 2)]
+            numbers += [_number(row["failed"], 2), _number(row["cpu_seconds"], 1)]
+            lines.append(
+                " | ".join([f"| {row['view']}", row["estimate"], row["target"], *numbers]) + " |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        sys.exit(f"error: there is no {path}: make the target limits")
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _number(text: str, decimals: int) -> str:
+    return f"{float(text):.{decimals}f}" if text else "-"
+
+
+CONTENTS = {
+    "rules": rules,
+    "claims": claims,
+    "limits": limits,
+    "worth": worth,
+    "slopes": slopes,
+    "fits": fits,
+}
 
 
 def fill(text: str, name: str) -> str:

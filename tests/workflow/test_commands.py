@@ -28,7 +28,7 @@ def script(path, *arguments):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["workflow.md", "results.md"])
+@pytest.mark.parametrize("name", ["workflow.md", "results.md", "limits.md"])
 def test_graph_and_claims_in_the_documents_are_the_projects(tmp_path, name):
     copy = Path(shutil.copy(ROOT / "docs" / name, tmp_path))
     assert script("tools/documents.py", copy) == (0, "")

@@ -11,7 +11,7 @@ SOURCE = ROOT / "src/lenscnn"
 FLOORS = (
     {"core"},
     {"rng", "records"},
-    {"lensing", "instrument", "galaxies", "stats", "config"},
+    {"lensing", "instrument", "galaxies", "stats", "information", "config"},
     {"nn"},
     {"plotting", "claims"},
     {"papers"},

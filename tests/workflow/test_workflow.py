@@ -30,10 +30,11 @@ TINY = {
 
 
 FIGURES = [f"fig{k}" for k in range(1, 9)]
-TABLES = [f"table{k}" for k in range(1, 5)] + ["skill"]
+TABLES = [f"table{k}" for k in range(1, 5)] + ["skill", "limits"]
 READINGS = ("scutt", "scutt_as_run")
 PEARSON_FIGURES = [f"fig{k}" for k in range(1, 15)]
-PEARSON_TARGETS = [*PEARSON_FIGURES, "table1"]
+PEARSON_LIMITS = [f"limits_{name}" for name in ("fig8_removed", "fig8_kept", "fig13", "fig14")]
+PEARSON_TARGETS = [*PEARSON_FIGURES, "table1", *PEARSON_LIMITS, "limits", "worth", "fits"]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,9 @@ def test_all_is_every_figure_and_table_of_both_readings(fresh):
         "pearson2019_examples": 3, "pearson2019_images": networks + tests - 3,
         "pearson2019_fitted_images": 3,
         "pearson2019_metrics": tests, "pearson2019_light": 3,
+        # 6 core views and 3 further visits, of two samples.
+        "pearson2019_limits_euclid": 1, "pearson2019_limits_lsst": 1,
+        "pearson2019_limit_metrics": 9, "pearson2019_fit_images": 3,
     }  # fmt: skip
     stages["train"] += networks
     stages["predict"] += estimates
@@ -80,7 +84,7 @@ def test_every_target_has_a_name_and_a_path(fresh):
         )
         for folder in folders
         for name in targets
-        for kind in (("pdf", "png") if name.startswith("fig") else ("csv", "tex"))
+        for kind in (("pdf", "png") if "fig" in name else ("csv", "tex"))
     ]
     by_name, by_path = (
         jobs(snakemake("-n", *names, cwd=fresh)),
@@ -99,6 +103,7 @@ def test_every_target_has_a_name_and_a_path(fresh):
         ("paper_figures/paper/scutt/table2.csv", {"simulate": 3, "train": 2, "predict": 3}),
         ("pearson2019_fig4", {"pearson2019_population": 2}),
         ("pearson2019_fig5", {}),
+        ("pearson2019_limits_fig14", {"train": 4, "predict": 4, "pearson2019_images": 8}),
         ("pearson2019_fig7", {"train": 3, "predict": 3, "pearson2019_images": 6}),
         ("pearson2019_fig14", {"train": 4, "predict": 16, "pearson2019_images": 8}),
     ],

@@ -17,6 +17,7 @@ from lenscnn.papers.config import Config, config_of_scale
 from lenscnn.papers.paper import Paper, Target
 from lenscnn.papers.pearson2019.checks import check as check_pearson2019
 from lenscnn.papers.pearson2019.claims import describe_run as describe_pearson2019
+from lenscnn.papers.pearson2019.limits.targets import limit_targets
 from lenscnn.papers.pearson2019.specs import Pearson2019
 from lenscnn.papers.pearson2019.study import targets as study_targets
 from lenscnn.papers.pearson2019.targets import targets as pearson2019_targets
@@ -25,7 +26,10 @@ from lenscnn.papers.scutt.claims import describe_run as describe_scutt
 from lenscnn.papers.scutt.specs import Scutt
 from lenscnn.papers.scutt.targets import targets as scutt_targets
 
-_TARGETS = {Scutt: [scutt_targets], Pearson2019: [pearson2019_targets, study_targets]}
+_TARGETS = {
+    Scutt: [scutt_targets],
+    Pearson2019: [pearson2019_targets, limit_targets, study_targets],
+}
 
 _CHECKS = {"scutt": check_scutt, "pearson2019": check_pearson2019}
 """Checks of a paper's part of the config."""

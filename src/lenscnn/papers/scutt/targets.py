@@ -33,6 +33,7 @@ TITLES = {
     "table2": "N and alpha, fixed geometry, pixels of 0.2 arcsec",
     "table3": "N and alpha, varied geometry",
     "table4": "Alpha given the true N, varied geometry",
+    "limits": "How well alpha can be known without an image",
     "skill": "Every network beside simpler estimators",
 }
 """What figures and tables show."""
@@ -81,7 +82,22 @@ def targets(paper: Scutt) -> list[Target]:
         "bootstrap": paper.config["evaluation"]["bootstrap"],
         "run": paper.run(paper.views),
     }
-    return [*made, _target("skill", "tables/scutt_skill", inputs, params)]
+    made.append(_target("skill", "tables/scutt_skill", inputs, params))
+    return [*made, _limits(paper)]
+
+
+def _limits(paper: Scutt) -> Target:
+    """Return the table of how well alpha can be known."""
+    inputs = {
+        key: [f"<results>/{paper.name}/population/{sample}/{split}.h5" for sample in paper.samples]
+        for key, split in (("training", "train"), ("test", "test"))
+    }
+    params = {
+        "specs": {sample: paper.population_spec(sample) for sample in paper.samples},
+        "bootstrap": paper.config["evaluation"]["bootstrap"],
+        "run": paper.run(paper.views),
+    }
+    return _target("limits", "tables/scutt_limits", inputs, params)
 
 
 def _figure(name: str, inputs: dict, params: dict) -> Target:

@@ -22,22 +22,22 @@ from lenscnn.plotting.style import (
 )
 from lenscnn.stats.over_seeds import rms_of
 
-_COLUMNS = {
+COLUMNS = {
     "fractional_theta_E": "Einstein radius, fractional error",
     "phi": "Orientation [rad]",
     "ellipticity": "Ellipticity $1 - b/a$",
 }
 
-_ROWS = {
+ROWS = {
     "theta_E": r"Einstein radius $\theta_\mathrm{E}$ [arcsec]",
     "phi": r"Orientation $\phi$ [rad]",
     "ellipticity": "Ellipticity $1 - b/a$",
     "theta_E_over_R_e": r"$\theta_\mathrm{E}$ / effective radius of the lens",
 }
 
-_ROW_OF_LIGHT = "theta_E_over_R_e"  # means nothing where the light is removed
+ROW_OF_LIGHT = "theta_E_over_R_e"  # means nothing where the light is removed
 
-_PANELS = {
+PANELS = {
     "theta_E": "RMS error of Einstein\nradius [arcsec]",
     "phi": "RMS error of\norientation [rad]",
     "ellipticity": "RMS error of\nellipticity $1 - b/a$",
@@ -65,7 +65,7 @@ _SCATTER = {
     ),
 }
 
-_SERIES = {
+SERIES = {
     "theta_E": (r"$\theta_\mathrm{E}$ [arcsec]", BLUE, "D", 1),
     "e1": ("$e_1$", ORANGE, "p", 1),
     "e2": ("$e_2$", GREEN, "h", 1),
@@ -98,20 +98,20 @@ def parameter_figure(
     ValueError
         If a view lacks the network trained on it.
     """
-    rows = dict(_ROWS)
+    rows = dict(ROWS)
     if not any(camera_and_light(view)[1] == "kept" for view in binned):
-        del rows[_ROW_OF_LIGHT]
+        del rows[ROW_OF_LIGHT]
     figure = new_figure(2.05 * len(rows), note)
-    panels = figure.subplots(len(rows), len(_COLUMNS), sharex="row")
+    panels = figure.subplots(len(rows), len(COLUMNS), sharex="row")
     looks, order = look_of(cameras), list(cameras)
     for view in sorted(binned, key=lambda view: order.index(camera_and_light(view)[0])):
         camera, light = camera_and_light(view)
         (name, colour), (fate, dashes) = looks[camera], LIGHT[light]
         table = _filled(rms_of(binned[view], view, ["by", "low", "target"]))
         for row, by in zip(panels, rows, strict=True):
-            if by == _ROW_OF_LIGHT and light != "kept":
+            if by == ROW_OF_LIGHT and light != "kept":
                 continue
-            for axes, target in zip(row, _COLUMNS, strict=True):
+            for axes, target in zip(row, COLUMNS, strict=True):
                 chosen = table[(table["by"] == by) & (table["target"] == target)]
                 axes.errorbar(
                     chosen["mean"], chosen["rms"], chosen["rms_error"], color=colour,
@@ -120,7 +120,7 @@ def parameter_figure(
                 )  # fmt: skip
     for row, label in zip(panels, rows.values(), strict=True):
         row[1].set_xlabel(label)
-    for axes, title in zip(panels[0], _COLUMNS.values(), strict=True):
+    for axes, title in zip(panels[0], COLUMNS.values(), strict=True):
         axes.set_title(title)
     for axes in panels[:, 0]:
         axes.set_ylabel("RMS error")
@@ -168,7 +168,7 @@ def scatter_figure(
     figure, panels = _trained_and_tested(metrics, tested, labels, note)
     (view,) = control["view"].unique()
     table = rms_of(control, view, ["target"]).set_index("target")
-    for axes, target in zip(panels, _PANELS, strict=True):
+    for axes, target in zip(panels, PANELS, strict=True):
         rms, error = table.loc[target, ["rms", "rms_error"]]
         axes.axhline(
             rms, color=BLACK, linestyle="--", zorder=1, label="lens light removed (control)"
@@ -222,7 +222,7 @@ def snr_figure(
         if view in bright:
             last = _filled(rms_of(bright[view], view, ["target"])).assign(low=bright_from)
             drawn.append((last, {"linestyle": "none", "markerfacecolor": "white"}))
-        for target, (label, colour, marker, factor) in _SERIES.items():
+        for target, (label, colour, marker, factor) in SERIES.items():
             style = {"color": colour, "marker": marker, "markersize": 4.5}
             for (rows, options), shown in zip(drawn, (label, None), strict=False):
                 chosen = rows[rows["target"] == target]
@@ -277,19 +277,19 @@ def visits_figure(
 def _trained_and_tested(
     metrics: list[pd.DataFrame], tested: Sequence[float], labels: dict[str, str], note: str | None
 ) -> tuple[Figure, np.ndarray]:
-    """Draw a panel for each of `_PANELS`: RMS errors against `tested`, a line a training view."""
+    """Draw a panel for each of `PANELS`: RMS errors against `tested`, a line a training view."""
     if len(labels) > len(_LINES):
         raise ValueError(f"{len(labels)} lines, of which {len(_LINES)} can be told apart")
     figure = new_figure(6.6, note)
-    panels = figure.subplots(len(_PANELS), 1, sharex=True)
+    panels = figure.subplots(len(PANELS), 1, sharex=True)
     for (view, label), style in zip(labels.items(), _LINES, strict=False):
         tables = [rms_of(frame, view, ["target"]).set_index("target") for frame in metrics]
-        for axes, target in zip(panels, _PANELS, strict=True):
+        for axes, target in zip(panels, PANELS, strict=True):
             rms, error = zip(
                 *(table.loc[target, ["rms", "rms_error"]] for table in tables), strict=True
             )
             axes.errorbar(tested, rms, error, label=label, **style)
-    for axes, label in zip(panels, _PANELS.values(), strict=True):
+    for axes, label in zip(panels, PANELS.values(), strict=True):
         axes.set_ylabel(label)
     return figure, panels
 

@@ -1,0 +1,1 @@
+"""What data tell of parameters: Fisher information, bounds on errors, and fits that reach them."""

@@ -1,0 +1,138 @@
+"""Least errors of theta_E, e1 and e2 in each image, from what the image and the population tell."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lenscnn.information.fisher import (
+    bounds,
+    conditional_prior,
+    information,
+    prior_of,
+    without_scale,
+)
+from lenscnn.papers.pearson2019.limits.model import Shapes, differentiate, expected_images
+from lenscnn.papers.pearson2019.limits.parameters import names_of, to_vectors
+from lenscnn.papers.pearson2019.metrics import ESTIMATED
+
+KINDS = {
+    "known_source": "the image, if all but theta_E, e1 and e2 were known",
+    "image": "the image alone",
+    "scaled": "the image alone, its zero and its scale unknown",
+    "aligned": "the image, and how lens light follows mass",
+    "informed": "the image and the population",
+    "informed_scaled": "the image and the population, the image's zero and scale unknown",
+}
+"""What the estimates may be made from. `aligned` is of views that keep the lens light.
+
+A network sees images scaled to 0-1, and learns the population from its training images.
+"""
+
+COLUMNS = ("theta_E", "e1", "e2", "correlation")
+"""Columns of each bound: standard deviations (arcsec, dimensionless) and correlation of e1, e2."""
+
+CHUNK = 64
+"""Lenses whose derivatives are held together."""
+
+_SIGNIFICANT_BITS = 12
+
+
+def limits_in_chunks(
+    population: dict,
+    views: dict[str, dict],
+    lenses: dict,
+    report: Callable[[int], None] = lambda n: None,
+) -> dict[str, dict[str, np.ndarray]]:
+    """Compute the bounds of several views of the same lenses, which are drawn once.
+
+    Parameters
+    ----------
+    population
+        Spec of the catalogue.
+    views
+        ``bands``, ``visits`` and ``lens_light`` (kept or removed) of each.
+    lenses : dict of ndarray, shape (n,)
+        The whole test set: the prior has its second moments.
+    report
+        Is told how many lenses were done.
+
+    Returns
+    -------
+    dict of dict of ndarray
+        By view: each of `KINDS`, float32, (n, 4), with the `COLUMNS`; ``singular``, bool, (n,):
+        where the image alone does not tell all parameters apart, and its bounds are infinite.
+    """
+    survey, n = population["survey"], len(lenses["index"])
+    priors = {name: _priors(view, lenses) for name, view in views.items()}
+    parts: dict[str, list[dict]] = {name: [] for name in views}
+    for start in range(0, n, CHUNK):
+        few = {name: values[start : start + CHUNK] for name, values in lenses.items()}
+        shapes = differentiate(survey, population["scene"], few)
+        for name, view in views.items():
+            parts[name].append(bounds_of(survey, view, few, shapes, priors[name]))
+        report(len(few["index"]))
+    return {
+        view: {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+        for view, found in parts.items()
+    }
+
+
+def _priors(view: dict, lenses: dict) -> dict[str, np.ndarray]:
+    """Return the information of each kind's prior; the last parameter is the image's zero."""
+    names = names_of(view["bands"], view["lens_light"])
+    vectors = to_vectors(lenses, names)
+
+    def padded(prior: np.ndarray) -> np.ndarray:
+        return np.pad(prior, (0, 1))
+
+    informed = prior_of(vectors)
+    brighter = np.array(["_log_flux_" in name for name in names], float)
+    priors = {
+        "image": padded(np.zeros_like(informed)),
+        "informed": padded(informed),
+        "informed_scaled": padded(without_scale(informed, brighter)),
+    }
+    if view["lens_light"] == "kept":
+        mass, light = ([names.index(f"{p}{e}") for e in ("e1", "e2")] for p in ("", "lens_"))
+        aligned = np.zeros_like(informed)
+        aligned[np.ix_(mass + light, mass + light)] = conditional_prior(
+            vectors[:, mass], vectors[:, light]
+        )
+        priors["aligned"] = padded(aligned)
+    return priors
+
+
+def bounds_of(
+    survey: dict, view: dict, lenses: dict, shapes: Shapes, priors: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return what `limits_in_chunks` does, of one view of a few lenses."""
+    names = names_of(view["bands"], view["lens_light"])
+    _, jacobian, variance = expected_images(survey, view, lenses, shapes, names)
+    zero = np.ones_like(jacobian[:, :1])
+    told = information(np.concatenate([jacobian, zero], axis=1), variance)
+    known, n_wanted = slice(None, -1), len(ESTIMATED)
+    image, singular = bounds(told[:, known, known], n_wanted)
+    found = {
+        "known_source": bounds(told[:, :n_wanted, :n_wanted], n_wanted)[0],
+        "image": image,
+        "scaled": bounds(told, n_wanted)[0],
+    }
+    for kind in ("aligned", "informed"):
+        if kind in priors:
+            found[kind] = bounds((told + priors[kind])[:, known, known], n_wanted)[0]
+    found["informed_scaled"] = bounds(told + priors["informed_scaled"], n_wanted)[0]
+    return {kind: _columns(covariance) for kind, covariance in found.items()} | {
+        "singular": singular
+    }
+
+
+def _columns(covariance: np.ndarray) -> np.ndarray:
+    """Return the `COLUMNS` of covariances, in as many bits as mean something."""
+    sigma = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    with np.errstate(invalid="ignore"):
+        correlation = np.nan_to_num(covariance[:, 1, 2] / (sigma[:, 1] * sigma[:, 2]))
+    columns = np.column_stack([sigma, correlation]).astype(np.float32)
+    mantissa, exponent = np.frexp(columns)
+    with np.errstate(invalid="ignore"):
+        rounded = np.ldexp(np.round(mantissa * 2**_SIGNIFICANT_BITS), exponent - _SIGNIFICANT_BITS)
+    return np.where(np.isfinite(columns), rounded, columns).astype(np.float32)

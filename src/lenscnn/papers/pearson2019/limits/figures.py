@@ -1,0 +1,194 @@
+"""Limits under the points of pearson2019's Figures 8, 13 and 14."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from lenscnn.papers.pearson2019.figures.cameras import camera_and_light, look_of
+from lenscnn.papers.pearson2019.figures.errors import (
+    COLUMNS,
+    PANELS,
+    ROW_OF_LIGHT,
+    ROWS,
+    SERIES,
+)
+from lenscnn.papers.pearson2019.limits.metrics import LIMIT
+from lenscnn.papers.pearson2019.metrics import MIN_LENSES
+from lenscnn.plotting.style import BLACK, VERMILION, new_figure, styled
+from lenscnn.stats.over_seeds import rms_of
+
+
+def _filled(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["n"] >= MIN_LENSES]
+
+
+def _explain(figure: Figure, axes, ncols: int, network: str = "network") -> None:
+    """Put a legend above all panels that says what points and lines are."""
+    axes.errorbar(
+        [], [], [], color="0.4", marker="o", markersize=3, linestyle="none", label=network
+    )
+    axes.plot([], [], color="0.4", label="least possible error")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=ncols, handlelength=2.0)
+
+
+@styled
+def parameter_figure(
+    errors: dict[str, pd.DataFrame],
+    limits: dict[str, pd.DataFrame],
+    cameras: Mapping[str, dict],
+    note: str | None,
+) -> Figure:
+    """Draw errors and limits against properties of the lens (beside Figure 8).
+
+    Parameters
+    ----------
+    errors
+        Rows of `metrics.evaluate_binned` by view.
+    limits
+        Rows of `limits.metrics.binned_limits` by view.
+    cameras
+        As `cameras.look_of` takes them.
+    note
+        Stamp.
+
+    Raises
+    ------
+    ValueError
+        If a view lacks the network trained on it.
+    """
+    kept = all(camera_and_light(view)[1] == "kept" for view in errors)
+    rows = [by for by in ROWS if by != ROW_OF_LIGHT or kept]
+    figure = new_figure(2.0 * len(rows) + 0.3, note)
+    panels = figure.subplots(len(rows), len(COLUMNS), sharex="row")
+    for view in errors:
+        name, colour = look_of(cameras)[camera_and_light(view)[0]]
+        network = _filled(rms_of(errors[view], view, ["by", "low", "target"]))
+        frame = limits[view]
+        limit = _filled(frame[frame["kind"] == LIMIT])
+        for panel_row, by in zip(panels, rows, strict=True):
+            for axes, target in zip(panel_row, COLUMNS, strict=True):
+                found, least = (
+                    table[(table["by"] == by) & (table["target"] == target)]
+                    for table in (network, limit)
+                )
+                axes.errorbar(
+                    found["mean"], found["rms"], found["rms_error"], color=colour, marker="o",
+                    markersize=3, linestyle="none",
+                )  # fmt: skip
+                axes.plot(least["mean"], least["rms"], color=colour, label=name)
+    for panel_row, by in zip(panels, rows, strict=True):
+        panel_row[0].set_ylabel("RMS error")
+        panel_row[1].set_xlabel(ROWS[by])
+    for axes, title in zip(panels[0], COLUMNS.values(), strict=True):
+        axes.set_title(title)
+    for axes in panels.flat:
+        axes.set_ylim(bottom=0)
+    _explain(figure, panels.flat[0], ncols=5)
+    return figure
+
+
+@styled
+def snr_figure(
+    errors: dict[str, pd.DataFrame],
+    limits: dict[str, pd.DataFrame],
+    cameras: Mapping[str, dict],
+    note: str | None,
+) -> Figure:
+    """Draw errors and limits against signal-to-noise, lens light removed (beside Figure 13).
+
+    Points lie at the lower edges of their bins.
+
+    Parameters
+    ----------
+    errors, limits, cameras
+        As for `parameter_figure`.
+    note
+        Stamp.
+
+    Raises
+    ------
+    ValueError
+        If metrics lack the view's network.
+    """
+    figure = new_figure(7.4, note)
+    panels = figure.subplots(len(errors), 1, sharex=True, squeeze=False)[:, 0]
+    lows: set[float] = set()
+    for axes, view in zip(panels, errors, strict=True):
+        metrics, frame = errors[view], limits[view]
+        metrics = metrics[metrics["by"] == "snr"]
+        network = _filled(rms_of(metrics, view, ["low", "target"]))
+        limit = _filled(frame[(frame["kind"] == LIMIT) & (frame["by"] == "snr")])
+        lows |= set(limit["low"])
+        for target, (label, colour, marker, factor) in SERIES.items():
+            found, least = (table[table["target"] == target] for table in (network, limit))
+            axes.errorbar(
+                found["low"], factor * found["rms"], factor * found["rms_error"], color=colour,
+                marker=marker, markersize=4.5, linestyle="none", label=label,
+            )  # fmt: skip
+            axes.plot(least["low"], factor * least["rms"], color=colour)
+        axes.set(
+            ylabel="RMS error", title=look_of(cameras)[camera_and_light(view)[0]][0], yscale="log"
+        )
+    panels[-1].set(xscale="log", xlabel="Signal-to-noise ratio of the source (lower edge of bin)")
+    if lows:
+        _tick(panels[-1], sorted(lows))
+    _explain(figure, panels[0], ncols=7)
+    return figure
+
+
+@styled
+def visits_figure(
+    limits: dict[str, pd.DataFrame],
+    networks: dict[str, pd.DataFrame],
+    visits: dict[str, int],
+    note: str | None,
+) -> Figure:
+    """Draw errors and limits against visits in the stack, lens light removed (beside Figure 14).
+
+    Parameters
+    ----------
+    limits, networks
+        As for `limits.tables.limits_table`; each stack has its own network.
+    visits
+        By view.
+    note
+        Stamp.
+    """
+    figure = new_figure(6.6, note)
+    panels = figure.subplots(len(PANELS), 1, sharex=True)
+    kinds = {
+        LIMIT: ("least possible error", "-"),
+        "known_source": ("if the source were known", ":"),
+    }
+    for axes, (target, label) in zip(panels, PANELS.items(), strict=True):
+        for kind, (name, dashes) in kinds.items():
+            values = [
+                frame.set_index(["target", "kind"]).loc[(target, kind), "rms"]
+                for frame in limits.values()
+            ]
+            axes.plot(visits.values(), values, color=BLACK, linestyle=dashes, label=name)
+        found = {
+            visits[view]: frame.set_index("target").loc[target, "rms"]
+            for view, frame in networks.items()
+            if len(frame)
+        }
+        axes.plot(
+            found.keys(), found.values(), color=VERMILION, marker="o", markersize=4.5,
+            linestyle="none", label="network trained on that stack",
+        )  # fmt: skip
+        axes.set(ylabel=label, yscale="log")
+    panels[-1].set(xscale="log", xlabel="Visits in a stacked test image")
+    _tick(panels[-1], list(visits.values()))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, handlelength=2.0)
+    return figure
+
+
+def _tick(axes, values: Sequence[float]) -> None:
+    """Label these values of a logarithmic axis and no others."""
+    axes.set_xticks(values, [f"{value:g}" for value in values])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", which="minor", length=0)

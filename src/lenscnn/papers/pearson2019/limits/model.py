@@ -1,0 +1,126 @@
+"""Expected images of pearson2019, their noise, and their derivatives by all parameters."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lenscnn.instrument.survey import FWHM, background, electrons
+from lenscnn.lensing.derivatives import differentiate_galaxies
+from lenscnn.papers.pearson2019.limits.parameters import ROUNDEST, by_ellipticity
+
+
+class Shapes(NamedTuple):
+    """Images at unit unlensed flux and their derivatives, by the names of `parameters`.
+
+    ``"image"`` is the image itself; each is of shape (n, pixels). `light` is the lens light, which
+    depends on the lens's centre, too.
+    """
+
+    source: dict[str, np.ndarray]
+    light: dict[str, np.ndarray]
+
+
+def differentiate(survey: dict, scene: dict, lenses: dict) -> Shapes:
+    """Draw lensed sources and lens light of a catalogue, and differentiate them.
+
+    Parameters
+    ----------
+    survey, scene
+        As for `scene.render_scene`.
+    lenses : dict of ndarray, shape (n,)
+        Columns of `population.COLUMNS`.
+    """
+    grid = (
+        survey["n_pix"], survey["pixel_scale"], scene["supersampling"], survey["seeing"] / FWHM,
+        scene["tolerance"],
+    )  # fmt: skip
+
+    def galaxy(prefix, keys):
+        columns = {key: np.asarray(lenses[f"{prefix}{key}"], float) for key in keys}
+        return columns | {"q": np.minimum(columns["q"], ROUNDEST)}
+
+    profile, center = ("R_sersic", "n_sersic", "q", "phi"), ("center_x", "center_y")
+    lens = galaxy("", ("theta_E", "q", "phi", *center))
+    source, light = galaxy("source_", profile), galaxy("lens_", profile)
+    for axis in center:
+        light[axis] = lens[axis]
+        source[axis] = lens[axis] + lenses[f"source_{axis[-1]}"]
+
+    image, by_lens, by_source = differentiate_galaxies(lens, source, *grid)
+    of_source = {"image": image, "theta_E": by_lens["theta_E"]}
+    of_source |= _shape("", lens, by_lens) | _profile("source_", source, by_source)
+    for axis in center:
+        of_source[f"source_{axis[-1]}"] = by_source[axis]
+        of_source[axis] = by_source[axis] + by_lens[axis]
+    image, _, by_light = differentiate_galaxies(None, light, *grid)
+    of_light = {"image": image, **{axis: by_light[axis] for axis in center}}
+    of_light |= _profile("lens_", light, by_light)
+    return Shapes(*map(_flat, (of_source, of_light)))
+
+
+def _flat(images: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: values.reshape(len(values), -1) for name, values in images.items()}
+
+
+def _shape(prefix: str, galaxy: dict, by: dict) -> dict:
+    q, phi = (galaxy[key][:, None, None] for key in ("q", "phi"))
+    e1_e2 = by_ellipticity(q, phi, by["q"], by["phi"])
+    return dict(zip((f"{prefix}e1", f"{prefix}e2"), e1_e2, strict=True))
+
+
+def _profile(prefix: str, galaxy: dict, by: dict) -> dict:
+    by_log_R = by["R_sersic"] * galaxy["R_sersic"][:, None, None]
+    profile = {f"{prefix}log_R_sersic": by_log_R, f"{prefix}n_sersic": by["n_sersic"]}
+    return profile | _shape(prefix, galaxy, by)
+
+
+def expected_images(
+    survey: dict, view: dict, lenses: dict, shapes: Shapes, names: list[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a view's expected images, their derivatives, and the variance of their noise.
+
+    Parameters
+    ----------
+    survey
+        Its bands, background and readout as for `instrument.survey.background`.
+    view
+        ``bands``, ``visits``, ``lens_light`` as for `images.images_of`.
+    lenses : dict of ndarray, shape (n,)
+        For the magnitudes.
+    shapes
+        From `differentiate`, of the same lenses.
+    names
+        From `parameters.names_of`.
+
+    Returns
+    -------
+    mean : ndarray, shape (n, m)
+        Electrons; m counts the pixels of all bands.
+    jacobian : ndarray, shape (n, k, m)
+        Its derivatives by the parameters.
+    variance : ndarray, shape (n, m)
+        Electrons^2: sky, dark current, readout, and the photons of source and lens, also where the
+        lens light was removed.
+    """
+    n, n_pixels = shapes.source["image"].shape
+    bands, visits, kept = view["bands"], view["visits"], view["lens_light"] == "kept"
+    mean, variance = (np.empty((n, len(bands), n_pixels)) for _ in range(2))
+    jacobian = np.zeros((n, len(names), len(bands), n_pixels))
+    for b, band in enumerate(bands):
+        zero_point = survey["bands"][band]["zero_point"]
+        source, light = (
+            electrons(lenses[f"magnitude_{galaxy}_{band}"], zero_point, survey, visits)[:, None]
+            for galaxy in ("source", "lens")
+        )
+        of_source, of_light = source * shapes.source["image"], light * shapes.light["image"]
+        mean[:, b] = of_source + of_light if kept else of_source
+        variance[:, b] = of_source + of_light + background(survey, band, visits).variance
+        for k, name in enumerate(names):
+            if name in shapes.source:
+                jacobian[:, k, b] = source * shapes.source[name]
+            if kept and name in shapes.light:
+                jacobian[:, k, b] += light * shapes.light[name]
+        jacobian[:, names.index(f"source_log_flux_{band}"), b] = of_source
+        if kept:
+            jacobian[:, names.index(f"lens_log_flux_{band}"), b] = of_light
+    return mean.reshape(n, -1), jacobian.reshape(n, len(names), -1), variance.reshape(n, -1)

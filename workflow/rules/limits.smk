@@ -1,0 +1,92 @@
+# The least errors that any method could have on the images of pearson2019's networks.
+from lenscnn.papers.pearson2019.limits.specs import limited_views, limits_file, n_fitted
+from lenscnn.papers.pearson2019.limits.targets import limit_targets
+
+if config["predictions"] == "computed":
+
+    # Views of the same lenses share what takes long, the derivatives of their images.
+    for sample, views in limited_views(P).items():
+
+        rule:
+            name:
+                f"pearson2019_limits_{sample}"
+            input:
+                catalogue=P.catalogue(sample, "test"),
+                code=code_of("scripts/pearson2019_limits.py"),
+            output:
+                [limits_file(P, view) for view in views],
+            log:
+                f"<logs>/pearson2019/limits/{sample}.log",
+            benchmark:
+                f"<benchmarks>/pearson2019/limits/{sample}.tsv"
+            conda:
+                "../../envs/lenscnn.yaml"
+            threads: 1
+            resources:
+                mem=growing(2, "GB"),
+                runtime=growing(2, "h"),
+            params:
+                specs=spec_file({view: P.images_spec(view, "test") for view in views}),
+            shell:
+                "python {input.code[0]} --catalogue {input.catalogue}"
+                " --specs {params.specs} --out {output} > {log} 2>&1"
+
+    rule pearson2019_fit_images:
+        input:
+            catalogue=lambda w: P.catalogue(P.sample_of(w.view), "test"),
+            limits=limits_file(P, "{view}"),
+            predictions=lambda w: P.own_predictions([w.view]),
+            code=code_of("scripts/pearson2019_fits.py"),
+        output:
+            "<results>/pearson2019/fits/{view}.csv",
+        log:
+            "<logs>/pearson2019/fits/{view}.log",
+        benchmark:
+            "<benchmarks>/pearson2019/fits/{view}.tsv"
+        conda:
+            "../../envs/lenscnn.yaml"
+        threads: 1
+        resources:
+            mem=growing(2, "GB"),
+            runtime=growing(2, "h"),
+        params:
+            spec=lambda w: spec_file(P.images_spec(w.view, "test")),
+            n=lambda w: n_fitted(P, w.view),
+        shell:
+            "python {input.code[0]} --catalogue {input.catalogue} --limits {input.limits}"
+            " --predictions {input.predictions} --spec {params.spec} --n {params.n}"
+            " --out {output} > {log} 2>&1"
+
+
+rule pearson2019_limit_metrics:
+    input:
+        limits=limits_file(P, "{view}"),
+        catalogue=lambda w: P.catalogue(P.sample_of(w.view), "test"),
+        # Without predictions there are limits, and no network beside them.
+        predictions=lambda w: available(P.own_predictions([w.view])),
+        code=code_of("scripts/pearson2019_limit_metrics.py"),
+    output:
+        overall="<results>/pearson2019/limits/{view}.csv",
+        binned="<results>/pearson2019/limits/{view}_binned.csv",
+        network="<results>/pearson2019/limits/{view}_network.csv",
+    log:
+        "<logs>/pearson2019/limits/{view}_metrics.log",
+    localrule: True
+    conda:
+        "../../envs/lenscnn.yaml"
+    params:
+        bootstrap=P.config["evaluation"]["bootstrap"],
+        bins=P.config["evaluation"]["bins"],
+        made_with=settings_of_predictions(P.name),
+    script:
+        "../../scripts/pearson2019_limit_metrics.py"
+
+
+rule limits:
+    input:
+        [
+            f"<papers>/{P.name}/{target.name}.{suffix}"
+            for target in limit_targets(P)
+            for suffix in target.suffixes
+        ],
+    localrule: True
