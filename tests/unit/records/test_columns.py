@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 PLACES = (
-    "results/*/*/metrics/*.csv", "paper_figures/*/*.csv", "paper_figures/*/*/*.csv",
+    "results/*/*/*/*.csv", "paper_figures/*/*.csv", "paper_figures/*/*/*.csv",
     "benchmarks/*.csv",
 )  # fmt: skip
 """Where the workflow writes tables, whatever scale has been made here."""
