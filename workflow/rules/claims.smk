@@ -21,8 +21,6 @@ rule claims:
     log:
         "<logs>/claims.log",
     localrule: True
-    conda:
-        "../../envs/lenscnn.yaml"
     params:
         runs={
             name: DESCRIBE_RUN[type(paper)](paper, PRINTED.get(name, PRINTED["scutt"]))
@@ -59,7 +57,5 @@ rule claims_table:
     log:
         "<logs>/claims_table.log",
     localrule: True
-    conda:
-        "../../envs/lenscnn.yaml"
     script:
         "../../scripts/claims_table.py"

@@ -15,8 +15,6 @@ if config["predictions"] == "computed":
         benchmark:
             "<benchmarks>/{paper}/predict/{view}/{estimate}_seed{seed}.tsv"
         priority: 2  # what a trained network is for comes before the next training
-        conda:
-            "../../envs/lenscnn.yaml"
         threads: 1
         resources:
             mem=growing(4, "GB"),

@@ -19,8 +19,6 @@ if config["predictions"] == "computed":
                 f"<logs>/pearson2019/limits/{sample}.log",
             benchmark:
                 f"<benchmarks>/pearson2019/limits/{sample}.tsv"
-            conda:
-                "../../envs/lenscnn.yaml"
             threads: 1
             resources:
                 mem=growing(2, "GB"),
@@ -43,8 +41,6 @@ if config["predictions"] == "computed":
             "<logs>/pearson2019/fits/{view}.log",
         benchmark:
             "<benchmarks>/pearson2019/fits/{view}.tsv"
-        conda:
-            "../../envs/lenscnn.yaml"
         threads: 1
         resources:
             mem=growing(2, "GB"),
@@ -72,8 +68,6 @@ rule pearson2019_limit_metrics:
     log:
         "<logs>/pearson2019/limits/{view}_metrics.log",
     localrule: True
-    conda:
-        "../../envs/lenscnn.yaml"
     params:
         bootstrap=P.config["evaluation"]["bootstrap"],
         bins=P.config["evaluation"]["bins"],

@@ -18,8 +18,6 @@ if config["predictions"] == "computed":
         log:
             "<logs>/pearson2019/photometry.log",
         localrule: True  # it may fetch the library
-        conda:
-            "../../envs/lenscnn.yaml"
         params:
             library=P.config["photometry"]["sed_library"],
             filters=P.filters(),
@@ -37,8 +35,6 @@ if config["predictions"] == "computed":
             "<logs>/pearson2019/population/{sample}/{split}/shard_{shard}.log",
         benchmark:
             "<benchmarks>/pearson2019/population/{sample}/{split}/shard_{shard}.tsv"
-        conda:
-            "../../envs/lenscnn.yaml"
         threads: 1
         resources:
             mem=growing(4, "GB"),
@@ -63,8 +59,6 @@ if config["predictions"] == "computed":
             "<logs>/pearson2019/images/{view}/{split}.log",
         benchmark:
             "<benchmarks>/pearson2019/images/{view}/{split}.tsv"
-        conda:
-            "../../envs/lenscnn.yaml"
         threads: 1
         resources:
             mem=growing(4, "GB"),
@@ -107,8 +101,6 @@ rule pearson2019_metrics:
     log:
         "<logs>/pearson2019/metrics/{view}.log",
     localrule: True
-    conda:
-        "../../envs/lenscnn.yaml"
     params:
         bootstrap=P.config["evaluation"]["bootstrap"],
         bins=P.config["evaluation"]["bins"],
@@ -126,8 +118,6 @@ rule pearson2019_light:
     log:
         "<logs>/pearson2019/metrics/{camera}_light.log",
     localrule: True
-    conda:
-        "../../envs/lenscnn.yaml"
     params:
         bootstrap=P.config["evaluation"]["bootstrap"],
     script:
@@ -154,8 +144,6 @@ rule pearson2019_selection:
     wildcard_constraints:
         selection="|".join(SELECTIONS),
     localrule: True
-    conda:
-        "../../envs/lenscnn.yaml"
     params:
         draws=lambda w: SELECTIONS[w.selection],
         changed=lambda w: [P.changed(sample) for sample in SELECTIONS[w.selection]],
@@ -173,8 +161,6 @@ rule pearson2019_examples:
     log:
         "<logs>/pearson2019/examples/{view}.log",
     localrule: True
-    conda:
-        "../../envs/lenscnn.yaml"
     params:
         spec=lambda w: spec_file(P.images_spec(w.view, "test")),
         n=N_EXAMPLES,

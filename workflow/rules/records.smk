@@ -16,8 +16,6 @@ rule runtime_table:
     log:
         "<logs>/runtime_table.log",
     localrule: True
-    conda:
-        "../../envs/lenscnn.yaml"
     params:
         # Not an input: that would ask for the steps themselves.
         records=benchmark_records,
@@ -49,7 +47,5 @@ rule provenance_table:
     log:
         "<logs>/provenance_table.log",
     localrule: True
-    conda:
-        "../../envs/lenscnn.yaml"
     script:
         "../../scripts/tables/provenance.py"

@@ -9,8 +9,6 @@ rule population:
     log:
         "<logs>/{variant}/population/{sample}/{split}.log",
     # No benchmark: it takes seconds, and drawing from released predictions runs it.
-    conda:
-        "../../envs/lenscnn.yaml"
     threads: 1
     resources:
         mem=growing(2, "GB"),
@@ -34,8 +32,6 @@ rule simulate:
         "<logs>/{variant}/images/{view}/{split}/shard_{shard}.log",
     benchmark:
         "<benchmarks>/{variant}/images/{view}/{split}/shard_{shard}.tsv"
-    conda:
-        "../../envs/lenscnn.yaml"
     threads: 4 if GPU else 1  # which draw subhaloes ahead of it
     resources:
         mem=growing(4, "GB"),
@@ -75,8 +71,6 @@ if config["predictions"] == "computed":
             "<benchmarks>/{paper}/ridge/{view}/ridge.tsv"
         wildcard_constraints:
             paper=any_of(VARIANTS),
-        conda:
-            "../../envs/lenscnn.yaml"
         threads: 1
         resources:
             mem=growing(8, "GB"),
@@ -104,8 +98,6 @@ rule metrics:
     wildcard_constraints:
         paper=any_of(VARIANTS),
     localrule: True
-    conda:
-        "../../envs/lenscnn.yaml"
     params:
         bootstrap=config["scutt"]["evaluation"]["bootstrap"],
         made_with=settings_of_predictions(),
@@ -125,8 +117,6 @@ for name, paper in VARIANTS.items():
         log:
             f"<logs>/{name}/masses.log",
         localrule: True
-        conda:
-            "../../envs/lenscnn.yaml"
         params:
             spec=spec_file(paper.population_spec("fixed")),
             alphas="-2.4 -2.0 -1.6",
@@ -145,8 +135,6 @@ for name, paper in VARIANTS.items():
         log:
             f"<logs>/{name}/example.log",
         localrule: True
-        conda:
-            "../../envs/lenscnn.yaml"
         params:
             population=spec_file(paper.population_spec("fixed")),
             view=spec_file(paper.view_spec("fixed")),

@@ -30,8 +30,6 @@ for name in PAPERS:
             log:
                 f"<logs>/{name}/{target.name}.log",
             localrule: True
-            conda:
-                "../../envs/lenscnn.yaml"
             params:
                 **target.params,
                 script=target.script,  # the path below is made when the job runs

@@ -13,8 +13,6 @@ rule train:
     benchmark:
         "<benchmarks>/{paper}/train/{view}/{network}_seed{seed}.tsv"
     priority: 1  # a network uses up images before others are made
-    conda:
-        "../../envs/lenscnn.yaml"
     threads: 1
     resources:
         mem=growing(8, "GB"),
