@@ -142,6 +142,13 @@ def outputs_of(name, target):
     return paths | {target.shown: shown}
 
 
+def disk_of_images(wildcards):
+    """Resource function: disk that the images of one split of a view fill."""
+    spec = P.images_spec(wildcards.view, wildcards.split)
+    n_pix = spec["population"]["survey"]["n_pix"]
+    return size_of_images(spec["n"], len(spec["view"]["bands"]), n_pix)
+
+
 def photometry():
     """The table of galaxy colours: the committed one, or one made from a library of SEDs."""
     if P.config["photometry"]["sed_library"] == "committed":

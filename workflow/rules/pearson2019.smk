@@ -1,13 +1,5 @@
 # Pearson et al. 2019: lenses as surveys detect them, their images, and errors of estimates.
 
-
-def disk_of_images(wildcards):
-    """Resource function: disk that the images of one split of a view fill."""
-    spec = P.images_spec(wildcards.view, wildcards.split)
-    n_pix = spec["population"]["survey"]["n_pix"]
-    return size_of_images(spec["n"], len(spec["view"]["bands"]), n_pix)
-
-
 if config["predictions"] == "computed":
 
     rule pearson2019_photometry:

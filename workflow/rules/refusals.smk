@@ -25,7 +25,7 @@ def may_be_asked_for(path):
 
 
 def advice_on(path):
-    """What was meant by a target that no rule makes: one at another scale, or one of near name."""
+    """What was meant by a target that nothing makes: one at another scale, or one of near name."""
     folder, scale, *rest = (*Path(path).parts, "", "")
     here = os.path.join(folder, SCALE, *rest).rstrip("/")
     if rest[0] and scale != SCALE and may_be_asked_for(here):

@@ -5,7 +5,7 @@
 # Figures and tables of a study of one's own, without the paper's.
 rule pearson2019_study:
     input:
-        [path for path in files_of(P.name) if "/study_" in path],
+        [path for path in files_of(P.name) if Path(path).name.startswith("study_")],
     localrule: True
 
 
