@@ -1,4 +1,4 @@
-# The least errors that any method could have on the images of pearson2019's networks.
+# The errors to expect of an ideal method on the images of pearson2019's networks.
 from lenscnn.papers.pearson2019.limits.specs import limited_views, limits_file, n_fitted
 from lenscnn.papers.pearson2019.limits.targets import limit_targets
 

@@ -3,7 +3,8 @@
 Data are a mean that depends on parameters plus noise of known variance. Counts of photons have
 variance m and information (dm)^2 / m, which is (dm)^2 / variance, exactly. That the variance
 itself tells of m adds to Gaussian noise of the same variance 1/2 (dm)^2 / variance^2, which is
-no part of the counts' information and is left out.
+no part of the counts' information and is left out. What a galaxy that was subtracted leaves in the
+variance alone is left out, too.
 """
 
 import numpy as np

@@ -8,10 +8,10 @@ _ROUNDS = 30
 def factor_and_floor(errors: np.ndarray, limits: np.ndarray) -> tuple[float, float]:
     """Fit mean squares of errors by a^2 limit^2 + b^2.
 
-    A factor a above 1 is inefficiency: information that is in the data and lost in proportion. A
-    floor b is an error that better data do not lessen. The fit is a quasi-likelihood with the
-    standard deviation of a squared error proportional to its mean, which takes no distribution
-    but the second moment.
+    A factor a above 1 is error in proportion to the limit; a floor b is the error that remains
+    where limits are small. Both describe a set of data, and a few large errors rule them. The fit
+    is a quasi-likelihood with the standard deviation of a squared error proportional to its mean,
+    which takes no distribution but the second moment.
 
     Parameters
     ----------

@@ -25,7 +25,8 @@ KINDS = {
 }
 """What the estimates may be made from. `aligned` is of views that keep the lens light.
 
-A network sees images scaled to 0-1, and learns the population from its training images.
+A network sees images scaled to 0-1, and learns the population of its training set, which is not
+that of the test set.
 """
 
 COLUMNS = ("theta_E", "e1", "e2", "correlation")
@@ -112,17 +113,18 @@ def bounds_of(
     told = information(np.concatenate([jacobian, zero], axis=1), variance)
     known, n_wanted = slice(None, -1), len(ESTIMATED)
     image, singular = bounds(told[:, known, known], n_wanted)
+    scaled, singular_if_scaled = bounds(told, n_wanted)
     found = {
         "known_source": bounds(told[:, :n_wanted, :n_wanted], n_wanted)[0],
         "image": image,
-        "scaled": bounds(told, n_wanted)[0],
+        "scaled": scaled,
     }
     for kind in ("aligned", "informed"):
         if kind in priors:
             found[kind] = bounds((told + priors[kind])[:, known, known], n_wanted)[0]
     found["informed_scaled"] = bounds(told + priors["informed_scaled"], n_wanted)[0]
     return {kind: _columns(covariance) for kind, covariance in found.items()} | {
-        "singular": singular
+        "singular": singular | singular_if_scaled
     }
 
 

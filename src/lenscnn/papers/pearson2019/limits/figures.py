@@ -29,7 +29,7 @@ def _explain(figure: Figure, axes, ncols: int, network: str = "network") -> None
     axes.errorbar(
         [], [], [], color="0.4", marker="o", markersize=3, linestyle="none", label=network
     )
-    axes.plot([], [], color="0.4", label="least possible error")
+    axes.plot([], [], color="0.4", label="estimated limit")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=ncols, handlelength=2.0)
 
@@ -160,7 +160,7 @@ def visits_figure(
     figure = new_figure(6.6, note)
     panels = figure.subplots(len(PANELS), 1, sharex=True)
     kinds = {
-        LIMIT: ("least possible error", "-"),
+        LIMIT: ("estimated limit", "-"),
         "known_source": ("if the source were known", ":"),
     }
     for axes, (target, label) in zip(panels, PANELS.items(), strict=True):

@@ -15,8 +15,9 @@ from lenscnn.papers.pearson2019.metrics import (
 )
 from lenscnn.stats.bootstrap import resampled_rows
 
-LIMIT = "informed_scaled"
-"""Kind of limit that a network has: it sees scaled images, and knows the population."""
+LIMIT = "informed"
+"""Kind of limit that is laid beside a network. That it sees images scaled to 0-1 hides nothing: the
+noise of the sky, which is known, tells their scale."""
 
 PRIOR_DOMINATED = 0.5
 """Limit of the image alone over the population's scatter from which that scatter matters more."""
@@ -31,9 +32,10 @@ _WIDEST = 10.0  # of e1 and e2: their modulus counts as 1 at most
 def expected_errors(
     true: dict[str, np.ndarray], bound: np.ndarray, prior_sd: float | None
 ) -> dict[str, np.ndarray]:
-    """Return the rms errors of an estimate of each image that is as good as it can be.
+    """Return the rms errors that go with each image's bound.
 
-    Those of ellipticity and orientation are integrals over normal estimates of e1 and e2. An
+    Those of ellipticity and orientation are of the shape that follows from e1 and e2, integrals
+    over normal estimates of these; an estimate of the ellipticity itself can be better. An
     estimate from the image alone is the truth plus its noise. One that knows the population is the
     posterior mean: it is drawn to the mean, zero, by the part of the scatter that is not known.
 
@@ -117,7 +119,8 @@ def summarise(expected: dict[str, dict], singular: np.ndarray, true: dict) -> pd
             chosen = np.isfinite(limit) & ~(singular & (kind in ("image", "scaled", "aligned")))
             scatter = np.nan if target == "phi" else np.std(true[target])
             rows.append({
-                "kind": kind, "target": target, "n": len(limit), "singular": int((~chosen).sum()),
+                "kind": kind, "target": target,
+                "n": int(chosen.sum()), "singular": int((~chosen).sum()),
                 "rms": np.sqrt(np.mean(limit[chosen] ** 2)), "median": np.median(limit),
                 "prior_dominated": np.nan if target == "phi" else float(
                     np.mean(limit > PRIOR_DOMINATED * scatter)

@@ -90,9 +90,10 @@ def limits_latex(table: pd.DataFrame, run: dict[str, str]) -> str:
     ]
     caption = (
         r"Root mean square errors of each view's network (first training seed), what the paper "
-        r"prints, and the limit: the root mean square, over the same images, of the least error of "
-        r"each image, from its pixels and noise and from the population's second moments, the "
-        r"image's zero and scale unknown. Efficiency is limit over network. \emph{Image alone}: "
+        r"prints, and the limit: the root mean square, over the same images, of the error to "
+        r"expect of an ideal estimate from each image and from the population's second moments. "
+        r"Those of $1 - b/a$ and $\phi$ follow from $e_1$ and $e_2$ and are no limits of their "
+        r"own. Efficiency is limit over network. \emph{Image alone}: "
         r"median limit of an unbiased estimate that knows nothing of the population. Factor and "
         r"floor: squared errors of the network are fitted by factor$^2$ limit$^2$ + floor$^2$, "
         r"image by image, with bootstrap errors."

@@ -6,7 +6,7 @@ from lenscnn.papers.pearson2019.specs import CAMERAS, CORE_VIEWS, Pearson2019
 from lenscnn.papers.pearson2019.targets import looks
 
 TITLES = {
-    "limits": "Errors of networks beside the least possible ones",
+    "limits": "Errors of networks beside estimated limits",
     "worth": "What colour, stacking and lens light are worth",
     "limits_fig8_removed": "Limits under figure 8, lens light removed",
     "limits_fig8_kept": "Limits under figure 8, lens light kept",
