@@ -255,5 +255,8 @@ def _entry(claim: pd.Series, results: RunResults, tolerances, reasons, reading: 
 
 def _list_changed(claim: pd.Series, results: RunResults) -> list[str]:
     """Return what is not as the paper has it, of the views and samples that a formula asks for."""
-    asked = formulas.texts(formulas.parse(claim["formula"]), results.CONSTANTS)
+    tree = formulas.parse(claim["formula"])
+    asked = formulas.texts(tree, results.CONSTANTS)
+    if not asked and formulas.calls(tree) & results.OF_NETWORKS:
+        asked = list(results.predictions)  # a function that looks at all views by itself
     return list(dict.fromkeys(c for name in asked for c in results.changed.get(name, [])))

@@ -185,7 +185,7 @@ def settings_behind(paper: Paper, path) -> dict:
 def list_changes(printed: dict, own: dict) -> list[str]:
     """Return what of a description is not as printed: ``survey.seeing 0.34 (0.17)``."""
     return [
-        f"{key.removeprefix('survey.')} {_short(new)} ({_short(old)})"
+        f"{key.removeprefix('survey.').removeprefix('view.')} {_short(new)} ({_short(old)})"
         for key, old, new in changes(printed, own)
     ]
 

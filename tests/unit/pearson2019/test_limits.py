@@ -243,7 +243,7 @@ def _summary(rms, median):
     rows = [
         {"kind": kind, "target": target, "n": 9, "singular": 1, "rms": rms, "median": median,
          "prior_dominated": 0.5}
-        for kind in ("scaled", "informed_scaled") for target in metrics.PARAMETERS
+        for kind in ("scaled", metrics.LIMIT) for target in metrics.PARAMETERS
     ]  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -240,3 +240,33 @@ def test_colours_are_those_of_the_config_and_free_ones_differ():
     assert colours[1] == "#0072B2" and len(set(colours)) == 3
     many = look_of({str(k): camera(None) for k in range(20)})
     assert np.size(list(many.values())) == 40
+
+
+def leaves(values, path):
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{path}.{key}")
+        elif isinstance(value, float):
+            yield f"{path}.{key}", value
+
+
+def test_every_number_of_the_population_is_noticed(config, changed_paper):
+    training_only = ("population.q_training",)
+    for path, value in leaves(config["pearson2019"]["population"], "population"):
+        if not path.startswith(training_only):
+            assert changed_paper(path, value * 1.01 + 0.001).changed("vis_kept"), path
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"wide4": {"visits": 1}}, "another number"),
+        ({"wide4": {"label": "VIS, PSF 0.34 arcsec, 1 visit"}}, "two of them are called"),
+    ],
+)
+def test_cameras_of_a_study_are_told_apart(example, changes, told):
+    paper = example(next(path for path in EXAMPLES if path.stem == "wide_psf"))
+    own = copy.deepcopy(paper.config)
+    for name, values in changes.items():
+        own["cameras"][name] |= values
+    assert any(told in line for line in find_mistakes([lambda: check(own)]))

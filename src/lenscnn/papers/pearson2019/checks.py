@@ -149,7 +149,13 @@ def _check_bands(config: dict, name: str) -> None:
     # sample in figures 10-12. The user may not know of them.
     further = [f"{camera['sample']}_bright"] if name in CAMERAS else []
     for sample in [camera["sample"], *further, *([CAUSTIC] if name == "vis" else [])]:
-        check_name(sample, config["samples"], f"{key}.sample")
+        if sample not in config["samples"]:
+            report(
+                f"{key}.sample",
+                f"{camera['sample']}, and beside it there is no sample {sample}, which the paper's "
+                "figures show with this camera: add that sample, or a camera of your own instead",
+            )
+            continue
         survey = config["samples"][sample]["survey"]
         known = config["surveys"][survey]["bands"]
         if missing := [band for band in camera["bands"] if band not in known]:
@@ -165,6 +171,24 @@ def _check_bands(config: dict, name: str) -> None:
 
 def _check_study(config: dict) -> None:
     study, cameras = config["study"], config["cameras"]
+    labels = [cameras[name]["label"] or name for name in study["cameras"] if name in cameras]
+    if twice := [label for label in labels if labels.count(label) > 1]:
+        report(
+            "pearson2019.study.cameras",
+            f"two of them are called {twice[0]!r}: give each a label of its own",
+        )
+    stacks = {}
+    for name in study["cameras"]:
+        if name in cameras:
+            alike = [cameras[name][key] for key in ("sample", "bands", "network")]
+            stacks.setdefault(str(alike), []).append(cameras[name]["visits"])
+    for visits in stacks.values():
+        if len(set(visits)) < len(visits) or len(visits) > 6:
+            report(
+                "pearson2019.study.cameras",
+                f"those of one sample, bands and network stack {visits} visits: each must have "
+                "another number, and a figure shows six at most",
+            )
     for name in study["cameras"]:
         check_name(name, cameras, "pearson2019.study.cameras")
         sample = cameras[name]["sample"]
@@ -173,7 +197,7 @@ def _check_study(config: dict) -> None:
                 f"pearson2019.samples.{sample}.n_test",
                 f"{n}; the study fits distributions to it, which takes 20 lenses at least",
             )
-    if study["scatter"] and not study["lens_light"] == ["removed", "kept"]:
+    if study["scatter"] and set(study["lens_light"]) != {"removed", "kept"}:
         report(
             "pearson2019.study.lens_light",
             f"{study['lens_light']}; study.scatter compares with both, [removed, kept]",

@@ -149,7 +149,7 @@ def describe_run(paper: Pearson2019, printed: Pearson2019) -> dict:
         "epochs": config["training"]["epochs"],
         "images": {view: n_test[paper.sample_of(view)] for view in paper.tested_on},
         "networks": {
-            camera: {"spec": printed.network(), "image_shape": paper.image_shape(camera)}
+            camera: {"spec": printed.network(), "image_shape": printed.image_shape(camera)}
             for camera in ("vis", "gri")
         },
         "scatter": paper.scatter_views["both"],

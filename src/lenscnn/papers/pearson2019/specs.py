@@ -250,9 +250,14 @@ class Pearson2019:
         # How it is computed, and the name of a survey, are no part of it.
         for key in ("seed", "draw", "scene", "training", "maximum_attempts"):
             del described[key]
+        library = self.config["photometry"]["sed_library"]
+        described["sed_library"] = "committed" if library == "bagpipes" else library  # the same
         described |= {"survey": {k: v for k, v in described["survey"].items() if k != "name"}}
         if view in self._views:
-            described |= self.images_spec(view, "test")["view"]
+            seen = self.images_spec(view, "test")["view"]
+            if seen["light_of_mass"] is None:  # as the population has it
+                del seen["light_of_mass"]
+            described["view"] = seen
             described |= {"network": self.config["networks"][self._views[view]["network"]]}
         return described
 

@@ -61,7 +61,9 @@ def _targets(paper: Pearson2019) -> list[Target]:
 
 def _visits(paper: Pearson2019, cameras: list[str], light: str) -> Target:
     depths = {f"{name}_{light}": paper.config["cameras"][name]["visits"] for name in cameras}
-    return _named(visits(paper, f"study_visits_{cameras[0]}", depths), paper.label(cameras[0]))
+    depths = dict(sorted(depths.items(), key=lambda item: item[1]))
+    named = f"{', '.join(map(paper.label, cameras))}, lens light {light}"
+    return _named(visits(paper, f"study_visits_{cameras[0]}", depths), named)
 
 
 def _scatter(paper: Pearson2019, camera: str, axis: str) -> Target:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lenscnn.claims.registry import printed
 from lenscnn.papers.pearson2019.metrics import MIRRORS, PARAMETERS
+from lenscnn.papers.pearson2019.specs import DARK_VIEWS
 from lenscnn.stats.latex import latex_row, latex_table, value_with_error
 from lenscnn.stats.over_seeds import describe_seeds, error_of_mean, rms_of
 
@@ -135,10 +136,10 @@ def _caption(table: pd.DataFrame) -> str:
     if table["printed"].notna().any():
         caption += r"; then, in parentheses of its own, what the paper prints"
     caption += "."
-    if table["view"].str.startswith("vis_dark_").any():
+    if table["view"].isin(DARK_VIEWS).any():
         caption += (
-            r" The last column takes the dark current of the text literally, at small scales with "
-            r"fewer images than the others."
+            r" The column of Euclid with a dark current takes that of the text literally, at small "
+            r"scales with fewer images than the others."
         )
     if table["view"].str.endswith("_fitted").any():
         caption += (

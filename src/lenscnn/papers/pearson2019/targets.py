@@ -69,7 +69,8 @@ def targets(paper: Pearson2019) -> list[Target]:
             {
                 "network": paper.network(),
                 "image_shapes": [paper.image_shape(camera) for camera in ("vis", "gri")],
-                "note": f"{paper.name}, scale {paper.scale}",
+                "note": f"{paper.name}, scale {paper.scale}"
+                + paper.stamp(["vis_removed", "gri_removed"]),
             },
         ),
         figure(
