@@ -24,7 +24,12 @@ if config["predictions"] == "computed":
                 mem=growing(2, "GB"),
                 runtime=growing(2, "h"),
             params:
-                specs=spec_file({view: P.images_spec(view, "test") for view in views}),
+                specs=lambda w, output: spec_file(
+                    {
+                        view: P.images_spec(view, "test")
+                        for view in (Path(path).stem for path in output)
+                    }
+                ),
             shell:
                 "python {input.code[0]} --catalogue {input.catalogue}"
                 " --specs {params.specs} --out {output} > {log} 2>&1"

@@ -8,11 +8,10 @@ from scipy.special import digamma, gammaln
 from lenscnn.core.conventions import pixel_centers
 from lenscnn.lensing.checks import LENS_KEYS
 from lenscnn.lensing.kernels import derivatives as kernels
+from lenscnn.lensing.light import B_SLOPE, B_ZERO
 from lenscnn.lensing.psf import gaussian_kernel
 
 LIGHT_KEYS = ("R_sersic", "n_sersic", "q", "phi", "center_x", "center_y")
-
-_B_SLOPE, _B_ZERO = 1.9992, -0.3271  # of `light.sersic_b`
 
 
 def differentiate_galaxies(
@@ -54,9 +53,9 @@ def differentiate_galaxies(
     """
     shape = np.stack([np.asarray(light[key], float) for key in LIGHT_KEYS])
     R, n = shape[:2]
-    b = _B_SLOPE * n + _B_ZERO
+    b = B_SLOPE * n + B_ZERO
     log_peak = 2 * n * np.log(b) - gammaln(2 * n) - np.log(2 * np.pi * n * R**2)
-    by_n = 2 * np.log(b) + 2 * n * _B_SLOPE / b - 2 * digamma(2 * n) - 1 / n
+    by_n = 2 * np.log(b) + 2 * n * B_SLOPE / b - 2 * digamma(2 * n) - 1 / n
     table = np.concatenate([shape, [b, np.exp(log_peak), by_n]])
     mass = np.zeros((len(LENS_KEYS), len(R)))
     if lens is not None:

@@ -6,6 +6,9 @@ from torch import Tensor
 SMOOTHING = 1e-4
 """Radius within which a Sersic profile is constant, arcsec (lenstronomy's)."""
 
+B_SLOPE, B_ZERO = 1.9992, -0.3271
+"""b_n of a Sersic profile is the first times n plus the second (lenstronomy's)."""
+
 SMALLEST_N = 0.2
 """Smallest Sersic index: that of b_n = 0 is 0.16."""
 
@@ -37,7 +40,7 @@ def gaussian(
 
 def sersic_b(n_sersic: Tensor) -> Tensor:
     """Return b_n, with which R_sersic holds half of the light to 1 %, as lenstronomy does."""
-    return 1.9992 * n_sersic - 0.3271
+    return B_SLOPE * n_sersic + B_ZERO
 
 
 def sersic_peak(R_sersic: Tensor, n_sersic: Tensor) -> Tensor:

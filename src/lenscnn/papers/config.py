@@ -55,15 +55,7 @@ class Config(Section):
 
 
 def config_of_scale(folder, scale: str = "paper") -> dict | None:
-    """Return the whole config of a scale of the project's own, with defaults; of another, None.
-
-    Parameters
-    ----------
-    folder
-        Of config.yaml and its overlays.
-    scale
-        Name.
-    """
+    """Return what `config.checks.values_of_scale` does, with defaults filled in."""
     values = values_of_scale(folder, scale)
     if values is not None:
         check_types(Config, values)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lenscnn.records.provenance import canonical_json, changes
+from lenscnn.records.provenance import changes, plain_text
 from lenscnn.stats.over_seeds import estimate_and_seed
 
 
@@ -185,13 +185,9 @@ def settings_behind(paper: Paper, path) -> dict:
 def list_changes(printed: dict, own: dict) -> list[str]:
     """Return what of a description is not as printed: ``survey.seeing 0.34 (0.17)``."""
     return [
-        f"{key.removeprefix('survey.').removeprefix('view.')} {_short(new)} ({_short(old)})"
+        f"{key.removeprefix('survey.').removeprefix('view.')} {plain_text(new)} ({plain_text(old)})"
         for key, old, new in changes(printed, own)
     ]
-
-
-def _short(value) -> str:
-    return "none" if value is None else canonical_json(value).replace('"', "")
 
 
 def stamp_changes(changed: list[str], shown: int = 3) -> str:

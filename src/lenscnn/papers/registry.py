@@ -77,14 +77,13 @@ def make_papers(config: dict, printed: dict | None = None) -> Mapping[str, Paper
         The config with the values that the papers print, at the same size. Products say what
         differs from it.
     """
-    known = printed or config
+    known = printed["scutt"]["variants"] if printed else ()
     variants = {
-        name: Scutt(
-            config, name, Scutt(known, name) if name in known["scutt"]["variants"] else None
-        )
+        name: Scutt(config, name, Scutt(printed, name) if printed and name in known else None)
         for name in config["scutt"]["variants"]
     }
-    return variants | {"pearson2019": Pearson2019(config, Pearson2019(known))}
+    pearson2019 = Pearson2019(config, Pearson2019(printed) if printed else None)
+    return variants | {pearson2019.name: pearson2019}
 
 
 def targets_of(paper: Paper) -> list[Target]:

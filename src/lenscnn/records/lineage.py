@@ -20,6 +20,7 @@ from lenscnn.records.provenance import (
     canonical_json,
     changes,
     decode,
+    plain_text,
     read_hdf5,
 )
 from lenscnn.records.specs import read_spec
@@ -129,10 +130,6 @@ def trace(target: str, plan: dict[str, Product]) -> dict[str, Product]:
     return chain
 
 
-def _text(value) -> str:
-    return "none" if value is None else canonical_json(value).replace('"', "")
-
-
 def settings(product: Product, chain: dict[str, Product]) -> str:
     """Write a spec in short: only what differs from the first file of the same rule."""
     told = [other for other in chain.values() if other.record]
@@ -150,10 +147,10 @@ def settings(product: Product, chain: dict[str, Product]) -> str:
     spec = abridged(product.record["spec"])
     first = next(other for other in told if other.rule == product.rule)
     if first is product:
-        return _text(spec)
+        return plain_text(spec)
     changed = changes(abridged(first.record["spec"]), spec)
-    but = ", but " + ", ".join(f"{key} {_text(new)}" for key, _, new in changed) if changed else ""
-    return f"as {first.path}{but}"
+    words = ", ".join(f"{key} {plain_text(new)}" for key, _, new in changed)
+    return f"as {first.path}{', but ' * bool(words)}{words}"
 
 
 def table(paths) -> pd.DataFrame:

@@ -30,6 +30,11 @@ def canonical_json(spec) -> str:
     return json.dumps(spec, sort_keys=True)
 
 
+def plain_text(value) -> str:
+    """Write a value of a spec for a person: JSON without quotes, none for nothing."""
+    return "none" if value is None else canonical_json(value).replace('"', "")
+
+
 def file_digest(path) -> str:
     """Return SHA-256 of a file's content, first 16 hex digits."""
     with open(path, "rb") as file:

@@ -7,10 +7,10 @@ import numpy as np
 from lenscnn.core.compiling import njit
 from lenscnn.lensing.kernels.images import convolve
 from lenscnn.lensing.kernels.threads import OPTIONS
-from lenscnn.lensing.light import SMOOTHING
+from lenscnn.lensing.light import B_SLOPE, SMOOTHING
 
 N_LENS, N_LIGHT = 5, 6
-"""Parameters of a lens and of a galaxy, in the order of `derivatives.PARAMETERS`."""
+"""Parameters of a lens and of a galaxy: `checks.LENS_KEYS`, `derivatives.LIGHT_KEYS`."""
 
 
 @njit(**OPTIONS)
@@ -84,7 +84,7 @@ def _at(x, y, side, lens, light, tolerance, by_deflection, values):
         values[1 + k] = -by_x * by_deflection[k, 0] - by_y * by_deflection[k, 1]
     own = values[1 + N_LENS :]
     own[0] = brightness * (slope - 2.0) / R_sersic
-    own[1] = brightness * (log_peak_by_n - exponent * (1.9992 / b_n - log_T / (n * n)))
+    own[1] = brightness * (log_peak_by_n - exponent * (B_SLOPE / b_n - log_T / (n * n)))
     own[2] = steep * 0.5 * (major * major - minor * minor / (q * q))
     own[3] = steep * major * minor * (q - 1.0 / q)
     own[4], own[5] = -by_x, -by_y

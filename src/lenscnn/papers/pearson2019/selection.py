@@ -1,8 +1,9 @@
 """The selection function of pearson2019: what the detected samples are like (figures 1-3)."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
-from scipy.optimize import curve_fit
 
 from lenscnn.stats.bootstrap import resampled_rows
 
@@ -14,6 +15,14 @@ FITS = 50
 
 HISTOGRAM, MOMENTS = "histogram", "moments"
 """What a Gaussian is fitted to, and what takes its place."""
+
+
+def by_sample(paths) -> dict[str, list[str]]:
+    """Sort files of catalogues, ``.../<sample>/<split>/<file>``, by their sample."""
+    files = {}
+    for path in paths:
+        files.setdefault(Path(path).parts[-3], []).append(path)
+    return files
 
 
 def histogram(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,6 +57,8 @@ def fit_gaussian(values: np.ndarray) -> np.ndarray:
     ndarray, shape (3,)
         Amplitude (number density), mean, standard deviation.
     """
+    from scipy.optimize import curve_fit  # here, for it takes half of what a job starts with
+
     edges, density = histogram(values)
     middle, top, width = (edges[1:] + edges[:-1]) / 2, density.max(), edges[-1] - edges[0]
     # Bounds matter to samples of a few dozen only: there the best fit can run away.

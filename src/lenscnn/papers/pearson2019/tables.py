@@ -61,7 +61,8 @@ def lens_table(
     """
     parts = []
     for view, frame in metrics.items():
-        once = view.replace("_fitted", "_removed")
+        camera, _, light = view.rpartition("_")
+        once = f"{camera}_removed" if light == "fitted" else view
         prints: dict[str, Any] = {
             once: [
                 np.nan if view in changed else printed(registry, "rms", view, name)

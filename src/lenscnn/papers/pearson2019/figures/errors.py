@@ -98,16 +98,13 @@ def parameter_figure(
     ValueError
         If a view lacks the network trained on it.
     """
-    rows = dict(ROWS)
-    if not any(camera_and_light(view)[1] == "kept" for view in binned):
-        del rows[ROW_OF_LIGHT]
-    figure = new_figure(2.05 * len(rows), note)
-    panels = figure.subplots(len(rows), len(COLUMNS), sharex="row")
+    rows = rows_for(binned)
+    figure, panels = parameter_panels(rows, note)
     looks, order = look_of(cameras), list(cameras)
     for view in sorted(binned, key=lambda view: order.index(camera_and_light(view)[0])):
         camera, light = camera_and_light(view)
         (name, colour), (fate, dashes) = looks[camera], LIGHT[light]
-        table = _filled(rms_of(binned[view], view, ["by", "low", "target"]))
+        table = filled(rms_of(binned[view], view, ["by", "low", "target"]))
         for row, by in zip(panels, rows, strict=True):
             if by == ROW_OF_LIGHT and light != "kept":
                 continue
@@ -118,15 +115,27 @@ def parameter_figure(
                     linestyle=dashes, marker="o", markersize=2.5,
                     label=f"{name}, lens light {fate}",
                 )  # fmt: skip
-    for row, label in zip(panels, rows.values(), strict=True):
-        row[1].set_xlabel(label)
-    for axes, title in zip(panels[0], COLUMNS.values(), strict=True):
-        axes.set_title(title)
-    for axes in panels[:, 0]:
-        axes.set_ylabel("RMS error")
     longest = max(len(label) for label in panels[0, 0].get_legend_handles_labels()[1])
     _finish(figure, panels.flat, ncols=3 if longest <= 32 else 2)  # as many as the page holds
     return figure
+
+
+def rows_for(views) -> dict[str, str]:
+    """Return the rows of panels for some views, and their labels."""
+    kept = any(camera_and_light(view)[1] == "kept" for view in views)
+    return {by: label for by, label in ROWS.items() if kept or by != ROW_OF_LIGHT}
+
+
+def parameter_panels(rows: dict[str, str], note: str | None) -> tuple[Figure, np.ndarray]:
+    """Make the panels of errors against properties of the lens: `rows` by `COLUMNS`."""
+    figure = new_figure(2.05 * len(rows), note)
+    panels = figure.subplots(len(rows), len(COLUMNS), sharex="row")
+    for row, label in zip(panels, rows.values(), strict=True):
+        row[0].set_ylabel("RMS error")
+        row[1].set_xlabel(label)
+    for axes, title in zip(panels[0], COLUMNS.values(), strict=True):
+        axes.set_title(title)
+    return figure, panels
 
 
 @styled
@@ -218,9 +227,9 @@ def snr_figure(
     for axes, (view, metrics) in zip(panels, binned.items(), strict=True):
         table = rms_of(metrics[metrics["by"] == "snr"], view, ["low", "target"])
         lows |= set(table["low"])
-        drawn = [(_filled(table), {})]
+        drawn = [(filled(table), {})]
         if view in bright:
-            last = _filled(rms_of(bright[view], view, ["target"])).assign(low=bright_from)
+            last = filled(rms_of(bright[view], view, ["target"])).assign(low=bright_from)
             drawn.append((last, {"linestyle": "none", "markerfacecolor": "white"}))
         for target, (label, colour, marker, factor) in SERIES.items():
             style = {"color": colour, "marker": marker, "markersize": 4.5}
@@ -238,7 +247,7 @@ def snr_figure(
         camera, light = camera_and_light(view)
         axes.set(ylabel="RMS error", title=f"{looks[camera][0]}, lens light {LIGHT[light][0]}")
     panels[-1].set(xscale="log", xlabel="Signal-to-noise ratio of the source (lower edge of bin)")
-    _tick(panels[-1], sorted(lows))
+    tick(panels[-1], sorted(lows))
     panels[-1].set_xlim(min(lows) / 1.15, max(lows) * 1.15)
     _finish(figure, panels, ncols=6)
     return figure
@@ -269,7 +278,7 @@ def visits_figure(
     labels = {view: f"trained on {n} visit{'s' * (n > 1)}" for view, n in trained.items()}
     figure, panels = _trained_and_tested(metrics, visits, labels, note)
     panels[-1].set(xscale="log", xlabel="Visits in a stacked test image")
-    _tick(panels[-1], visits)
+    tick(panels[-1], visits)
     _finish(figure, panels, ncols=4)
     return figure
 
@@ -294,14 +303,15 @@ def _trained_and_tested(
     return figure, panels
 
 
-def _filled(table: pd.DataFrame) -> pd.DataFrame:
+def filled(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the bins that hold `MIN_LENSES` lenses."""
     return table[table["n"] >= MIN_LENSES]
 
 
-def _tick(axes: Axes, values: Sequence[float]) -> None:
+def tick(axes: Axes, values: Sequence[float]) -> None:
     """Label these values of a logarithmic axis and no others."""
     axes.set_xticks(values, [f"{value:g}" for value in values])
-    axes.minorticks_off()
+    axes.xaxis.minorticks_off()
 
 
 def _finish(figure: Figure, panels, ncols: int) -> None:

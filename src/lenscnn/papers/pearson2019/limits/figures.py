@@ -1,35 +1,35 @@
 """Limits under the points of pearson2019's Figures 8, 13 and 14."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from lenscnn.papers.pearson2019.figures.cameras import camera_and_light, look_of
 from lenscnn.papers.pearson2019.figures.errors import (
     COLUMNS,
     PANELS,
-    ROW_OF_LIGHT,
-    ROWS,
     SERIES,
+    filled,
+    parameter_panels,
+    rows_for,
+    tick,
 )
 from lenscnn.papers.pearson2019.limits.metrics import LIMIT
-from lenscnn.papers.pearson2019.metrics import MIN_LENSES
 from lenscnn.plotting.style import BLACK, VERMILION, new_figure, styled
 from lenscnn.stats.over_seeds import rms_of
 
 
-def _filled(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["n"] >= MIN_LENSES]
-
-
-def _explain(figure: Figure, axes, ncols: int, network: str = "network") -> None:
+def _explain(figure: Figure, axes, ncols: int) -> None:
     """Put a legend above all panels that says what points and lines are."""
     axes.errorbar(
-        [], [], [], color="0.4", marker="o", markersize=3, linestyle="none", label=network
+        [], [], [], color="0.4", marker="o", markersize=3, linestyle="none", label="network"
     )
     axes.plot([], [], color="0.4", label="estimated limit")
+    _add_legend(figure, axes, ncols)
+
+
+def _add_legend(figure: Figure, axes, ncols: int) -> None:
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=ncols, handlelength=2.0)
 
@@ -59,15 +59,13 @@ def parameter_figure(
     ValueError
         If a view lacks the network trained on it.
     """
-    kept = all(camera_and_light(view)[1] == "kept" for view in errors)
-    rows = [by for by in ROWS if by != ROW_OF_LIGHT or kept]
-    figure = new_figure(2.0 * len(rows) + 0.3, note)
-    panels = figure.subplots(len(rows), len(COLUMNS), sharex="row")
+    rows = rows_for(errors)
+    figure, panels = parameter_panels(rows, note)
     for view in errors:
         name, colour = look_of(cameras)[camera_and_light(view)[0]]
-        network = _filled(rms_of(errors[view], view, ["by", "low", "target"]))
+        network = filled(rms_of(errors[view], view, ["by", "low", "target"]))
         frame = limits[view]
-        limit = _filled(frame[frame["kind"] == LIMIT])
+        limit = filled(frame[frame["kind"] == LIMIT])
         for panel_row, by in zip(panels, rows, strict=True):
             for axes, target in zip(panel_row, COLUMNS, strict=True):
                 found, least = (
@@ -79,11 +77,6 @@ def parameter_figure(
                     markersize=3, linestyle="none",
                 )  # fmt: skip
                 axes.plot(least["mean"], least["rms"], color=colour, label=name)
-    for panel_row, by in zip(panels, rows, strict=True):
-        panel_row[0].set_ylabel("RMS error")
-        panel_row[1].set_xlabel(ROWS[by])
-    for axes, title in zip(panels[0], COLUMNS.values(), strict=True):
-        axes.set_title(title)
     for axes in panels.flat:
         axes.set_ylim(bottom=0)
     _explain(figure, panels.flat[0], ncols=5)
@@ -119,8 +112,8 @@ def snr_figure(
     for axes, view in zip(panels, errors, strict=True):
         metrics, frame = errors[view], limits[view]
         metrics = metrics[metrics["by"] == "snr"]
-        network = _filled(rms_of(metrics, view, ["low", "target"]))
-        limit = _filled(frame[(frame["kind"] == LIMIT) & (frame["by"] == "snr")])
+        network = filled(rms_of(metrics, view, ["low", "target"]))
+        limit = filled(frame[(frame["kind"] == LIMIT) & (frame["by"] == "snr")])
         lows |= set(limit["low"])
         for target, (label, colour, marker, factor) in SERIES.items():
             found, least = (table[table["target"] == target] for table in (network, limit))
@@ -134,7 +127,7 @@ def snr_figure(
         )
     panels[-1].set(xscale="log", xlabel="Signal-to-noise ratio of the source (lower edge of bin)")
     if lows:
-        _tick(panels[-1], sorted(lows))
+        tick(panels[-1], sorted(lows))
     _explain(figure, panels[0], ncols=7)
     return figure
 
@@ -181,14 +174,6 @@ def visits_figure(
         )  # fmt: skip
         axes.set(ylabel=label, yscale="log")
     panels[-1].set(xscale="log", xlabel="Visits in a stacked test image")
-    _tick(panels[-1], list(visits.values()))
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, handlelength=2.0)
+    tick(panels[-1], list(visits.values()))
+    _add_legend(figure, panels[0], ncols=3)
     return figure
-
-
-def _tick(axes, values: Sequence[float]) -> None:
-    """Label these values of a logarithmic axis and no others."""
-    axes.set_xticks(values, [f"{value:g}" for value in values])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="x", which="minor", length=0)

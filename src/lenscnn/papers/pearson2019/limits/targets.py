@@ -1,9 +1,11 @@
 """Figures and tables of the limits: a line each says what they are made of."""
 
+from dataclasses import replace
+
 from lenscnn.papers.paper import Available, Target
 from lenscnn.papers.pearson2019.limits.specs import fits_files, limits_metrics
 from lenscnn.papers.pearson2019.specs import CAMERAS, CORE_VIEWS, Pearson2019
-from lenscnn.papers.pearson2019.targets import looks
+from lenscnn.papers.pearson2019.targets import figure, looks
 
 TITLES = {
     "limits": "Errors of networks beside estimated limits",
@@ -19,58 +21,57 @@ TITLES = {
 
 def limit_targets(paper: Pearson2019) -> list[Target]:
     """Return the figures and tables of the limits."""
-    core = {"cameras": looks(paper, CAMERAS), "note": paper.note(CORE_VIEWS)}
+    return [
+        *_tables(paper),
+        *(
+            replace(target, caption=target.script.partition("/")[2], title=TITLES[target.name])
+            for target in _figures(paper)
+        ),
+    ]
+
+
+def _tables(paper: Pearson2019) -> list[Target]:
+    views = list(dict.fromkeys((*CORE_VIEWS, *paper.visit_views)))
     removed = [f"{camera}_removed" for camera in CAMERAS]
+    made = {
+        "limits": _made_of(paper, CORE_VIEWS, "", "network") | {"registry": "config/claims.csv"},
+        "worth": _made_of(paper, views, "", "network"),
+        "fits": {"fits": Available(fits_files(paper, removed))},
+    }
+    params = {
+        "limits": {"views": CORE_VIEWS, "run": paper.run(CORE_VIEWS)},
+        "worth": {"views": views, "run": paper.run(views), "pairs": _pairs(paper)},
+        "fits": {"run": paper.run(removed)},
+    }
+    return [
+        Target(
+            name, f"tables/pearson2019_{name}", made[name], params[name], f"pearson2019_{name}",
+            TITLES[name],
+        )
+        for name in made
+    ]  # fmt: skip
 
-    def made_of(views, *kinds):
-        return {kind or "limits": limits_metrics(paper, views, kind) for kind in kinds}
 
-    def table(name, views, params, **inputs):
-        params |= {"views": list(views), "run": paper.run(views)}
-        made = made_of(views, "", "network")
-        script = f"pearson2019_{name}"
-        return Target(name, f"tables/{script}", made | inputs, params, script, TITLES[name])
+def _figures(paper: Pearson2019) -> list[Target]:
+    core = {"cameras": looks(paper, CAMERAS), "note": paper.note(CORE_VIEWS)}
+    removed, kept = ([f"{camera}_{light}" for camera in CAMERAS] for light in ("removed", "kept"))
+    visits = {"visits": paper.visit_views, "note": paper.note(paper.visit_views)}
 
-    def figure(name, script, inputs, params):
-        script = f"pearson2019_{script}"
-        return Target(name, f"figures/{script}", inputs, params, script, TITLES[name])
+    def beside(name, views, number):
+        inputs = {"errors": paper.metrics(views, "_binned"), **_made_of(paper, views, "binned")}
+        return figure(name, inputs, {"views": views, **core}, script=f"limits_fig{number}")
 
     return [
-        table("limits", CORE_VIEWS, {}, registry="config/claims.csv"),
-        table("worth", list(dict.fromkeys((*CORE_VIEWS, *paper.visit_views))), {
-            "pairs": _pairs(paper)
-        }),
-        *(
-            figure(
-                f"limits_fig8_{light}",
-                "limits_fig8",
-                {"errors": paper.metrics(views, "_binned"), **made_of(views, "binned")},
-                {"views": views, **core},
-            )
-            for light in ("removed", "kept")
-            for views in [[f"{camera}_{light}" for camera in CAMERAS]]
-        ),
-        figure(
-            "limits_fig13",
-            "limits_fig13",
-            {"errors": paper.metrics(removed, "_binned"), **made_of(removed, "binned")},
-            {"views": removed, **core},
-        ),
-        figure(
-            "limits_fig14",
-            "limits_fig14",
-            made_of(paper.visit_views, "", "network"),
-            {"visits": paper.visit_views, "note": paper.note(paper.visit_views)},
-        ),
-        Target(
-            "fits",
-            "tables/pearson2019_fits",
-            {"fits": Available(fits_files(paper, removed))},
-            {"run": paper.run(removed)},
-            "pearson2019_fits",
-            TITLES["fits"],
-        ),
-    ]  # fmt: skip
+        beside("limits_fig8_removed", removed, 8),
+        beside("limits_fig8_kept", kept, 8),
+        beside("limits_fig13", removed, 13),
+        figure("limits_fig14", _made_of(paper, paper.visit_views, "", "network"), visits),
+    ]
+
+
+def _made_of(paper: Pearson2019, views, *kinds: str) -> dict[str, list[str]]:
+    """Return the tables of limits of views, by kind."""
+    return {kind or "limits": limits_metrics(paper, views, kind) for kind in kinds}
 
 
 def _pairs(paper: Pearson2019) -> list[tuple[str, str, str]]:
