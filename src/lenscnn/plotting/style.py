@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -24,6 +25,22 @@ styled = matplotlib.rc_context(fname=STYLE_FILE)
 """Decorator (for any number of functions): run with the style file, leave the settings alone."""
 
 
+class _Layout(ConstrainedLayoutEngine):
+    """A layout that is the same each time a figure is drawn.
+
+    The last bits of what the solver finds depend on where its objects are in memory, and with them
+    the pixels of a text at the edge of one.
+    """
+
+    def execute(self, fig):
+        """Lay out the panels, and round their positions to 1e-9 of the figure."""
+        super().execute(fig)
+        for axes in fig.axes:
+            left, bottom, width, height = np.round(axes.get_position(original=True).bounds, 9)
+            axes.set_position((left, bottom, width, height))
+            axes.set_in_layout(True)  # which a position of its own ends
+
+
 def new_figure(height: float, note: str | None) -> Figure:
     """Make an empty figure of page width, with `note` stamped into a margin of its own.
 
@@ -35,7 +52,7 @@ def new_figure(height: float, note: str | None) -> Figure:
         Where the figure comes from (paper and scale), or None for no stamp.
     """
     margin = 0 if note is None else 0.14 / height
-    layout = ConstrainedLayoutEngine(rect=(0, margin, 1, 1 - margin))
+    layout = _Layout(rect=(0, margin, 1, 1 - margin))
     figure = Figure(figsize=(PAGE_WIDTH, height), layout=layout)
     if note is not None:
         figure.text(0.995, 0.03 / height, note, size=6, color="0.45", ha="right", va="bottom")

@@ -107,6 +107,14 @@ def test_fig4_shows_each_image_on_its_square_of_sky(images, theta_E):
         assert "[arcsec]" in column[-1].get_xlabel()
 
 
+def test_panels_of_fig4_lie_on_a_grid_that_hides_the_last_bits_of_the_solver(images, theta_E):
+    figure = examples.examples_figure(images, theta_E, SEEN, NOTE)
+    with matplotlib.rc_context(fname=style.STYLE_FILE):
+        figure.draw_without_rendering()
+    bounds = [axes.get_position(original=True).bounds for axes in figure.axes]
+    np.testing.assert_allclose(bounds, np.round(bounds, 9), rtol=0, atol=1e-15)
+
+
 def test_grey_scale_shows_an_arc_beside_the_core(images, theta_E):
     figure = examples.examples_figure(images, theta_E, SEEN, None)
     for axes, image in zip(panels_of(figure)[::3], images["vis"], strict=True):
