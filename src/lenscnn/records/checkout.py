@@ -95,15 +95,19 @@ class Checkout:
     def _commit_of(self, library: str, commit: str) -> str:
         """Return the commit whose library has a digest: the one on record, or a later one.
 
-        Code that had been edited when a file was made was committed later, as a rule.
+        Code that had been edited when a file was made was committed later, as a rule. A copy
+        without history records no commit (""): then it is the last one here with that library.
         """
-        later = self._git(
-            "rev-list", "--reverse", "--abbrev-commit", f"{commit}..HEAD", "--", "src"
-        )
-        for candidate in (commit, *later.split()):
-            if self.code_at(candidate)[1] == library:
-                return candidate
-        return ""
+        if commit:
+            later = ("--reverse", f"{commit}..HEAD")
+            candidates = [commit, *self._commits_of_library(*later)]
+        else:
+            candidates = self._commits_of_library("HEAD")
+        return next((c for c in candidates if self.code_at(c)[1] == library), "")
+
+    def _commits_of_library(self, *span: str) -> list[str]:
+        """Return the commits of a span of the history that changed the library."""
+        return self._git("rev-list", "--abbrev-commit", *span, "--", "src").split()
 
     def note(self, path: str) -> dict:
         """Return what Snakemake noted of the job that made a file here (its metadata).

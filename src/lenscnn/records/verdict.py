@@ -157,7 +157,7 @@ def _code(product: Product, checkout: Checkout) -> list[Ground]:
     if read := checkout.job(product.path):
         return _code_of_job(product.code, read, checkout)
     version = _CODE_VERSION.search(product.record["code"])
-    commit = checkout.commit_of(version["library"], version["commit"] or "HEAD") if version else ""
+    commit = checkout.commit_of(version["library"], version["commit"] or "") if version else ""
     if not (version and commit):
         about = "made by code that is in no commit here"
         return [Ground(Level.UNKNOWN, about, (product.record["code"],))]

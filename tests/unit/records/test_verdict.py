@@ -188,6 +188,15 @@ def test_edits_that_were_not_committed_are_looked_for_in_later_commits(checkout)
     assert judged(CATALOGUE)[0] == "nothing to say"
 
 
+def test_code_of_a_copy_without_history_is_looked_for_in_all_commits(checkout):
+    make(code=f"0.1.0+src.{source_digest(Path('src/lenscnn'))}")
+    for text, level in ((f"# why\n{STEPS}", "harmless"), (STEPS.replace("2 *", "3 *"), "unknown")):
+        write(LIBRARY, text)
+        commit()
+        assert judged(CATALOGUE)[0] == level
+        assert "no commit here" not in judged(CATALOGUE)[1]
+
+
 def test_without_history_the_code_is_unknown(checkout):
     Path(".git").rename(checkout.parent / f"{checkout.name}.git")
     assert judged(CATALOGUE)[0] == judged()[0] == "unknown"
