@@ -70,7 +70,9 @@ def main() -> None:
         "n_from": Path(arguments.n_from).name,
         "mirrors": arguments.mirrors,
     }
-    origin = provenance.collect(spec, inputs, devices.device_name(device))
+    origin = provenance.collect(
+        spec, inputs, devices.device_name(device), {arguments.weights: meta["provenance"]}
+    )
     targets = arguments.spec["targets"]
     units = [predict.UNITS.get(name, "dimensionless") for name in targets]
     columns = {"target": " ".join(targets), "unit": " ".join(units)}

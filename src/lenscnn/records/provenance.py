@@ -80,7 +80,9 @@ def git(folder, *arguments: str) -> bytes:
     ).stdout
 
 
-def collect(spec: dict, inputs: list, device: str = "cpu") -> dict[str, str]:
+def collect(
+    spec: dict, inputs: list, device: str = "cpu", records: dict | None = None
+) -> dict[str, str]:
     """Collect the provenance of a product, as text to be stored with it.
 
     Parameters
@@ -91,18 +93,26 @@ def collect(spec: dict, inputs: list, device: str = "cpu") -> dict[str, str]:
         Paths of the files it read.
     device
         Where it computed, e.g. "cpu" or "cuda (NVIDIA H200)".
+    records
+        Of inputs that are no HDF5 files, and so cannot be asked, their own provenance.
 
     Returns
     -------
     dict of str
-        Keys ``spec``, ``inputs``, ``code``, ``libraries``, ``python``, ``device``.
+        Keys ``spec``, ``inputs``, ``code``, ``libraries``, ``python``, ``device``, and ``origins``:
+        by input, the code that made it and its origins. So it is known also of what is deleted.
     """
     loaded = {name: sys.modules[name] for name in _LIBRARIES if name in sys.modules}
+    digests, origins = {}, {}
+    for name, path in short_names(inputs).items():
+        digests[name] = file_digest(path)
+        record = read_attrs(path) if path.suffix == ".h5" else (records or {}).get(path, {})
+        if "code" in record:
+            origins[name] = [record["code"], json.loads(record.get("origins", "{}"))]
     return {
         "spec": canonical_json(spec),
-        "inputs": canonical_json(
-            {name: file_digest(path) for name, path in short_names(inputs).items()}
-        ),
+        "inputs": canonical_json(digests),
+        "origins": canonical_json(origins),
         "code": code_version(),
         "libraries": canonical_json({name: module.__version__ for name, module in loaded.items()}),
         "python": platform.python_version(),
@@ -121,7 +131,7 @@ def short_names(paths: list) -> dict[str, Path]:
 
 
 def decode(stored: dict, path) -> dict:
-    """Decode what `collect` gave: spec, inputs and libraries as dicts.
+    """Decode what `collect` gave: spec, inputs, libraries and origins as dicts.
 
     Raises
     ------
@@ -132,6 +142,7 @@ def decode(stored: dict, path) -> dict:
         raise DataFileError(f"{path} does not say how it was made ({', '.join(missing)} missing)")
     try:
         decoded = {key: json.loads(stored[key]) for key in ("spec", "inputs", "libraries")}
+        decoded["origins"] = json.loads(stored.get("origins", "{}"))  # which older files lack
     except ValueError as error:
         raise DataFileError(
             f"{path} is damaged: what it says of how it was made cannot be read ({error}); delete "

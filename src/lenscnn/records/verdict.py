@@ -79,21 +79,42 @@ def judge(chain: dict[str, Product], configs: list[str], checkout: Checkout) -> 
     checkout
         What the code is, and was.
     """
+    absent = _code_of_absent(chain, checkout)
     for product in chain.values():
         if product.rule == "no rule":
             continue  # a source
-        if not (checkout.root / product.path).exists():
+        if product.path in absent:
+            product.grounds = [
+                ground for code in absent[product.path] for ground in _code(product, code, checkout)
+            ]
+        elif not (checkout.root / product.path).exists():
             about = "not here, so that the code that made them is not known"
             product.grounds = [Ground(Level.UNKNOWN, about, (product.rule,))]
         elif product.record:
             product.grounds = [
                 *_settings(product),
                 *_inputs(product, chain, checkout),
-                *_code(product, checkout),
+                *_code(product, product.record["code"], checkout),
                 *_libraries(product.record),
             ]
         else:
             product.grounds = _without_record(product, configs, checkout)
+
+
+def _code_of_absent(chain: dict[str, Product], checkout: Checkout) -> dict[str, set[str]]:
+    """Return which code made files that are not here, by the records of files made from them."""
+    found = {}
+
+    def visit(inputs: list[str], origins: dict) -> None:
+        for name, path in short_names(inputs).items():
+            if name in origins and not (checkout.root / path).exists():
+                code, further = origins[name]
+                found.setdefault(path.as_posix(), set()).add(code)
+                visit(chain[path.as_posix()].inputs, further)
+
+    for product in chain.values():
+        visit(product.inputs, product.record.get("origins", {}))
+    return found
 
 
 def _settings(product: Product) -> list[Ground]:
@@ -152,15 +173,15 @@ def _same_arrays(then: bytes, path: Path) -> bool:
         return all(name in new and np.array_equal(old[name][()], new[name][()]) for name in old)
 
 
-def _code(product: Product, checkout: Checkout) -> list[Ground]:
-    """Compare the code that made a file, by its record, with the code that is here."""
+def _code(product: Product, code: str, checkout: Checkout) -> list[Ground]:
+    """Compare the code that made a file, by a record, with the code that is here."""
     if read := checkout.job(product.path):
         return _code_of_job(product.code, read, checkout)
-    version = _CODE_VERSION.search(product.record["code"])
+    version = _CODE_VERSION.search(code)
     commit = checkout.commit_of(version["library"], version["commit"] or "") if version else ""
     if not (version and commit):
         about = "made by code that is in no commit here"
-        return [Ground(Level.UNKNOWN, about, (product.record["code"],))]
+        return [Ground(Level.UNKNOWN, about, (code,))]
     grounds = _code_of_commit(product.code, commit, checkout)
     if version["dirty"]:
         about = "made with edits outside the library that were not committed, of the script perhaps"

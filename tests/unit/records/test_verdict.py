@@ -73,6 +73,10 @@ def judged(target=FIGURE, spec=POPULATION):
         CATALOGUE: lineage.Product(CATALOGUE, "population", [INPUT], [spec], code=code),
         FIGURE: lineage.Product(FIGURE, "fig1", [CATALOGUE], code=code),
     }
+    return judged_by(plan, target)
+
+
+def judged_by(plan, target):
     chain = lineage.trace(target, plan)
     verdict.judge(chain, [CONFIG], Checkout("."))
     text = " ".join(" ".join(verdict.summary(target, chain)).split())
@@ -206,6 +210,29 @@ def test_other_libraries_are_harmless(checkout):
     make(libraries=json.dumps({"numpy": "1.0"}))
     level, text = judged(CATALOGUE)
     assert level == "harmless" and "libraries than are here: numpy 1.0" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "said"),
+    [
+        (STEPS, "nothing to say", "nothing"),
+        (f"# why\n{STEPS}", "harmless", "2 files made by code that has changed where it computes"),
+        (STEPS.replace("2 *", "3 *"), "unknown", "2 files made by code that has changed since"),
+    ],
+)
+def test_code_of_deleted_files_is_known_by_what_was_made_of_them(checkout, text, level, said):
+    """Images, made of the catalogue and deleted, and what was estimated from them."""
+    images, estimates = "results/paper/images.h5", "results/paper/estimates.h5"
+    make(images, inputs=[CATALOGUE])
+    make(estimates, inputs=[images])
+    Path(images).unlink()
+    write(LIBRARY, text)
+    code = [SCRIPT, LIBRARY]
+    plan = {
+        images: lineage.Product(images, "images", [CATALOGUE], code=code),
+        estimates: lineage.Product(estimates, "predict", [images], [POPULATION], code=code),
+    }
+    assert judged_by(plan, estimates)[0] == level and said in judged_by(plan, estimates)[1]
 
 
 def test_absent_and_uncommitted_files_are_unknown(checkout):
