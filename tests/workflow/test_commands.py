@@ -1,7 +1,6 @@
 """make figures, make provenance, make docs: the commands behind them."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -42,92 +41,11 @@ def test_a_document_without_marks_is_refused(tmp_path):
     assert (tmp_path / "plain.md").read_text() == "hello\n"
 
 
-MARKDOWN = [
-    path for pattern in (
-        "*.md", "docs/**/*.md", "config/*.md", "benchmarks/*.md", "profiles/*.md",
-        "scripts/offline/*.md", "data/photometry/*.md",
-    )
-    for path in sorted(ROOT.glob(pattern))
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_between_documents_lead_somewhere(path):
-    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
-    broken = [
-        link for link in links
-        if not link.startswith(("http", "mailto:")) and not (path.parent / link).exists()
-    ]  # fmt: skip
-    assert broken == []
-
-
-def documented(program):
-    """Commands of a program in code blocks and code spans of all documents, with their document."""
-    code = re.compile(rf"^ {{4,}}({program} [^#\n]*)|`({program} [^`\n]*)`", re.M)
-    return [
-        (path.name, block or span)
-        for path in MARKDOWN
-        for block, span in code.findall(path.read_text())
-    ]
-
-
-def test_targets_of_make_in_the_documents_exist():
-    makefile = (ROOT / "Makefile").read_text()
-    known = set(re.search(r"^\.PHONY: (.*)$", makefile, re.M)[1].split())
-    commands = documented("make")
-    assert len(commands) > 40
-    unknown = [
-        (document, word)
-        for document, command in commands
-        for word in command.partition("&&")[0].split()[1:]
-        if "=" not in word and not word.endswith("/.installed") and word not in known
-    ]
-    assert unknown == []
-
-
-def test_targets_of_snakemake_in_the_documents_exist():
-    """Those that are rules; paths are left to Snakemake."""
-    listed = subprocess.run(
-        ["snakemake", "--list-target-rules"], cwd=ROOT, capture_output=True, text=True,
-        env=ENVIRONMENT, check=True,
-    )  # fmt: skip
-    known = {line.split(" ")[0] for line in listed.stdout.splitlines()}
-    commands = [
-        (document, command)
-        for document, command in documented("snakemake")
-        if " -- " in command or "--profile" in command
-    ]
-    assert len(commands) > 20
-    unknown = [
-        (document, target)
-        for document, command in commands
-        for target in re.split(r" -- |slurm |profiles/local ", command)[-1].split()
-        if re.fullmatch(r"[a-z]\w+", target) and target not in known
-    ]
-    assert unknown == []
-
-
-def test_scripts_and_overlays_in_the_documents_exist():
-    file = re.compile(r"(?<![\w/])(?:(?:scripts|tools)/[\w./]+\.(?:py|sh)|config/\w+\.yaml)\b")
-    named = [
-        (path.name, name)
-        for path in MARKDOWN
-        if path.name != "CHANGELOG.md"  # which names what there was
-        for name in file.findall(path.read_text())
-    ]
-    assert len(named) > 40
-    assert [(document, name) for document, name in named if not (ROOT / name).exists()] == []
-
-
 def test_one_version_is_told_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     described = json.loads((ROOT / "codemeta.json").read_text())
     assert citation["version"] == described["version"] == lenscnn.__version__
     assert f"## {lenscnn.__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
-
-
-def test_the_readme_is_read_in_four_minutes():
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
 
 
 def test_figures_draws_what_it_can(tmp_path):
