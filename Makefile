@@ -13,6 +13,7 @@
 # make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
 # make crate SCALE=smoke   a run as a Provenance Run Crate, ro-crate-metadata.json
 # make records SCALE=paper   join what jobs took here into benchmarks/paper.csv
+# make deposit  what is here and in no commit, packed in deposit/ for an archive (docs/developers/releases.md)
 # make bench    the table of speeds, benchmarks/speed.csv, and its plot
 # make bench-simulation   of these only simulation
 # make docs     the graph of rules and the claims in docs/, the tables of settings and of columns
@@ -28,7 +29,7 @@ SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
 RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper check targets figures report provenance crate records docs docs-site test test-fast test-slurm-full test-faults test-config format types bench bench-simulation clean
+.PHONY: all smoke quick paper check targets figures report provenance crate records deposit docs docs-site test test-fast test-slurm-full test-faults test-config format types bench bench-simulation clean
 
 all: smoke
 
@@ -78,6 +79,9 @@ crate: $(ENV)
 
 records: $(ENV)
 	@PYTHONPATH=src python tools/records.py $(firstword $(SCALE))
+
+deposit: $(ENV)
+	@PYTHONPATH=src python tools/deposit.py prepare $(SCALE)
 
 docs: $(ENV)
 	python tools/documents.py docs/workflow.md docs/results.md docs/limits.md
