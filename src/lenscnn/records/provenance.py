@@ -52,7 +52,7 @@ def code_version() -> str:
     here = Path(__file__)
     try:
         git(here.parent, "ls-files", "--error-unmatch", here.name)
-        commit = git(here.parent, "describe", "--always", "--abbrev=12").decode().strip()
+        commit = git(here.parent, "rev-parse", "--short=12", "HEAD").decode().strip()
         if git(here.parent, "status", "--porcelain", "--untracked-files=no", "--", *_MAKES):
             commit += "-dirty"
     except (OSError, subprocess.SubprocessError):
