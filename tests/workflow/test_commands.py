@@ -1,9 +1,11 @@
 """make figures, make provenance, make docs: the commands behind them."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +44,15 @@ def test_a_document_without_marks_is_refused(tmp_path):
 
 
 def test_one_version_is_told_everywhere():
+    """That of the package, which pyproject.toml takes; the tag tells Zenodo."""
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     described = json.loads((ROOT / "codemeta.json").read_text())
     assert citation["version"] == described["version"] == lenscnn.__version__
-    assert f"## {lenscnn.__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "lenscnn.__version__"}
+    assert "version" not in project["project"] | json.loads((ROOT / ".zenodo.json").read_text())
+    changes = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert changes[0] == lenscnn.__version__, "the newest changes are those of this version"
 
 
 def test_figures_draws_what_it_can(tmp_path):
