@@ -55,6 +55,24 @@ def test_one_version_is_told_everywhere():
     assert changes[0] == lenscnn.__version__, "the newest changes are those of this version"
 
 
+def test_the_container_has_the_environment_of_make():
+    """Its Python is the oldest that the project takes, which the tests on GitHub have, too."""
+    recipe, makefile = (ROOT / "Containerfile").read_text(), (ROOT / "Makefile").read_text()
+    python = re.search(r"^FROM docker.io/library/python:([\d.]+)-slim", recipe, re.M)[1]
+    oldest = re.search(r"sys.version_info < \((\d+), (\d+)\)", makefile).groups()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert python == ".".join(oldest) == project["requires-python"].removeprefix(">=")
+    checks = yaml.safe_load((ROOT / ".github/workflows/checks.yml").read_text())["jobs"]
+    assert checks["everything"]["steps"][1]["with"]["python-version"] == python
+    packages = re.findall(r"pip install .*-r (\S+)", recipe)
+    assert packages == re.findall(r"^\$\(ENV\): (\S+)$", makefile, re.M)
+    assert packages[0] in re.findall(r"pip install .*-r (\S+)", makefile)
+    assert f"COPY {packages[0]} " in recipe.partition("RUN pip")[0]
+    words = [json.loads(line) for line in re.findall(r"^(?:ENTRYPOINT|CMD) (.*)$", recipe, re.M)]
+    smoke = makefile.replace("$(CORES)", "all").replace(" --quiet rules", "")
+    assert f"\t{' '.join(sum(words, []))}\n" in smoke
+
+
 def test_figures_draws_what_it_can(tmp_path):
     copy = clone(tmp_path)
     for estimate in ("n_cnn", "alpha_cnn", "alpha_cnn_true_n"):

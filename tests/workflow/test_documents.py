@@ -1,4 +1,4 @@
-"""Documents: every command in them runs, or is checked as far as can be without running it.
+"""Commands of documents and of GitHub's jobs: each runs, or is checked without running it.
 
 A block of code that is indented, or fenced without a language, is shell. Bash itself takes it
 apart: it runs the block with an empty PATH, so that each command goes to a function that notes it.
@@ -34,7 +34,10 @@ ELSEWHERE = {
     r"make \S*/\.installed": "needs network; .ci/run sets up with it",
     r"pip (install|download)": "needs network",
     r"pre-commit install": "needs network; its commands are those of `make format`",
-    r"git (clone|status)": "a stranger's own git",
+    r"git (clone|config|status)": "a stranger's own git",
+    r"podman (build|run)": "needs a container engine; what follows the image is tested",
+    r"apt-get|dirname|id -u": "the system's own, on GitHub",
+    r"\.ci/run": "what it calls is tested",
     r"squeue|srun": "needs a cluster; tests/cluster/test_slurm.py where Slurm can be started",
     r"head -1 results/smoke/": "needs a run at smoke scale, which .ci/run makes",
     r"ls -sh|rm -rf|find src|echo|touch|test -n": "the system's own, in the Makefile",
@@ -72,11 +75,16 @@ class Command:
 RECORDER = """
 PATH=/nowhere TIMEFORMAT=
 command_not_found_handle() {
-  local text=; IFS= read -r -d '' text
-  printf '%s\\0' $# "$@" "$text" "$PYTHONPATH" >> "$RECORD"
+  local text=; IFS= read -r -d '' text || :
+  printf '%s\\0' $# "$@" "$text" "${PYTHONPATH-}" >> "$RECORD"
   [[ $1 != cat ]] || printf %s "$text"
 }
 cd() { :; }; source() { :; }; nohup() { "$@"; }; nice() { shift 2; "$@"; }; bash() { eval "$2"; }
+podman() {
+  local words="$*"
+  command_not_found_handle podman "$1"
+  [[ $words != run*" lenscnn "* ]] || snakemake ${words#* lenscnn }
+}
 """
 
 
@@ -84,7 +92,7 @@ def take_apart(document, script, folder):
     """Return the commands of a shell script, which is not run."""
     script = re.sub(r"<[a-z ]+>", "PLACEHOLDER", script)
     script = re.sub(r"(?<![\w/])\.venv[\w-]*/bin/", "", script).replace("python3 ", "python ")
-    files = [path.relative_to(ROOT) for path in ROOT.glob("scripts/**/*.sh")]
+    files = [".ci/run", *(path.relative_to(ROOT) for path in ROOT.glob("scripts/**/*.sh"))]
     functions = [f'{path}() {{ command_not_found_handle {path} "$@"; }}' for path in files]
     record = folder / "record"
     record.unlink(missing_ok=True)
@@ -127,6 +135,11 @@ def commands(tmp_path_factory):
         scripts = [body for language, body in blocks(path) if language in ("shell", "bash", "sh")]
         for script in scripts + spans(path):
             found += take_apart(name, script, tmp_path_factory.mktemp("block"))
+    for path in ROOT.glob(".github/workflows/*.yml"):
+        jobs = yaml.safe_load(path.read_text())["jobs"].values()
+        scripts = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+        for script in [*scripts, (ROOT / ".ci/run").read_text()]:
+            found += take_apart(path.name, script, tmp_path_factory.mktemp("job"))
     recipes = {
         (words, dry_make(words)) for words in {c.words for c in found if c.words[0] == "make"}
     }
