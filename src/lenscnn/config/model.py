@@ -6,6 +6,7 @@ numbers that YAML reads as text, like 1e-4.
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -15,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 
 from lenscnn.config.checks import near, short
+from lenscnn.stats.latex import split_math
 
 
 class Section(pydantic.BaseModel):
@@ -53,6 +55,30 @@ Count = Annotated[int, BeforeValidator(_check_number)]
 Flag = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]*$")]
 """Of an entry of a mapping that is open to new ones."""
+
+_PLAIN_MATH = re.compile(r"\$[A-Za-z0-9 ]*(\^[+-])?\$")
+
+
+def _check_label(label: str) -> str:
+    if not label.isprintable():
+        raise ValueError(f"{label!r} has a line break, or another character that nothing draws")
+    text, math = (split_math(label)[k::2] for k in (0, 1))
+    if "$" in "".join(text).replace(r"\$", ""):
+        raise ValueError(f"{label!r} has one $ too many: math is between two, and a dollar is \\$")
+    if all(map(_PLAIN_MATH.fullmatch, math)):
+        return label
+    from matplotlib.mathtext import MathTextParser  # here, for it takes long to import
+
+    try:
+        MathTextParser("path").parse(label)
+    except ValueError as error:
+        why = str(error).splitlines()[-1]
+        raise ValueError(f"{label!r} has math that matplotlib does not draw ({why})") from None
+    return label
+
+
+Label = Annotated[str, AfterValidator(_check_label)]
+"""What figures and tables call something: text, with math between $ as matplotlib reads it."""
 
 
 def _all_different(values: list) -> list:

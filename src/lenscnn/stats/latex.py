@@ -1,6 +1,34 @@
-"""Values with errors, and tables, in LaTeX."""
+"""Values with errors, text of the config, and tables, in LaTeX."""
 
 import math
+import re
+
+_MATH = re.compile(r"((?<!\\)\$.*?(?<!\\)\$)")
+
+_ESCAPED = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+    }
+)
+
+
+def split_math(label: str) -> list[str]:
+    """Split a label, as matplotlib reads it, into text and math: the odd parts, with their $."""
+    return _MATH.split(label)
+
+
+def latex_text(label: str) -> str:
+    """Write a label, as matplotlib reads it, in LaTeX: all but what is between $ is escaped."""
+    parts = split_math(label)
+    parts[::2] = [text.replace(r"\$", "$").translate(_ESCAPED) for text in parts[::2]]
+    parts[1::2] = [re.sub(r"(?<!\\)([%#&])", r"\\\1", math) for math in parts[1::2]]
+    return "".join(parts)
 
 
 def value_with_error(value: float, error: float) -> str:
@@ -46,7 +74,7 @@ def latex_table(
     heading, body
         Lines, from `latex_row` or rules.
     """
-    paper, scale, changed = (run[k].replace("_", r"\_") for k in ("paper", "scale", "changed"))
+    paper, scale, changed = (latex_text(run[k]) for k in ("paper", "scale", "changed"))
     reading = "$0.123(45)$ is $0.123$ with an error of $0.045$."
     made = rf"Paper: \texttt{{{paper}}}; scale: \texttt{{{scale}}}{changed}."
     lines = [

@@ -8,6 +8,7 @@ from lenscnn.config.model import (
     Count,
     Distinct,
     Flag,
+    Label,
     Name,
     Network,
     Number,
@@ -209,7 +210,7 @@ class Sample(Section):
         "Training lenses, 0 for a sample that no network is trained on.", unit="count", ge=0
     )
     n_test: Count = setting("Test lenses.", unit="count", ge=1)
-    label: str | None = setting("What figures call it; its name, if null.", default=None)
+    label: Label | None = setting("What figures call it; its name, if null.", default=None)
 
 
 class Camera(Section):
@@ -220,7 +221,9 @@ class Camera(Section):
         "Bands in the order of the image's channels; three are shown as red, green and blue.",
         min_length=1,
     )
-    label: str | None = setting("What figures and tables call it; its name, if null.", default=None)
+    label: Label | None = setting(
+        "What figures and tables call it; its name, if null.", default=None
+    )
     colour: Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$")] | None = setting(
         "Colour in figures, as #0072B2; the next of a palette, if null.", default=None
     )

@@ -9,7 +9,7 @@ import pandas as pd
 from lenscnn.claims.registry import printed
 from lenscnn.papers.pearson2019.metrics import MIRRORS, PARAMETERS
 from lenscnn.papers.pearson2019.specs import DARK_VIEWS
-from lenscnn.stats.latex import latex_row, latex_table, value_with_error
+from lenscnn.stats.latex import latex_row, latex_table, latex_text, split_math, value_with_error
 from lenscnn.stats.over_seeds import describe_seeds, error_of_mean, rms_of
 
 _SECTIONS = {
@@ -117,12 +117,18 @@ def lens_latex(table: pd.DataFrame, cameras: dict[str, str], run: dict[str, str]
 
 
 def _two_lines(label: str) -> tuple[str, str]:
-    """Break the name of a camera for the head of a column: after a comma, or else a space."""
+    """Break the name of a camera for the head of a column: after a comma, or else a space.
+
+    Its math stays in one piece.
+    """
+    parts = split_math(label)
+    parts[1::2] = ["$" * len(math) for math in parts[1::2]]
+    text = "".join(parts)
     for mark in (", ", " "):
-        first, found, second = label.partition(mark)
-        if found:
-            return first + mark.strip(), second
-    return label, ""
+        if (at := text.find(mark)) >= 0:
+            halves = label[:at] + mark.strip(), label[at + len(mark) :]
+            return latex_text(halves[0]), latex_text(halves[1])
+    return latex_text(label), ""
 
 
 def _caption(table: pd.DataFrame) -> str:

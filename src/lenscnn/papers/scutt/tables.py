@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.optimize import isotonic_regression
 
 from lenscnn.papers.scutt.metrics import VARIED, fixed_alpha, summarise
-from lenscnn.stats.latex import latex_row, latex_table, rounded, value_with_error
+from lenscnn.stats.latex import latex_row, latex_table, latex_text, rounded, value_with_error
 from lenscnn.stats.over_seeds import average_seeds, describe_seeds
 
 _KEYS = ["view", "estimate", "target", "subset"]
@@ -204,7 +204,7 @@ def skill_latex(table: pd.DataFrame, run: dict[str, str]) -> str:
     body = []
     for view, rows in table.groupby("view", sort=False):
         body += [r"\midrule"] if body else []
-        view_label = rf"\texttt{{{view}}}"
+        view_label = rf"\texttt{{{latex_text(str(view))}}}"
         for target, group in rows.groupby("target", sort=False):
             target_label = _TARGETS[target]
             for _, row in group.iterrows():

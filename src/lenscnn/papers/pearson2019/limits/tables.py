@@ -6,7 +6,7 @@ import pandas as pd
 from lenscnn.claims.registry import printed
 from lenscnn.papers.pearson2019.limits.metrics import LIMIT
 from lenscnn.papers.pearson2019.metrics import ESTIMATED, PARAMETERS
-from lenscnn.stats.latex import latex_row, latex_table, rounded, value_with_error
+from lenscnn.stats.latex import latex_row, latex_table, latex_text, rounded, value_with_error
 
 _SYMBOLS = {
     "theta_E": r"$\theta_\mathrm{E}$ [arcsec]",
@@ -70,7 +70,7 @@ def limits_latex(table: pd.DataFrame, run: dict[str, str]) -> str:
     body = []
     for view, rows in table.groupby("view", sort=False):
         body += [r"\midrule"] if body else []
-        name = str(view).replace("_", r"\_")
+        name = latex_text(str(view))
         body.append(latex_row([rf"\multicolumn{{8}}{{l}}{{\texttt{{{name}}}}}"]))
         for row in rows.to_dict("records"):
             body.append(
@@ -142,7 +142,13 @@ def worth_latex(table: pd.DataFrame, run: dict[str, str]) -> str:
         for kind in ("limit", "network"):
             values = rows.set_index("target")[kind]
             body.append(
-                latex_row([str(change), kind, *(rounded(values[name], 2) for name in _SYMBOLS)])
+                latex_row(
+                    [
+                        latex_text(str(change)),
+                        kind,
+                        *(rounded(values[name], 2) for name in _SYMBOLS),
+                    ]
+                )
             )
     symbols = [symbol.split(" [")[0] for symbol in _SYMBOLS.values()]
     caption = (
@@ -196,7 +202,7 @@ def fits_latex(table: pd.DataFrame, run: dict[str, str]) -> str:
     for (view, estimate), rows in table.groupby(["view", "estimate"], sort=False):
         values, first = rows.set_index("target"), rows.iloc[0]
         cells = [rounded(values.loc[t, c], 3) for t in ESTIMATED for c in ("rms", "limit")]
-        name = f"{view}: {estimate}".replace("_", r"\_")
+        name = latex_text(f"{view}: {estimate}")
         body.append(
             latex_row([name, *cells, rounded(first["failed"], 2), rounded(first["cpu_seconds"], 1)])
         )
