@@ -124,6 +124,36 @@ def test_an_own_name_for_a_changed_camera_stays(changed):
     assert paper.label("vis") == "My telescope" and paper.changed("vis_kept")
 
 
+@pytest.mark.parametrize("label", ["Euclid VIS", "euclid  vis", "LSST $r$", "LSST r"])
+def test_no_other_camera_bears_a_name_of_the_papers(config, changed, label):
+    own = changed("cameras.r.label", None)
+    own["pearson2019"]["cameras"]["mine"] = {
+        **config["pearson2019"]["cameras"]["vis_dark"], "label": label,
+    }  # fmt: skip
+    own["pearson2019"]["samples"]["mine"] = {
+        **config["pearson2019"]["samples"]["euclid_dark"], "label": "Euclid",
+    }  # fmt: skip
+    paper = make_papers(own, config)["pearson2019"]
+    assert paper.label("mine") == f"{label}, changed"
+    assert paper.label_of_sample("mine") == "Euclid, changed"
+    assert paper.label("r") == "r" and paper.label("vis") == "Euclid VIS"
+
+
+def test_the_papers_camera_bears_its_name_under_any_key(config, changed):
+    vis = config["pearson2019"]["cameras"]["vis"]
+    paper = make_papers(changed("cameras.mine", vis), config)["pearson2019"]
+    assert paper.label("mine") == "Euclid VIS"
+
+
+def test_what_has_no_label_is_changed_by_its_key(config, changed):
+    own = changed("surveys.euclid.seeing", 0.34)
+    own["pearson2019"]["surveys"]["euclid_dark"]["seeing"] = 0.34
+    own["pearson2019"]["cameras"]["vis"]["label"] = None
+    paper = make_papers(own, config)["pearson2019"]
+    assert paper.label("vis") == "vis, changed"
+    assert paper.label_of_sample("euclid_dark") == "euclid_dark, changed"
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_are_short_and_have_their_targets(example, path):
     assert len(path.read_text().splitlines()) < 25

@@ -1,5 +1,7 @@
 """What the steps of Pearson et al. 2019 are told, from the config."""
 
+import re
+
 from lenscnn.papers.paper import (
     architecture,
     compose_training,
@@ -44,6 +46,11 @@ def scatter_of(slacs: dict, study: str, value: float) -> tuple[float, float]:
         "e": (value, 0.0),
         "both": (value * slacs["q_sd"], value * slacs["phi_sd"]),
     }[study]
+
+
+def _plain(label: str) -> str:
+    """Return the letters and digits of a label, by which two read alike."""
+    return re.sub(r"[\W_]", "", label.casefold())
 
 
 class Pearson2019:
@@ -220,19 +227,29 @@ class Pearson2019:
 
     def label(self, camera: str) -> str:
         """Return what figures and tables call a camera."""
-        label = self.config["cameras"][camera]["label"] or camera
-        views = [f"{camera}_{light}" for light in ("removed", "kept")]
-        printed = self.printed and self.printed.config["cameras"].get(camera)
-        # The paper's name is for what the paper has.
-        misnamed = printed and printed["label"] == label and any(map(self.changed, views))
-        return f"{label}, changed" if misnamed else label
+        return self._label("cameras", camera, ("_removed", "_kept"))
 
     def label_of_sample(self, sample: str) -> str:
         """Return what figures call a sample."""
-        label = self.config["samples"][sample]["label"] or sample
-        printed = self.printed and self.printed.config["samples"].get(sample)
-        misnamed = printed and printed["label"] == label and self.changed(sample)
-        return f"{label}, changed" if misnamed else label
+        return self._label("samples", sample, ("",))
+
+    def _label(self, kind: str, name: str, views: tuple[str, ...]) -> str:
+        """Return the label of a camera or a sample: one of the paper's is for what the paper has.
+
+        `views` end the names of what it is compared by.
+        """
+        given = self.config[kind][name]["label"]
+        label, paper = given or name, self.printed
+        if paper is None:
+            return label
+        for other, printed in paper.config[kind].items():
+            own = name == other and not given
+            if (own or _plain(label) == _plain(printed["label"] or "")) and any(
+                list_changes(paper.describe(other + view), self.describe(name + view))
+                for view in views
+            ):
+                return f"{label}, changed"
+        return label
 
     def changed(self, view: str) -> list[str]:
         """Return what of a view, or a sample, is not as the paper has it: "seeing 0.34 (0.17)".
