@@ -51,7 +51,9 @@ def page(table: dict) -> str:
     lines += [f"{table['notes']}\n"] if "notes" in table else []
     lines += ["| column | unit | meaning | the error covers |", "|---|---|---|---|"]
     for name, column in table["columns"].items():
-        cells = (f"`{name}`", column["unit"], column["meaning"], column.get("covers", ""))
+        where = f" (a column only {column['optional']})" if "optional" in column else ""
+        meaning = f"{column['meaning']}{where}"
+        cells = (f"`{name}`", column["unit"], meaning, column.get("covers", ""))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

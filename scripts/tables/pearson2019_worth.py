@@ -4,6 +4,7 @@ import pandas as pd
 
 from lenscnn.core.logs import logged
 from lenscnn.core.storage import atomic_write
+from lenscnn.papers.paper import mark_changes
 from lenscnn.papers.pearson2019.limits.tables import worth_latex, worth_table
 
 job = logged(snakemake)  # noqa: F821 (given by Snakemake)
@@ -13,6 +14,7 @@ limits, networks = (
     for paths in (job.input.limits, job.input.network)
 )
 table = worth_table(limits, networks, job.params.pairs)
+table = mark_changes(table, job.params.changed, table["view"], table["beside"])
 with atomic_write(job.output.csv) as path:
     table.to_csv(path, index=False, float_format="%.5g")
 with atomic_write(job.output.tex) as path:

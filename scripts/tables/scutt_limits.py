@@ -4,6 +4,7 @@ import pandas as pd
 
 from lenscnn.core.logs import logged
 from lenscnn.core.storage import atomic_write, read_h5
+from lenscnn.papers.paper import mark_changes
 from lenscnn.papers.scutt.limits import limits_latex, limits_table
 
 job = logged(snakemake)  # noqa: F821 (given by Snakemake)
@@ -17,6 +18,7 @@ for sample, training, test in zip(
     found.insert(0, "sample", sample)
     tables.append(found)
 table = pd.concat(tables, ignore_index=True)
+table = mark_changes(table, job.params.changed, table["sample"])
 with atomic_write(job.output.csv) as path:
     table.to_csv(path, index=False, float_format="%.5g")
 with atomic_write(job.output.tex) as path:

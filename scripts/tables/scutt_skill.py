@@ -6,6 +6,7 @@ import pandas as pd
 
 from lenscnn.core.logs import logged
 from lenscnn.core.storage import atomic_write, read_h5
+from lenscnn.papers.paper import mark_changes
 from lenscnn.papers.scutt.tables import skill_latex, skill_table
 
 job = logged(snakemake)  # noqa: F821 (given by Snakemake)
@@ -27,6 +28,7 @@ for view, metrics, training in zip(
         )
     )
 table = pd.concat(tables, ignore_index=True)
+table = mark_changes(table, job.params.changed, table["view"])
 with atomic_write(job.output.csv) as path:
     table.to_csv(path, index=False, float_format="%.7g")
 with atomic_write(job.output.tex) as path:

@@ -343,7 +343,9 @@ def test_captions_of_the_report_are_filled_from_the_config(config):
     assert len(captions) > 25
     for path in captions:
         text = environment.from_string(path.read_text()).render(
-            snakemake=SimpleNamespace(config=config, rule="the_rule")
+            snakemake=SimpleNamespace(
+                config=config, rule="the_rule", params=SimpleNamespace(called="the cameras")
+            )
         )
         assert "paper" in text and "{{" not in text, path
 

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 
 from lenscnn.config.checks import near, short
-from lenscnn.stats.latex import split_math
+from lenscnn.core.labels import split_math
 
 
 class Section(pydantic.BaseModel):

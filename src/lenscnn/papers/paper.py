@@ -3,9 +3,12 @@
 Paths begin with ``<results>``, which Snakemake replaces by the folder of the scale.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import pandas as pd
 
 from lenscnn.records.provenance import changes, plain_text
 from lenscnn.stats.over_seeds import estimate_and_seed
@@ -182,12 +185,37 @@ def settings_behind(paper: Paper, path) -> dict:
     }
 
 
+def changes_by_view(paper: Paper, views: Iterable[str]) -> dict[str, list[str]]:
+    """Return what is not as the paper has it of those of some views that are changed."""
+    return {view: changes for view in views if (changes := paper.changed(view))}
+
+
 def list_changes(printed: dict, own: dict) -> list[str]:
     """Return what of a description is not as printed: ``survey.seeing 0.34 (0.17)``."""
     return [
         f"{key.removeprefix('survey.').removeprefix('view.')} {plain_text(new)} ({plain_text(old)})"
         for key, old, new in changes(printed, own)
     ]
+
+
+def mark_changes(table: pd.DataFrame, changed: Mapping[str, list[str]], *shown) -> pd.DataFrame:
+    """Add a column ``changed`` to a table if anything that it shows is not as the paper has it.
+
+    Parameters
+    ----------
+    table
+        One row for each entry of `shown`.
+    changed
+        Changes by view, or sample, as `list_changes` writes them.
+    shown
+        Views, or samples, that a row shows: a list each, of the length of the table.
+    """
+    rows = [
+        [change for name in names for change in changed.get(name, ())]
+        for names in zip(*shown, strict=True)
+    ]
+    texts = ["; ".join(dict.fromkeys(row)) for row in rows]
+    return table.assign(changed=texts) if any(texts) else table
 
 
 def stamp_changes(changed: list[str], shown: int = 3) -> str:

@@ -1,16 +1,19 @@
 """Labels of the config in LaTeX tables and in figures."""
 
 import copy
+import re
+from html import unescape
 
 import pandas as pd
 import pytest
+from docutils.core import publish_parts
 from matplotlib.mathtext import MathTextParser
 
 from lenscnn.config.model import check_types
+from lenscnn.core.labels import latex_text, rst_text
 from lenscnn.papers.config import Config
 from lenscnn.papers.pearson2019 import tables
 from lenscnn.papers.pearson2019.metrics import PARAMETERS
-from lenscnn.stats.latex import latex_text
 
 SPECIAL = r"50% & $g - r$ of _my_ #1 {x} ~ ^ \ <a|b> \$5"
 IN_LATEX = (
@@ -50,6 +53,14 @@ def mistakes(config, kind, name, label):
     own = copy.deepcopy(config)
     own["pearson2019"][kind][name]["label"] = label
     return check_types(Config, own)
+
+
+def test_captions_of_the_report_show_labels_as_they_are():
+    html = publish_parts(f"cameras {rst_text(SPECIAL)}, {rst_text('vis_')}.", writer="html")
+    words = re.sub(r"<[^>]+>", "", html["body"])
+    assert unescape(words).split() == [
+        *r"""cameras 50% & g − r of _my_ #1 {x} ~ ^ \ <a|b> $5, vis_.""".split()
+    ]
 
 
 @pytest.mark.parametrize(

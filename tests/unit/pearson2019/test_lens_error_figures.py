@@ -453,7 +453,7 @@ def test_scripts(tmp_path, predictions, binned, scattered, table_metrics):
         assert pdf.startswith(b"%PDF") and png.startswith(b"\x89PNG")
     views = list(table_metrics)
     given = {"metrics": [stored(view, table_metrics[view]) for view in views], "registry": CLAIMS}
-    params = {"views": views, "run": RUN, "cameras": COLUMNS, "changed": []}
+    params = {"views": views, "run": RUN, "cameras": COLUMNS, "changed": {}}
     csv, tex = run("tables/pearson2019_table1.py", "table1", given, params, ("csv", "tex"))
     assert csv.startswith(b"view,estimate,target,n_seeds,n,rms,rms_err,rms_scatter,printed\n")
     assert tex.startswith(rb"\begin{table}")

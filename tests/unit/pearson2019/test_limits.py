@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 
+from lenscnn.claims.registry import read_registry
 from lenscnn.information.floors import factor_and_floor
 from lenscnn.papers.pearson2019.ellipticity import e1_e2_to_q_phi_pearson
 from lenscnn.papers.pearson2019.images import images_of
@@ -246,6 +248,15 @@ def _summary(rms, median):
         for kind in ("scaled", metrics.LIMIT) for target in metrics.PARAMETERS
     ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def test_nothing_printed_is_beside_what_is_changed():
+    limits = {view: _summary(0.1, 0.02) for view in ("vis_kept", "r_kept")}
+    networks = {view: pd.DataFrame({"target": metrics.PARAMETERS, "rms": 0.3}) for view in limits}
+    registry = read_registry(ROOT / "config/claims.csv")
+    table = tables.limits_table(limits, networks, registry, ["r_kept"]).set_index("view")
+    assert table.loc["vis_kept", "printed"].notna().all()
+    assert table.loc["r_kept", ["printed", "printed_efficiency"]].isna().all(axis=None)
 
 
 def test_ratios_are_with_over_without():

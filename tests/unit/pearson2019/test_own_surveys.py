@@ -65,7 +65,7 @@ def test_the_paper_itself_is_as_the_paper_has_it(config):
     assert not any(map(paper.changed, [*paper.views, *paper.samples]))
     assert paper.label("vis") == "Euclid VIS" and paper.label_of_sample("lsst") == "LSST"
     assert "not as the paper" not in paper.note(CORE_VIEWS)
-    assert table_of(paper).params["changed"] == []
+    assert table_of(paper).params["changed"] == {}
 
 
 def test_another_psf_is_not_called_euclid_vis(changed_paper):
@@ -137,6 +137,14 @@ def test_no_other_camera_bears_a_name_of_the_papers(config, changed, label):
     assert paper.label("mine") == f"{label}, changed"
     assert paper.label_of_sample("mine") == "Euclid, changed"
     assert paper.label("r") == "r" and paper.label("vis") == "Euclid VIS"
+
+
+def test_captions_of_the_report_call_cameras_as_figures_do(config, changed):
+    own = changed("surveys.euclid.seeing", 0.34)
+    own["pearson2019"]["study"]["cameras"] = ["vis", "r"]
+    paper = make_papers(own, config)["pearson2019"]
+    called = table_of(paper, "study_table").params["called"]
+    assert called.startswith(r"Euclid VIS\, changed, LSST ") and ":math:`r`" in called
 
 
 def test_the_papers_camera_bears_its_name_under_any_key(config, changed):

@@ -27,6 +27,16 @@ def test_a_change_is_told_of_every_view(config, section, key, value, told):
         assert paper.note(["fixed"]).endswith(f"; not as the paper: {told}")
 
 
+def test_limits_of_a_sample_know_what_of_its_lenses_is_changed(config):
+    own = copy.deepcopy(config)
+    own["scutt"]["samples"]["varied"]["theta_E"]["mean"] = 1.1
+    own["scutt"]["scene"]["source_sigma"] = 0.5  # nothing that a sample knows of
+    targets = targets_of(make_papers(own, config)["scutt"])
+    limits = next(target for target in targets if target.name == "limits")
+    told = "geometry.theta_E.mean 1.1 (1.5)"
+    assert limits.params["changed"] == {"fixed": [], "varied": [told]}
+
+
 def test_variants_and_views_of_ones_own_have_nothing_printed(config):
     own = copy.deepcopy(config)
     own["scutt"]["variants"]["quiet"] = {"mass_function": "powerlaw", "noise": "peak_fraction"}

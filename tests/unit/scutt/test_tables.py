@@ -244,19 +244,20 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
         ),
         wildcards=SimpleNamespace(view="fixed"),
     )
-    origin = RUN
+    origin, changed = RUN, {"fixed": ["z_lens 0.5 (1.0)"]}
     output = SimpleNamespace(csv=tmp_path / "table1.csv", tex=tmp_path / "table1.tex")
     run_script(
         "tables/scutt_table.py",
         input=SimpleNamespace(metrics=measured),
         output=output,
         params=SimpleNamespace(
-            view="fixed", estimates=["n_cnn", "alpha_cnn"], run=origin,
+            view="fixed", estimates=["n_cnn", "alpha_cnn"], run=origin, changed=changed,
             seen={"n_pix": 60, "pixel_scale": 0.1, "sample": "fixed"},
         ),
     )  # fmt: skip
     table = pd.read_csv(output.csv)
     assert list(table["alpha"]) == ["-2.0", "varied"]
+    assert set(table["changed"]) == {"z_lens 0.5 (1.0)"}
     np.testing.assert_allclose(table["alpha_cnn_gradient"], 0.5, rtol=1e-6)
     assert output.tex.read_text().startswith(r"\begin{table}")
     output = SimpleNamespace(csv=tmp_path / "skill.csv", tex=tmp_path / "skill.tex")
@@ -266,7 +267,13 @@ def test_scripts_from_predictions_to_tables(tmp_path, population):
             metrics=[measured], training=[tmp_path / "train.h5"], n_predictions=paths[:1]
         ),
         output=output,
-        params=SimpleNamespace(views=["fixed"], alpha_constant=-2.0, bootstrap=5, run=origin),
+        params=SimpleNamespace(
+            views=["fixed"],
+            alpha_constant=-2.0,
+            bootstrap=5,
+            run=origin,
+            changed={},
+        ),
     )
     expected = (
         "view target estimator n_seeds gradient correlation rmse rmse_err bias sigma skill "

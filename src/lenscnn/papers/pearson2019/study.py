@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from lenscnn.core.labels import rst_text
 from lenscnn.papers.paper import Available, Target
 from lenscnn.papers.pearson2019.specs import Pearson2019
 from lenscnn.papers.pearson2019.targets import (
@@ -10,6 +11,7 @@ from lenscnn.papers.pearson2019.targets import (
     looks,
     scatter,
     selection,
+    table_changes,
     visits,
 )
 
@@ -32,8 +34,14 @@ def targets(paper: Pearson2019) -> list[Target]:
     """Return the figures and tables of the study; none if it has no cameras."""
     if not paper.config["study"]["cameras"]:
         return []
+    names = ", ".join(rst_text(paper.label(name)) for name in paper.config["study"]["cameras"])
     return [
-        replace(target, caption="pearson2019_study", title=_title(target.name))
+        replace(
+            target,
+            params=target.params | {"called": names},  # for the caption
+            caption="pearson2019_study",
+            title=_title(target.name),
+        )
         for target in _targets(paper)
     ]
 
@@ -86,7 +94,7 @@ def _table(paper: Pearson2019) -> Target:
         {"metrics": Available(paper.metrics(shown)), "registry": "config/claims.csv"},
         {
             "cameras": {name: paper.label(name) for name in cameras},
-            "changed": [view for view in views if paper.changed(view)],
+            "changed": table_changes(paper, shown),
             "run": paper.run(views),
         },
         "pearson2019_study",

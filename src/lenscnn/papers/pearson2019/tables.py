@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from lenscnn.claims.registry import printed
+from lenscnn.core.labels import latex_text, split_math
 from lenscnn.papers.pearson2019.metrics import MIRRORS, PARAMETERS
 from lenscnn.papers.pearson2019.specs import DARK_VIEWS
-from lenscnn.stats.latex import latex_row, latex_table, latex_text, split_math, value_with_error
+from lenscnn.stats.latex import latex_row, latex_table, value_with_error
 from lenscnn.stats.over_seeds import describe_seeds, error_of_mean, rms_of
 
 _SECTIONS = {
@@ -45,7 +46,7 @@ def lens_table(
     registry
         From `claims.registry.read_registry`, for what is printed.
     changed
-        Views that are not as the paper has them: nothing printed stands beside them.
+        Views that are not as the paper has them: nothing printed is beside them.
 
     Returns
     -------

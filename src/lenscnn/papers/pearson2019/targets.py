@@ -1,6 +1,6 @@
 """Figures and tables of Pearson et al. 2019: a line each says what they are made of."""
 
-from lenscnn.papers.paper import Available, Target
+from lenscnn.papers.paper import Available, Target, changes_by_view
 from lenscnn.papers.pearson2019.specs import (
     CAMERAS,
     CONTROL_VIEW,
@@ -112,7 +112,7 @@ def targets(paper: Pearson2019) -> list[Target]:
             {"metrics": Available(paper.metrics(TABLE_VIEWS)), "registry": "config/claims.csv"},
             {
                 "cameras": {name: paper.label(name) for name in (*CAMERAS, "vis_dark")},
-                "changed": [view for view in TABLE_VIEWS if paper.changed(view)],
+                "changed": table_changes(paper, TABLE_VIEWS),
                 "run": paper.run([*CORE_VIEWS, *DARK_VIEWS]),
             },
             "pearson2019_table1",
@@ -125,6 +125,17 @@ def looks(paper: Pearson2019, cameras) -> dict[str, dict]:
     """Return what figures call cameras, and their colours."""
     colours = {name: paper.config["cameras"][name]["colour"] for name in cameras}
     return {name: {"label": paper.label(name), "colour": colours[name]} for name in cameras}
+
+
+def table_changes(paper: Pearson2019, views) -> dict[str, list[str]]:
+    """Return what is not as the paper has it by view; of ``<camera>_light`` that of its sample."""
+    cameras = [view.removesuffix("_light") for view in views if view.endswith("_light")]
+    of_light = {
+        f"{camera}_light": changes
+        for camera in cameras
+        if (changes := paper.changed(paper.camera_sample(camera)))
+    }
+    return changes_by_view(paper, views) | of_light
 
 
 def selection(

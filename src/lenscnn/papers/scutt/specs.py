@@ -197,10 +197,22 @@ class Scutt:
             return []
         return list_changes(self.printed.describe(view), self.describe(view))
 
+    def changed_population(self, sample: str) -> list[str]:
+        """Return what of a sample of lenses is not as in the paper, or in its author's code."""
+        if self.printed is None or sample not in self.printed.samples:
+            return []
+        return list_changes(
+            self.printed.describe_population(sample), self.describe_population(sample)
+        )
+
+    def describe_population(self, sample: str) -> dict:
+        """Return what makes the lenses of a sample comparable with the paper's."""
+        population = self.population_spec(sample)
+        return {key: value for key, value in population.items() if key not in ("seed", "draw")}
+
     def describe(self, view: str) -> dict:
         """Return what makes the numbers of a view comparable with the paper's."""
-        population = self.population_spec(self.config["views"][view]["sample"])
-        described = {k: v for k, v in population.items() if k not in ("seed", "draw")}
+        described = self.describe_population(self.config["views"][view]["sample"])
         networks = {name: self.config["networks"][name] for name in self.networks_of(view)}
         return described | self.view_spec(view) | {"networks": networks}
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
+from lenscnn.core.labels import latex_text
 from lenscnn.papers.scutt.metrics import VARIED, fixed_alpha, summarise
-from lenscnn.stats.latex import latex_row, latex_table, latex_text, rounded, value_with_error
+from lenscnn.stats.latex import latex_row, latex_table, rounded, value_with_error
 from lenscnn.stats.over_seeds import average_seeds, describe_seeds
 
 _KEYS = ["view", "estimate", "target", "subset"]

@@ -1,6 +1,6 @@
 """Figures and tables of Scutt: a line each says what they are made of."""
 
-from lenscnn.papers.paper import Target
+from lenscnn.papers.paper import Target, changes_by_view
 from lenscnn.papers.scutt.specs import Scutt
 
 _BOTH = ["n_cnn", "alpha_cnn"]
@@ -66,7 +66,10 @@ def targets(paper: Scutt) -> list[Target]:
         made.append(_target(name, "figures/scutt_predictions", inputs, note))
     for name, (view, estimates) in TABLES.items():
         camera = paper.config["views"][view]
-        params = {"view": view, "seen": camera, "estimates": estimates, "run": paper.run([view])}
+        params = {
+            "view": view, "seen": camera, "estimates": estimates,
+            "changed": changes_by_view(paper, [view]), "run": paper.run([view]),
+        }  # fmt: skip
         inputs = {"metrics": paper.metrics(view)}
         made.append(_target(name, "tables/scutt_table", inputs, params))
     inputs = {
@@ -80,6 +83,7 @@ def targets(paper: Scutt) -> list[Target]:
         "views": paper.views,
         "alpha_constant": sum(alpha.values()) / 2,
         "bootstrap": paper.config["evaluation"]["bootstrap"],
+        "changed": changes_by_view(paper, paper.views),
         "run": paper.run(paper.views),
     }
     made.append(_target("skill", "tables/scutt_skill", inputs, params))
@@ -95,6 +99,7 @@ def _limits(paper: Scutt) -> Target:
     params = {
         "specs": {sample: paper.population_spec(sample) for sample in paper.samples},
         "bootstrap": paper.config["evaluation"]["bootstrap"],
+        "changed": {sample: paper.changed_population(sample) for sample in paper.samples},
         "run": paper.run(paper.views),
     }
     return _target("limits", "tables/scutt_limits", inputs, params)

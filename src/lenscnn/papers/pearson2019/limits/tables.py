@@ -1,12 +1,15 @@
 """Tables of limits: errors of networks beside the least possible ones; what observations tell."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
 from lenscnn.claims.registry import printed
+from lenscnn.core.labels import latex_text
 from lenscnn.papers.pearson2019.limits.metrics import LIMIT
 from lenscnn.papers.pearson2019.metrics import ESTIMATED, PARAMETERS
-from lenscnn.stats.latex import latex_row, latex_table, latex_text, rounded, value_with_error
+from lenscnn.stats.latex import latex_row, latex_table, rounded, value_with_error
 
 _SYMBOLS = {
     "theta_E": r"$\theta_\mathrm{E}$ [arcsec]",
@@ -18,7 +21,10 @@ _SYMBOLS = {
 
 
 def limits_table(
-    limits: dict[str, pd.DataFrame], networks: dict[str, pd.DataFrame], registry: pd.DataFrame
+    limits: dict[str, pd.DataFrame],
+    networks: dict[str, pd.DataFrame],
+    registry: pd.DataFrame,
+    changed: Collection[str] = (),
 ) -> pd.DataFrame:
     """Lay errors of each view's own network beside their limits.
 
@@ -29,6 +35,8 @@ def limits_table(
         predictions the latter is empty.
     registry
         From `claims.registry.read_registry`, for what is printed.
+    changed
+        Views that are not as the paper has them: nothing printed is beside them.
 
     Returns
     -------
@@ -49,7 +57,9 @@ def limits_table(
                     "view": view,
                     "target": target,
                     "n": of.loc[LIMIT, "n"],
-                    "printed": printed(registry, "rms", view, target),
+                    "printed": np.nan
+                    if view in changed
+                    else printed(registry, "rms", view, target),
                     "limit": of.loc[LIMIT, "rms"],
                     **{kind: of.loc[kind, "rms"] for kind in of.index if kind != LIMIT},
                     "scaled_median": of.loc["scaled", "median"],

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lenscnn.papers.paper import Available, Target
+from lenscnn.papers.paper import Available, Target, changes_by_view
 from lenscnn.papers.pearson2019.limits.specs import fits_files, limits_metrics
 from lenscnn.papers.pearson2019.specs import CAMERAS, CORE_VIEWS, Pearson2019
 from lenscnn.papers.pearson2019.targets import figure, looks
@@ -38,11 +38,13 @@ def _tables(paper: Pearson2019) -> list[Target]:
         "worth": _made_of(paper, views, "", "network"),
         "fits": {"fits": Available(fits_files(paper, removed))},
     }
+    shown = {"limits": CORE_VIEWS, "worth": views, "fits": removed}
     params = {
-        "limits": {"views": CORE_VIEWS, "run": paper.run(CORE_VIEWS)},
-        "worth": {"views": views, "run": paper.run(views), "pairs": _pairs(paper)},
-        "fits": {"run": paper.run(removed)},
+        name: {"changed": changes_by_view(paper, of), "run": paper.run(of)}
+        for name, of in shown.items()
     }
+    params["limits"] |= {"views": CORE_VIEWS}
+    params["worth"] |= {"views": views, "pairs": _pairs(paper)}
     return [
         Target(
             name, f"tables/pearson2019_{name}", made[name], params[name], f"pearson2019_{name}",
