@@ -50,5 +50,6 @@ def test_sizes_and_seeds_change_nothing(config):
     own = copy.deepcopy(config) | {"seed": 7}
     own["scutt"]["sets"]["n_train"] = 100
     own["scutt"]["training"]["epochs"] = 1
+    own["scutt"]["scene"]["supersampling"] = 4
     paper = make_papers(own, config)["scutt"]
     assert not any(map(paper.changed, paper.views))

@@ -214,7 +214,9 @@ class Scutt:
         """Return what makes the numbers of a view comparable with the paper's."""
         described = self.describe_population(self.config["views"][view]["sample"])
         networks = {name: self.config["networks"][name] for name in self.networks_of(view)}
-        return described | self.view_spec(view) | {"networks": networks}
+        seen = self.view_spec(view)
+        del seen["supersampling"]  # how finely it is computed is no part of it
+        return described | seen | {"networks": networks}
 
     def note(self, views) -> str:
         """Return the stamp of a figure of views: a small run is not to be taken for a result."""
