@@ -62,6 +62,11 @@ def test_what_must_fail_is_refused_before_any_job(tmp_path):
     ("target", "advice"),
     [
         ("pearson2019_figure7", ": near are pearson2019_fig7, "),
+        ("pearson2019_study", ": the config has no study. Name the cameras of one in "),
+        (
+            "paper_figures/smoke/pearson2019/study_table.csv",
+            ": the config has no study. Name the cameras of one in ",
+        ),
         (
             "paper_figures/quick/scutt/fig5.pdf",
             ": the scale is smoke, with paper_figures/smoke/scutt/fig5.pdf. Scale quick takes "

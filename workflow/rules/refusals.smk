@@ -25,7 +25,13 @@ def may_be_asked_for(path):
 
 
 def advice_on(path):
-    """What was meant by a target that nothing makes: one at another scale, or one of near name."""
+    """What was meant by a target that nothing makes: a study, another scale, or a near name."""
+    if re.search(r"\bpearson2019[/_]study", path) and not P.study_samples():
+        return (
+            ": the config has no study. Name the cameras of one in a file of your own, `pearson2019: "
+            "{study: {cameras: [...]}}` (docs/surveys.md), and lay it over config/config.yaml with "
+            "--configfile"
+        )
     folder, scale, *rest = (*Path(path).parts, "", "")
     here = os.path.join(folder, SCALE, *rest).rstrip("/")
     if rest[0] and scale != SCALE and may_be_asked_for(here):

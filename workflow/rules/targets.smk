@@ -2,11 +2,13 @@
 # `scutt_fig5` and `paper_figures/<scale>/scutt/fig5.pdf` are the same target.
 
 
-# Figures and tables of a study of one's own, without the paper's.
-rule pearson2019_study:
-    input:
-        [path for path in files_of(P.name) if Path(path).name.startswith("study_")],
-    localrule: True
+if P.study_samples():
+
+    # Figures and tables of a study of one's own, without the paper's.
+    rule pearson2019_study:
+        input:
+            [path for path in files_of(P.name) if Path(path).name.startswith("study_")],
+        localrule: True
 
 
 for name in PAPERS:
