@@ -54,6 +54,19 @@ def test_the_example_in_three_bands_runs(tmp_path):
     assert "DES" in tex and "Euclid" not in tex and "LSST" not in tex
 
 
+def test_a_camera_outside_of_the_study_has_metrics_of_its_own_network(tmp_path):
+    """And a view of another paper has none here."""
+    sample = {"survey": "euclid", "population_model": "calibrated", "n_train": 24, "n_test": 20}
+    own = {"samples": {"mine": sample}, "cameras": {"mine": {"sample": "mine", "bands": ["VIS"]}}}
+    path = overlay(tmp_path, "mine", {"scale": "mine", "pearson2019": own})
+    options = ("-n", "--configfile", "config/config.yaml", "config/smoke.yaml", path, "--")
+    metrics = "results/mine/pearson2019/metrics"
+    planned = jobs(snakemake(*options, f"{metrics}/mine_kept.csv"))
+    assert planned["train"] == planned["predict"] == planned["pearson2019_metrics"] == 1
+    text = snakemake(*options, f"{metrics}/fixed.csv", check=False)
+    assert f"There is no target {metrics}/fixed.csv" in text and "KeyError" not in text
+
+
 @pytest.mark.parametrize("example", ["roman", "wide_psf"])
 def test_the_other_examples_are_planned(tmp_path, example):
     configs = (f"config/{name}.yaml" for name in ("config", f"examples/{example}"))

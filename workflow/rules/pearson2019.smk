@@ -82,9 +82,10 @@ if config["predictions"] == "computed":
 
 rule pearson2019_metrics:
     input:
-        # Of the networks whose predictions are here; if there are none, all are asked for.
+        # Of the networks whose predictions are here; if there are none, all are asked for. A view
+        # of neither the paper nor the study has its own network alone.
         predictions=lambda w: available_or_all(
-            P.predictions([w.view], P.tested_on[w.view])
+            P.predictions([w.view], P.tested_on.get(w.view, [w.view]))
         )(w),
         code=code_of("scripts/lens_metrics.py"),
     output:
@@ -92,6 +93,8 @@ rule pearson2019_metrics:
         binned="<results>/pearson2019/metrics/{view}_binned.csv",
     log:
         "<logs>/pearson2019/metrics/{view}.log",
+    wildcard_constraints:
+        view=any_of(P.views),
     localrule: True
     params:
         bootstrap=P.config["evaluation"]["bootstrap"],
@@ -117,7 +120,9 @@ rule pearson2019_light:
 
 
 # Samples whose distributions are summed up in one file.
-SELECTIONS = {"selection": list(SELECTED), "study_selection": P.study_samples()}
+SELECTIONS = {"selection": list(SELECTED)}
+if P.study_samples():
+    SELECTIONS["study_selection"] = P.study_samples()
 
 
 rule pearson2019_selection:
