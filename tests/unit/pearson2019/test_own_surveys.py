@@ -200,6 +200,14 @@ def test_numbers_of_the_examples_are_lenstronomys(example):
     assert des["seeing"] == DES("r").obs["seeing"]
 
 
+@pytest.mark.parametrize(("stem", "told"), [("des", True), ("roman", False)])
+def test_a_study_says_which_einstein_radii_are_in_no_bin(example, stem, told):
+    """DES trains to 3.5 arcsec, Roman to 2.7; the bins end at 3."""
+    paper = example(next(path for path in EXAMPLES if path.stem == stem))
+    note = table_of(paper, "study_errors").params["note"]
+    assert note.endswith("; no bin for theta_E outside 0 to 3 arcsec") is told
+
+
 def test_a_study_of_visits_tests_each_network_on_each_stack(example):
     paper = example(next(path for path in EXAMPLES if path.stem == "wide_psf"))
     views = ["wide1_removed", "wide4_removed"]
@@ -260,6 +268,7 @@ def test_a_camera_may_have_a_network_of_its_own(changed):
         ("cameras.vis.bands", ["Y"], "cameras.vis.bands: survey euclid .*no band 'Y'; it has VIS"),
         ("surveys.lsst.bands.g.filter", None, "bands.g.filter: it is missing"),
         ("surveys.lsst.bands.g.filter", "decam2014-g", "bands.g.filter: .*sed_library: bagpipes"),
+        ("population.position_radius", 3.4, "lsst.theta_E_training.maximum: 3.5 arcsec is above "),
         ("surveys.lsst.seeing", 0.8, "lsst.theta_E_training.minimum: 0.5 arcsec is not above 0.56"),
     ],
 )

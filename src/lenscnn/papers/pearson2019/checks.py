@@ -63,6 +63,13 @@ def _check_surveys(config: dict) -> None:
                 f"n_pix and pixel_scale give a stamp, {half:g} arcsec: larger rings are never "
                 "detected",
             )
+        if survey["theta_E_training"]["maximum"] > config["population"]["position_radius"]:
+            report(
+                f"{key}.theta_E_training.maximum",
+                f"{survey['theta_E_training']['maximum']:g} arcsec is above "
+                f"population.position_radius, {config['population']['position_radius']:g}: sources "
+                "are drawn from a disc of that radius, which must hold the largest ring",
+            )
         resolved = survey["seeing"] / math.sqrt(2)  # criterion ii of section 2.1
         if survey["theta_E_training"]["minimum"] <= resolved:
             report(

@@ -60,11 +60,27 @@ def _targets(paper: Pearson2019) -> list[Target]:
         selection(paper, "study_selection", QUANTITIES, paper.study_samples(), "study_selection"),
         examples(paper, "study_examples", cameras),
         _table(paper),
-        figure("study_errors", {"metrics": binned}, drawn, "fig8"),
+        figure(
+            "study_errors",
+            {"metrics": binned},
+            drawn | {"note": drawn["note"] + _unbinned(paper)},
+            "fig8",
+        ),
         figure("study_snr", {"binned": binned, "bright": []}, drawn | {"bright_from": 0}, "fig13"),
         *(_visits(paper, names, study["lens_light"][0]) for names in paper.study_stacks()),
         *(_scatter(paper, camera, axis) for camera in cameras for axis in study["scatter"]),
     ]
+
+
+def _unbinned(paper: Pearson2019) -> str:
+    """Return which Einstein radii of the study are in no bin, as the end of a stamp."""
+    edges = paper.config["evaluation"]["bins"]["theta_E"]
+    ranges = [
+        paper.survey_of(name)["theta_E_training"] for name in paper.config["study"]["cameras"]
+    ]
+    if all(edges[0] <= r["minimum"] and r["maximum"] <= edges[-1] for r in ranges):
+        return ""
+    return f"; no bin for theta_E outside {edges[0]:g} to {edges[-1]:g} arcsec"
 
 
 def _visits(paper: Pearson2019, cameras: list[str], light: str) -> Target:
