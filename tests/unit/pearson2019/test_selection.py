@@ -1,6 +1,7 @@
 """The selection function's summary, against samples whose answer is known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from lenstronomy.LensModel.lens_model import LensModel
@@ -9,6 +10,7 @@ from scipy import integrate, stats
 from lenscnn.instrument.survey import background
 from lenscnn.papers.pearson2019 import selection
 from lenscnn.papers.pearson2019.detection import make_detection_test
+from lenscnn.papers.pearson2019.figures.selection import selection_figure
 from lenscnn.papers.pearson2019.scene import render_scene
 
 
@@ -74,6 +76,21 @@ def test_moments_stand_for_a_fit_that_leaves_its_sample():
     table = selection.summarise("lsst", lenses, printed, 5)
     assert table["fit_method"].tolist() == ["moments", "histogram", "moments", "moments"]
     assert table["fit_mean"][0] == pytest.approx(mean)
+
+
+def test_the_figure_says_what_is_a_fit_and_what_are_moments():
+    falling = stats.truncexpon.rvs(b=4, loc=0.1, scale=0.25, size=400, random_state=5)
+    samples = {
+        "lsst": dict.fromkeys(selection.QUANTITIES, falling),
+        "euclid": dict.fromkeys(selection.QUANTITIES, stats.norm.rvs(5, 1, 400, random_state=1)),
+    }
+    none = dict.fromkeys(selection.QUANTITIES, (np.nan, np.nan))
+    tables = [selection.summarise(name, lenses, none, 5) for name, lenses in samples.items()]
+    labels = {"lsst": "LSST", "euclid": "Euclid"}
+    figure = selection_figure(samples, {}, pd.concat(tables), [["theta_E"]], labels, None)
+    drawn = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert drawn[0].startswith(f"LSST: moments {falling.mean():.2f}, {falling.std():.2f}")
+    assert drawn[1].startswith("Euclid: fit ")
 
 
 def _system(**changes):

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lenscnn.papers.pearson2019.selection import gaussian, histogram
+from lenscnn.papers.pearson2019.selection import HISTOGRAM, MOMENTS, gaussian, histogram
 from lenscnn.plotting.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, new_figure, styled
 
 _AXES = {
@@ -33,6 +33,8 @@ def selection_figure(
     note: str | None,
 ) -> Figure:
     """Draw histograms of samples, their Gaussian fits and the paper's (Figures 1-3).
+
+    Where moments are taken for a fit (`selection.resampled_fits`) the legend says so.
 
     Parameters
     ----------
@@ -75,13 +77,14 @@ def selection_figure(
 
 
 def _draw_sample(axes: Axes, values: np.ndarray, row: pd.Series, label: str, colour: str) -> None:
-    """Draw one histogram, its fit and, where there is one, the printed fit."""
+    """Draw one histogram, its fit or moments and, where there is one, the printed fit."""
     edges, density = histogram(values)
     axes.stairs(density, edges, color=colour, fill=True, alpha=0.25)
     numbers = (row[key] for key in ("fit_mean", "fit_sd", "printed_mean", "printed_sd"))
     mean, sd, printed_mean, printed_sd = (f"{x:.{_DECIMALS[row['quantity']]}f}" for x in numbers)
     is_printed = row.notna()["printed_mean"]
-    label = f"{label}{_SYMBOL[row['quantity']]}: fit {mean}, {sd}"
+    method = {HISTOGRAM: "fit", MOMENTS: "moments"}[row["fit_method"]]
+    label = f"{label}{_SYMBOL[row['quantity']]}: {method} {mean}, {sd}"
     label += f"  (paper {printed_mean}, {printed_sd})" if is_printed else ""
     x = np.linspace(edges[0], edges[-1], 300)
     fit = gaussian(x, *row[["fit_amplitude", "fit_mean", "fit_sd"]].astype(float))
