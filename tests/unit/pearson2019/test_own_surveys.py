@@ -316,9 +316,10 @@ def test_colours_are_those_of_the_config_and_free_ones_differ():
     def camera(colour):
         return {"label": "a", "colour": colour}
 
-    looks = look_of({"a": camera(None), "b": camera("#0072B2"), "c": camera(None)})
-    colours = [colour for _, colour in looks.values()]
-    assert colours[1] == "#0072B2" and len(set(colours)) == 3
+    for given in ("#0072B2", "#0072b2"):
+        looks = look_of({"a": camera(None), "b": camera(given), "c": camera(None)})
+        colours = [colour.upper() for _, colour in looks.values()]
+        assert colours[1] == "#0072B2" and len(set(colours)) == 3
     many = look_of({str(k): camera(None) for k in range(20)})
     assert np.size(list(many.values())) == 40
 
@@ -342,6 +343,7 @@ def test_every_number_of_the_population_is_noticed(config, changed_paper):
     ("changes", "told"),
     [
         ({"wide4": {"visits": 1}}, "another number"),
+        ({"wide1": {"colour": "#0072B2"}, "wide4": {"colour": "#0072b2"}}, "have colour #0072B2"),
         ({"wide4": {"label": "VIS, PSF 0.34 arcsec, 1 visit"}}, "two of them are called"),
     ],
 )

@@ -205,6 +205,14 @@ def _check_study(config: dict) -> None:
             "pearson2019.study.cameras",
             f"two of them are called {twice[0]!r}: give each a label of its own",
         )
+    colours = [
+        (cameras[name]["colour"] or "").upper() for name in study["cameras"] if name in cameras
+    ]
+    if twice := [colour for colour in colours if colour and colours.count(colour) > 1]:
+        report(
+            "pearson2019.study.cameras",
+            f"two of them have colour {twice[0]}: give each a colour of its own, or none",
+        )
     stacks = {}
     for name in study["cameras"]:
         if name in cameras:

@@ -19,7 +19,7 @@ def look_of(cameras: Mapping[str, dict]) -> dict[str, tuple[str, str]]:
     cameras
         ``label`` and ``colour`` by camera; None for a colour that is free.
     """
-    used = {camera["colour"] for camera in cameras.values()}
+    used = {(camera["colour"] or "").upper() for camera in cameras.values()}
     free = itertools.cycle([colour for colour in _PALETTE if colour not in used] or _PALETTE)
     return {
         name: (camera["label"], camera["colour"] or next(free)) for name, camera in cameras.items()
