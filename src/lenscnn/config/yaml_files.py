@@ -1,9 +1,12 @@
-"""YAML files that a person writes, read with errors that say where."""
+"""YAML and JSON files that a person writes, read with errors that say where."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+_TWICE = "key {} is there twice, and the first would not count: join the two"
 
 
 class InputError(SystemExit):
@@ -11,7 +14,7 @@ class InputError(SystemExit):
 
 
 def read_yaml(path) -> tuple[str, Any]:
-    """Read a YAML file.
+    """Read a YAML file, or a JSON file, as Snakemake does: JSON may be indented by tabs.
 
     Returns
     -------
@@ -23,7 +26,7 @@ def read_yaml(path) -> tuple[str, Any]:
     Raises
     ------
     InputError
-        If it cannot be read, is not YAML, or has a key twice, of which YAML would take the last.
+        If it cannot be read, is neither, or has a key twice, of which the last would count.
     """
     path = Path(path)
     try:
@@ -31,19 +34,30 @@ def read_yaml(path) -> tuple[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"error: {path} cannot be read: {error}") from None
     try:
+        return text, json.loads(text, object_pairs_hook=lambda pairs: _mapping(pairs, path))
+    except ValueError as error:
+        no_json = f"neither JSON ({error}) nor" if path.suffix == ".json" else "not"
+    try:
         tree, values = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}:" if mark else ""
         problem = getattr(error, "problem", None) or error
-        raise InputError(f"error: {path}:{line} not YAML: {problem}") from None
+        raise InputError(f"error: {path}:{line} {no_json} YAML: {problem}") from None
     if twice := _twice(tree):
         key = twice.value
-        raise InputError(
-            f"error: {path}: line {twice.start_mark.line + 1}: key {key} is there twice, and the "
-            "first would not count: join the two"
-        )
+        raise InputError(f"error: {path}: line {twice.start_mark.line + 1}: {_TWICE.format(key)}")
     return text, values
+
+
+def _mapping(pairs: list[tuple], path) -> dict:
+    """Return what a mapping of JSON holds; raise InputError if it has a key twice."""
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise InputError(f"error: {path}: {_TWICE.format(twice)}")
+    return mapping
 
 
 def _twice(node):

@@ -1,6 +1,7 @@
 """Mistakes that Snakemake answers with a traceback, found before it: one line each."""
 
 import pytest
+from snakemake.common.configfile import load_configfile
 
 from lenscnn.config.command_line import check_command_line
 from lenscnn.config.yaml_files import InputError, read_yaml
@@ -49,6 +50,28 @@ def test_a_mistake_is_a_line(tmp_path, arguments, message):
 )
 def test_what_snakemake_takes_passes(arguments):
     check_command_line(arguments.split())
+
+
+def test_json_is_read_as_snakemake_reads_it(tmp_path):
+    """With tabs between values, numbers as JSON has them, and either name."""
+    for name in ("a.json", "a.yaml"):
+        path = tmp_path / name
+        path.write_text('{\n\t"seed": 1e2,\n\t"scutt": {"sets": {"n_train": 40}}\n}\n')
+        assert read_yaml(path)[1] == load_configfile(str(path))
+        check_command_line(["--configfile", str(path)])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{\n\t"seed": 1,\n\t"seed": 2}', "a.json: key seed is there twice"),
+        ('{\n\t"seed" 1}', r"a.json: line 2: neither JSON \(Expecting ':' .*\) nor YAML: found"),
+    ],
+)
+def test_mistakes_of_json_are_told(tmp_path, text, told):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=told):
+        read_yaml(tmp_path / "a.json")
 
 
 def test_a_key_that_is_twice_in_a_mapping_below_is_named(tmp_path):
