@@ -1,6 +1,6 @@
 # make          environment, then every target at smoke scale
 # make check    whether it can run here: environment, torch, Slurm, config, disk; of one's own config: CONFIG=mine.yaml
-# make targets  what can be asked for, what it shows, how long it takes; of one scale: SCALE=paper
+# make targets  what can be asked for, what it shows, how long it takes; of one scale: SCALE=paper; of one's own config: CONFIG=mine.yaml
 # make test     the tests
 # make test-fast   those of single functions, within a minute
 # make test-slurm-full   the whole DAG, and more, on a Slurm cluster started for it (root, Debian)
@@ -57,7 +57,7 @@ check: $(ENV)
 	@PYTHONPATH=src python tools/check.py $(CONFIG)
 
 targets: $(ENV)
-	@PYTHONPATH=src python tools/targets.py $(firstword $(SCALE))
+	@PYTHONPATH=src python tools/targets.py $(or $(CONFIG),config/$(patsubst paper,config,$(firstword $(SCALE))).yaml)
 
 figures: $(SCALE:%=figures-%)
 

@@ -12,10 +12,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from snakemake.utils import update_config
-
 from lenscnn.config.site import read_site
-from lenscnn.config.yaml_files import InputError, read_yaml
+from lenscnn.config.yaml_files import InputError, read_configs
 from lenscnn.papers.registry import mistakes_in
 
 SITE = Path("profiles/slurm/site.yaml")
@@ -73,11 +71,7 @@ def slurm() -> str:
 def config() -> str:
     """Return which config is good."""
     files = [Path("config/config.yaml"), *map(Path, sys.argv[1:])]
-    values: dict = {}
-    for path in files:
-        if not isinstance(part := read_yaml(path)[1], dict):
-            raise InputError(f"{path} holds no `key: value` pairs")
-        update_config(values, part)
+    values = read_configs(files)
     if mistakes := mistakes_in(values, "config"):
         raise InputError("\n              ".join(mistakes))
     return f"{' + '.join(map(str, files))}, scale {values['scale']}"

@@ -1,12 +1,13 @@
-"""List what can be asked for at a scale: what it shows, whether it is here, and how long it takes.
+"""List what can be asked for by a config: what it shows, whether it is here, how long it takes.
 
-    python tools/targets.py quick
+    python tools/targets.py [CONFIG...]
+
+Configs are laid over config/config.yaml one after the other, as --configfile does.
 
 Times are those of the jobs behind a target, one after the other, as benchmarks/ has them from the
 machine that they ran on; drawing what is computed already takes seconds.
 """
 
-import argparse
 import re
 import subprocess
 import sys
@@ -14,9 +15,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from lenscnn.config.checks import SCALES
-from lenscnn.papers.config import config_of_scale
-from lenscnn.papers.registry import make_papers, targets_of
+from lenscnn.config.yaml_files import read_configs
+from lenscnn.papers.paper import Paper
+from lenscnn.papers.registry import make_papers, mistakes_in, targets_of
 from lenscnn.records.runtimes import JOB, join, read_jobs
 
 OTHERS = {
@@ -26,9 +27,9 @@ OTHERS = {
 """Targets beside those of the papers, and what they show."""
 
 
-def plan(config: str) -> list[dict]:
+def plan(configs: list[str]) -> list[dict]:
     """Return rule, input, output and benchmark of every job behind `all` that makes files."""
-    command = ["snakemake", "-n", "--forceall", "--configfile", config, "--", "all"]
+    command = ["snakemake", "-n", "--forceall", "--configfile", *configs, "--", "all"]
     done = subprocess.run(command, capture_output=True, encoding="utf-8")
     if done.returncode != 0:
         sys.exit(done.stdout + done.stderr)
@@ -71,33 +72,36 @@ def in_words(total: float, known: bool) -> str:
     return time if known else f"more than {time}"
 
 
+def papers_of(configs: list[str]) -> tuple[str, dict[str, Paper]]:
+    """Return the scale of configs and their papers; end with what is wrong with them."""
+    values = read_configs(configs)
+    if mistakes := mistakes_in(values, "config"):
+        sys.exit("\n".join(mistakes))
+    return values["scale"], dict(make_papers(values))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("scale", choices=SCALES)
-    scale = parser.parse_args().scale
-    config = f"config/{'config' if scale == 'paper' else scale}.yaml"
-    papers = make_papers(config_of_scale("config", scale) or {})
+    configs = ["config/config.yaml", *sys.argv[1:]]
+    scale, papers = papers_of(configs)
     shows = {
         f"{name}_{target.name}": target.title
         for name, paper in papers.items()
         for target in targets_of(paper)
     } | OTHERS
-    jobs, times = plan(config), recorded(scale)
+    jobs, times = plan(configs), recorded(scale)
     makers = {path: job for job in jobs for path in job["output"].split(", ")}
-    print(f"snakemake --cores all --configfile {config} -- TARGET\n")
-    print(f"{'target':22} {'shows':62} {'here':4} {'takes from nothing':20} lands in")
+    width = max(map(len, shows))
+    print(f"snakemake --cores all --configfile {' '.join(configs)} -- TARGET\n")
+    print(f"{'target':{width}} {'shows':62} {'here':4} {'takes from nothing':20} lands in")
     rules = {job["rule"]: job["output"].split(", ") for job in jobs}
     for name, title in shows.items():
         files = rules[name]
         here = "yes" if all(Path(path).exists() for path in files) else "no"
         time = in_words(*seconds(files, makers, times))
-        print(f"{name:22} {title:62} {here:4} {time:20} {files[0]}")
-    groups = (
-        f"all, figures (what can be drawn of the predictions that are here), {', '.join(papers)}"
-    )
-    print(f"\nSeveral at once: {groups}")
+        print(f"{name:{width}} {title:62} {here:4} {time:20} {files[0]}")
+    study = ["pearson2019_study"] if any("_study_" in name for name in shows) else []
+    drawn = "figures (what can be drawn of the predictions that are here)"
+    print(f"\nSeveral at once: {', '.join(['all', drawn, *papers, *study])}")
     print(f"All from nothing: {in_words(*seconds(list(makers), makers, times))}, one job at a time")
 
 

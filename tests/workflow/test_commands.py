@@ -29,6 +29,23 @@ def script(path, *arguments):
     return done.returncode, done.stdout + done.stderr
 
 
+def test_targets_are_those_of_any_config(tmp_path):
+    (tmp_path / "mine.yaml").write_text("scale: mine\npearson2019: {study: {cameras: [vis]}}\n")
+    code, text = script("tools/targets.py", "config/smoke.yaml", tmp_path / "mine.yaml")
+    assert code == 0, text
+    lines = {line.split(" ")[0]: line for line in text.splitlines() if line}
+    assert lines["scutt_fig5"].endswith("paper_figures/mine/scutt/fig5.pdf")
+    table = "Study: errors of all networks .* no .* paper_figures/mine/pearson2019/study_table.csv"
+    assert re.search(table, lines["pearson2019_study_table"])
+    assert lines["Several"].endswith("pearson2019, pearson2019_study")
+
+
+def test_targets_of_a_bad_config_are_refused(tmp_path):
+    (tmp_path / "mine.yaml").write_text("pearson2019: {study: {cameras: [hst]}}\n")
+    code, text = script("tools/targets.py", tmp_path / "mine.yaml")
+    assert code == 1 and text.startswith("config key pearson2019.study.cameras: 'hst' is none of")
+
+
 @pytest.mark.parametrize("name", ["workflow.md", "results.md", "limits.md"])
 def test_graph_and_claims_in_the_documents_are_the_projects(tmp_path, name):
     copy = Path(shutil.copy(ROOT / "docs" / name, tmp_path))

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from pathlib import Path
 
-import yaml
-
+from lenscnn.config.yaml_files import read_configs
 from lenscnn.records.provenance import changes
 
 FREE_KEYS = {"device", "predictions", "seeds", "shard_size", "lenses_per_job"}
@@ -77,21 +76,7 @@ def values_of_scale(folder, scale: str) -> dict | None:
     if scale not in SCALES:
         return None
     names = ["config", *([] if scale == "paper" else [scale])]
-    base, *overlays = (
-        yaml.safe_load(Path(folder, f"{name}.yaml").read_text(encoding="utf-8")) for name in names
-    )
-    for overlay in overlays:
-        _update(base, overlay)
-    return base
-
-
-def _update(values: dict, overlay: dict) -> None:
-    """Lay an overlay over a config, in place: mappings key by key, all else as a whole."""
-    for key, value in overlay.items():
-        if isinstance(value, dict) and isinstance(values.get(key), dict):
-            _update(values[key], value)
-        else:
-            values[key] = value
+    return read_configs([Path(folder, f"{name}.yaml") for name in names])
 
 
 def keep_order(values: dict, base: dict) -> None:

@@ -7,7 +7,7 @@ calls `check_command_line`.
 from pathlib import Path
 
 from lenscnn.config.checks import near
-from lenscnn.config.yaml_files import InputError, read_yaml
+from lenscnn.config.yaml_files import InputError, read_configs
 
 _FOLDER = Path(__file__).parents[3] / "config"
 
@@ -38,9 +38,7 @@ def check_command_line(arguments: list[str]) -> None:
                 raise InputError(_no(path, "--configfile", "is no file", arguments))
             known = [f"{_FOLDER.name}/{file.name}" for file in _FOLDER.glob("*.yaml")]
             raise InputError(f"error: there is no config file {path}{near(path, known)}")
-    for path in (_FOLDER / "config.yaml", *given):
-        if not isinstance(read_yaml(path)[1], dict):
-            raise InputError(f"error: {path} holds no `key: value` pairs")
+    read_configs([_FOLDER / "config.yaml", *given])
 
 
 def _behind(options: tuple[str, ...], arguments: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """YAML and JSON files that a person writes, read with errors that say where."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,31 @@ def read_yaml(path) -> tuple[str, Any]:
         key = twice.value
         raise InputError(f"error: {path}: line {twice.start_mark.line + 1}: {_TWICE.format(key)}")
     return text, values
+
+
+def read_configs(paths: Iterable) -> dict:
+    """Read config files, each laid over those before it, as ``--configfile`` does.
+
+    Raises
+    ------
+    InputError
+        As `read_yaml`, or if one is no mapping.
+    """
+    values: dict = {}
+    for path in paths:
+        if not isinstance(overlay := read_yaml(path)[1], dict):
+            raise InputError(f"error: {path} holds no `key: value` pairs")
+        _lay_over(values, overlay)
+    return values
+
+
+def _lay_over(values: dict, overlay: dict) -> None:
+    """Lay an overlay over a config, in place: mappings key by key, all else as a whole."""
+    for key, value in overlay.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            _lay_over(values[key], value)
+        else:
+            values[key] = value
 
 
 def _mapping(pairs: list[tuple], path) -> dict:
