@@ -335,6 +335,13 @@ def test_table1_latex(table_metrics):
     assert "over 100 test images" in latex and r"scale: \texttt{smoke}" in latex
 
 
+def test_nothing_printed_is_beside_a_changed_view(table_metrics):
+    table = tables.lens_table(table_metrics, REGISTRY, {"r_kept": ["seeing 0.9 (0.7)"]})
+    printed = table.set_index("view")["printed"]
+    assert printed["r_kept"].isna().all() and printed["vis_kept"].notna().all()
+    assert "0.335" not in tables.lens_latex(table, COLUMNS, RUN)
+
+
 def test_table1_needs_each_views_network(table_metrics):
     with pytest.raises(ValueError, match="no estimate 'gri_removed'"):
         tables.lens_table({"gri_fitted": table_metrics["r_kept"]}, REGISTRY)

@@ -89,6 +89,7 @@ def test_another_psf_is_not_called_euclid_vis(changed_paper):
         ("networks.cnn.dense", 64, "network.dense 64 (512)"),
         ("criteria.mu", 2.0, "criteria.mu 2.0 (3.0)"),
         ("surveys.euclid.bands.VIS.sky", 21.0, "bands.VIS.sky 21.0 (22.2)"),
+        ("photometry.sed_library", "my_seds", "sed_library my_seds (committed)"),
     ],
 )
 def test_whatever_is_changed_is_told(changed_paper, path, value, told):
@@ -103,6 +104,9 @@ def test_whatever_is_changed_is_told(changed_paper, path, value, told):
     [
         ("samples.euclid.n_test", 100),
         ("samples.euclid.n_train", 100),
+        ("population_models.calibrated.maximum_attempts", 10_000_000),
+        ("photometry.sed_library", "bagpipes"),  # which the committed table was made of
+        ("surveys.euclid.theta_E_training.maximum", 2.0),
         ("training.epochs", 1),
         ("evaluation.bootstrap", 5),
         ("scene.tolerance", 1e-4),
@@ -112,6 +116,18 @@ def test_whatever_is_changed_is_told(changed_paper, path, value, told):
 def test_sizes_and_how_it_is_computed_change_no_name(changed_paper, path, value):
     paper = changed_paper(path, value)
     assert not any(map(paper.changed, paper.views)) and paper.label("vis") == "Euclid VIS"
+
+
+def test_other_bands_of_a_camera_are_told(changed_paper):
+    paper = changed_paper("cameras.r.bands", ["g"])
+    assert paper.changed("r_kept") == ["bands [g] ([r])"] and paper.changed("vis_kept") == []
+    assert paper.label("r") == "LSST $r$, changed"
+
+
+def test_a_survey_is_known_by_its_values_not_its_name(config, changed):
+    own = changed("samples.euclid.survey", "mine")
+    own["pearson2019"]["surveys"]["mine"] = config["pearson2019"]["surveys"]["euclid"]
+    assert make_papers(own, config)["pearson2019"].changed("vis_kept") == []
 
 
 def test_an_own_name_for_a_changed_camera_stays(changed):
@@ -168,6 +184,8 @@ def test_examples_are_short_and_have_their_targets(example, path):
     paper = example(path)
     names = [target.name for target in targets_of(paper)]
     study = {"study_table", "study_errors", "study_snr", "study_examples", "study_selection"}
+    visits = {name for name in names if name.startswith("study_visits")}
+    assert visits == ({"study_visits_wide1"} if path.stem == "wide_psf" else set())
     assert study <= set(names) and len(names) == len(set(names))
     for camera in paper.config["study"]["cameras"]:
         assert paper.label(camera) == paper.config["cameras"][camera]["label"]
@@ -216,6 +234,19 @@ def test_a_study_of_visits_tests_each_network_on_each_stack(example):
     target = table_of(paper, "study_visits_wide1")
     assert target.params["trained"] == {"wide1_removed": 1, "wide4_removed": 4}
     assert len(target.inputs["predictions"]) == 4
+    assert target.title == "Study: errors against visits stacked"
+    assert target.params["note"].startswith("VIS, PSF 0.34 arcsec, 1 visit, VIS, PSF 0.34 arcsec, ")
+
+
+def test_stacks_of_a_study_are_sorted_and_share_a_network(example):
+    paper = example(next(path for path in EXAMPLES if path.stem == "wide_psf"))
+    own = {"seed": 1, "scale": "mine", "pearson2019": copy.deepcopy(paper.config)}
+    own["pearson2019"]["study"]["cameras"] = ["wide4", "wide1"]
+    trained = table_of(Pearson2019(own), "study_visits_wide4").params["trained"]
+    assert list(trained) == ["wide1_removed", "wide4_removed"]
+    own["pearson2019"]["networks"]["other"] = own["pearson2019"]["networks"]["cnn"]
+    own["pearson2019"]["cameras"]["wide4"]["network"] = "other"
+    assert Pearson2019(own).study_stacks() == []
 
 
 def test_a_study_of_visits_and_scatter_has_the_tests_of_both(config, example):
@@ -240,6 +271,7 @@ def test_a_study_of_scatter_has_views_of_its_own_sample(config, changed):
     target = table_of(paper, "study_scatter_phi_r")
     assert target.params["trained"] == {"r_e0_phi0": 0, "r_e0_phi10": 10}
     assert target.params["tested"] == [0, 10, 30]
+    assert target.params["note"].startswith("LSST $r$. pearson2019, ")
     spec = paper.images_spec("r_e0_phi30", "test")
     assert spec["view"]["light_of_mass"] == {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 30}
     assert spec["population"]["draw"] == "lsst" and spec["view"]["bands"] == ["r"]

@@ -37,6 +37,14 @@ def test_limits_of_a_sample_know_what_of_its_lenses_is_changed(config):
     assert limits.params["changed"] == {"fixed": [], "varied": [told]}
 
 
+def test_another_sample_of_a_view_is_told_by_what_it_is(config):
+    own = copy.deepcopy(config)
+    own["scutt"]["views"]["lowres"]["sample"] = "varied"
+    changed = make_papers(own, config)["scutt"].changed("lowres")
+    assert "geometry.kind varied (fixed)" in changed
+    assert not any(change.startswith("draw ") for change in changed)
+
+
 def test_variants_and_views_of_ones_own_have_nothing_printed(config):
     own = copy.deepcopy(config)
     own["scutt"]["variants"]["quiet"] = {"mass_function": "powerlaw", "noise": "peak_fraction"}

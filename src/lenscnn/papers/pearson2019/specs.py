@@ -284,10 +284,7 @@ class Pearson2019:
         described["sed_library"] = "committed" if library == "bagpipes" else library  # the same
         described |= {"survey": {k: v for k, v in described["survey"].items() if k != "name"}}
         if view in self._views:
-            seen = self.images_spec(view, "test")["view"]
-            if seen["light_of_mass"] is None:  # as the population has it
-                del seen["light_of_mass"]
-            described["view"] = seen
+            described["view"] = self.images_spec(view, "test")["view"]
             described |= {"network": self.config["networks"][self._views[view]["network"]]}
         return described
 
