@@ -5,10 +5,12 @@
 Configs are laid over config/config.yaml one after the other, as --configfile does.
 """
 
+import argparse
 import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -68,9 +70,9 @@ def slurm() -> str:
     )
 
 
-def config() -> str:
+def config(configs: list[str]) -> str:
     """Return which config is good."""
-    files = [Path("config/config.yaml"), *map(Path, sys.argv[1:])]
+    files = [Path("config/config.yaml"), *map(Path, configs)]
     values = read_configs(files)
     if mistakes := mistakes_in(values, "config"):
         raise InputError("\n              ".join(mistakes))
@@ -85,13 +87,19 @@ def disk() -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("configs", metavar="CONFIG", nargs="*")
+    of_config = partial(config, parser.parse_args().configs)
+    checks = {check.__name__: check for check in (environment, compiler, device, slurm)}
     bad = 0
-    for check in (environment, compiler, device, slurm, config, disk):
+    for name, check in (checks | {"config": of_config, "disk": disk}).items():
         try:
             mark, said = "ok", check()
         except InputError as error:
             mark, said, bad = "BAD", str(error).removeprefix("error: "), bad + 1
-        print(f"{mark:3} {check.__name__:12} {said}")
+        print(f"{mark:3} {name:12} {said}")
     sys.exit(bool(bad))
 
 

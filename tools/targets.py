@@ -8,6 +8,7 @@ Times are those of the jobs behind a target, one after the other, as benchmarks/
 machine that they ran on; drawing what is computed already takes seconds.
 """
 
+import argparse
 import re
 import subprocess
 import sys
@@ -81,7 +82,11 @@ def papers_of(configs: list[str]) -> tuple[str, dict[str, Paper]]:
 
 
 def main() -> None:
-    configs = ["config/config.yaml", *sys.argv[1:]]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("configs", metavar="CONFIG", nargs="*")
+    configs = ["config/config.yaml", *parser.parse_args().configs]
     scale, papers = papers_of(configs)
     shows = {
         f"{name}_{target.name}": target.title
