@@ -1,5 +1,7 @@
 """Runs in another folder than the checkout's: nothing is written to that, all is found in it."""
 
+import subprocess
+
 import pytest
 from workflows import ENVIRONMENT, clone, jobs, overlay, snakemake
 
@@ -65,3 +67,33 @@ def test_in_its_own_folder_paths_are_the_same_in_every_clone(checkout):
     assert "python scripts/scutt_masses.py" in text
     inputs = [line for line in text.splitlines() if line.strip().startswith("input:")]
     assert inputs and str(checkout) not in "".join(inputs)
+
+
+READ_ONLY = """set -e
+mount --bind . .
+mount -o remount,ro,bind .
+cd "$PWD"
+if touch new 2> /dev/null; then exit 1; fi
+"""
+"""Makes the folder that one is in read-only, for this shell and what it starts."""
+
+
+def run_read_only(folder, command):
+    return subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "bash", "-c", f"{READ_ONLY}{command}"],
+        cwd=folder, env=ENVIRONMENT | {"PYTHONPATH": ""}, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_a_read_only_checkout_makes_its_targets_elsewhere(tmp_path, checkout):
+    """To the end of a figure, by a command and by a script."""
+    try:
+        allowed = run_read_only(checkout, "true").returncode == 0
+    except OSError:
+        allowed = False
+    if not allowed:
+        pytest.skip("nobody may mount a folder read-only here")
+    options = f"--cores 1 --configfile config/smoke.yaml --directory {tmp_path}"
+    done = run_read_only(checkout, f"snakemake {options} -- scutt_fig2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "paper_figures/smoke/scutt/fig2.pdf").stat().st_size > 5000
