@@ -541,6 +541,12 @@ def test_the_steadiest_network_is_the_best_over_all_test_sets(tmp_path):
         for view, error in zip(SCATTER["test"], row, strict=True)
     ]
     assert (value_of("steadiest()", lens_products(paths)).values == 1).all()
+    # It names no view, and is not compared if one of those that it looks at is changed.
+    of = replace(lens_products(paths), changed={"caustic_e0_phi0": ["sky 1 (2)"]})
+    rows = pd.DataFrame([claim_of(id="A.1", paper="pearson2019", value="0.5|3", unit="1",
+                                  kind="bounds", formula="steadiest()")])  # fmt: skip
+    table = make_ledger(rows, {"pearson2019": [of]}, TOLERANCES, NO_REASONS, "mine")
+    assert list(table["verdict"]) == [NOT_COMPARED]
 
 
 def test_differences_are_paired(tmp_path):
@@ -812,6 +818,8 @@ def test_another_survey_is_not_compared(tmp_path):
     assert table["reason"][0] == table["reason"][2] == "not as the paper: seeing 0.9 (0.7)"
     # The second reading keeps what is changed under the name it stands for.
     assert papers["pearson2019"][1].changed == {"vis_removed": ["seeing 0.9 (0.7)"]}
+    of = replace(lens_products([], {"lsst_literal": []}), changed={"lsst_literal": ["sky 1 (2)"]})
+    assert of.renamed({"lsst": "lsst_literal"}).changed == {"lsst": ["sky 1 (2)"]}
     text = page(table.assign(where="Table 1"), {"pearson2019": ["one"]}, "mine", "", [])
     assert "| not compared | 2 |" in text and "not as the paper: seeing 0.9 (0.7)" in text
 

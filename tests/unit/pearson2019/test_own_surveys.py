@@ -11,6 +11,7 @@ from conftest import ROOT
 from lenscnn.config.checks import find_mistakes
 from lenscnn.papers.config import Config, check_types
 from lenscnn.papers.pearson2019.checks import check
+from lenscnn.papers.pearson2019.claims import describe_run
 from lenscnn.papers.pearson2019.figures.cameras import look_of
 from lenscnn.papers.pearson2019.specs import CORE_VIEWS, DARK_VIEWS, Pearson2019
 from lenscnn.papers.registry import make_papers, targets_of
@@ -79,6 +80,10 @@ def test_another_psf_is_not_called_euclid_vis(changed_paper):
     assert {"vis_removed", "vis_kept"} <= set(params["changed"])
     assert not {"r_removed", "vis_dark_kept"} & set(params["changed"])
     assert params["run"]["changed"] == "; not as the paper: seeing 0.34 (0.17)"
+    told = describe_run(paper, paper)["changed"]  # to the ledger
+    assert {"vis_kept", "euclid", "euclid_bright"} <= told.keys()
+    assert not {"r_kept", "lsst", "vis_dark_kept"} & told.keys()
+    assert told["euclid"] == ["seeing 0.34 (0.17)"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import copy
 import pytest
 
 from lenscnn.papers.registry import make_papers, targets_of
+from lenscnn.papers.scutt.claims import describe_run
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,8 @@ def test_a_change_is_told_of_every_view(config, section, key, value, told):
     for name in ("scutt", "scutt_as_run"):
         paper = make_papers(own, config)[name]
         assert all(told in paper.changed(view) for view in paper.views)
+        changed = describe_run(paper, paper)["changed"]  # for the ledger
+        assert changed.keys() == {*paper.views} and told in changed["varied"]
         target = next(target for target in targets_of(paper) if target.name == "table1")
         assert target.params["run"]["changed"] == f"; not as the paper: {told}"
         assert paper.note(["fixed"]).endswith(f"; not as the paper: {told}")
