@@ -64,6 +64,8 @@ def test_a_lost_and_an_unknown_column_are_found():
     assert undescribed(["view", "bias"], table) == {"*_rms", "bias"}
     with pytest.raises(LookupError, match="other.csv is described 0 times"):
         reference.table_of("results/quick/other.csv", TABLES)
+    with pytest.raises(LookupError, match="claims.csv is described 2 times"):
+        reference.table_of("paper_figures/quick/claims.csv", [*TABLES, *TABLES])
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table["title"])
