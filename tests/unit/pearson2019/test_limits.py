@@ -12,7 +12,7 @@ from lenscnn.instrument.noise import add_detector_noise
 from lenscnn.instrument.survey import background
 from lenscnn.papers.pearson2019.ellipticity import e1_e2_to_q_phi_pearson
 from lenscnn.papers.pearson2019.images import images_of
-from lenscnn.papers.pearson2019.limits import bounds, fits, metrics, model, tables
+from lenscnn.papers.pearson2019.limits import bounds, fits, lenstronomy_fits, metrics, model, tables
 from lenscnn.papers.pearson2019.limits.parameters import (
     FLATTEST,
     by_ellipticity,
@@ -291,6 +291,23 @@ def test_fits_from_the_truth_scatter_as_the_bounds_say(population):
     assert chi2.mean() == pytest.approx(n_pixels, abs=5 * np.sqrt(2 * n_pixels / 10))
 
 
+def test_lenstronomy_finds_the_lens_that_we_drew(population):
+    """With the chi^2 of the pixels, and as near as so small a swarm comes."""
+    lenses, view, rows = draw_lenses(20, magnitude=22.0), view_of("removed", ["r"]), np.arange(1)
+    true = to_vectors(lenses, ["theta_E", "e1", "e2"])
+    swarm = {"sigma_scale": 1, "n_particles": 40, "n_iterations": 60}
+    found = lenstronomy_fits.fit_with_lenstronomy(
+        population, view, lenses, rows, true + (0.02, 0.05, 0.05), swarm
+    )
+    half, columns = population["survey"]["n_pix"] ** 2 / 2, fits.COLUMNS
+    assert set(found) == set(lenstronomy_fits.STARTS)
+    for results in found.values():
+        one = dict(zip(columns, results[0], strict=True))
+        assert np.abs(results[0, :3] - true[0]).max() < 0.05
+        assert one["cost"] == pytest.approx(half, abs=4 * np.sqrt(half))
+        assert one["cpu_seconds"] > 0 and one["evaluations"] == 2400
+
+
 def _summary(rms, median):
     rows = [
         {"kind": kind, "target": target, "n": 9, "singular": 1, "rms": rms, "median": median,
@@ -322,22 +339,30 @@ def test_ratios_are_with_over_without():
 
 def test_fits_are_summarised_beside_bounds_of_the_same_images():
     """Errors of 3, 1 and 4 bounds; of theta_E by 15, 16 and 27 %, of which a fifth is the limit."""
-    true, error = np.array([2.0, 1.25, 3.0]), np.array([-0.3, 0.2, 0.8])
-    frame = pd.DataFrame({"estimate": ["truth_alone"] * 3 + ["cnn"]})
+    estimates = ["truth_alone"] * 3 + ["cnn"] * 3 + ["lenstronomy_blind"]
+    frame = pd.DataFrame({"estimate": estimates, "index": [3, 5, 7, 7, 5, 3, 5]})
+    true = np.array([2.0, 1.25, 3.0, 3.0, 1.25, 2.0, 1.25])
     for name in ("theta_E", "e1", "e2"):
-        frame[f"true_{name}"] = [*true, 1.0]
-        frame[name] = [*(true + error), 1.3]
-        frame[f"image_{name}"] = [0.1, 0.2, 0.2, 9.0]
-        frame[f"informed_{name}"] = [9.0, 9.0, 9.0, 0.1]
-    frame = frame.assign(converged=[1.0, 0.0, 1.0, 1.0], cpu_seconds=[1.0, 9.0, 2.0, np.nan])
+        frame[f"true_{name}"] = true
+        frame[name] = true + [-0.3, 0.2, 0.8, 0.0, -0.2, 0.6, 0.1]
+        frame[f"image_{name}"] = [0.1, 0.2, 0.2, 9.0, 9.0, 9.0, 0.2]
+        frame[f"informed_{name}"] = [9.0, 9.0, 9.0, 0.1, 0.1, 0.1, 9.0]
+    frame = frame.assign(
+        converged=[1.0, 0.0, 1.0, 1.0, 1.0, 1.0, np.nan],
+        cpu_seconds=[1.0, 9.0, 2.0, np.nan, np.nan, np.nan, 30.0],
+    )
     table = tables.fits_table({"view": frame}).set_index(["estimate", "target"])
     expected = {
         "n": 3, "rms": np.sqrt(0.77 / 3), "median": 0.3, "z_rms": np.sqrt((9 + 1 + 16) / 3),
-        "limit": np.sqrt(0.03), "failed": 1 / 3, "not_converged": 1 / 3, "cpu_seconds": 2,
+        "network": np.sqrt(0.4 / 3), "limit": np.sqrt(0.03), "failed": 1 / 3,
+        "not_converged": 1 / 3, "cpu_seconds": 2,
     }  # fmt: skip
     for name, value in expected.items():
         assert table.loc[("truth_alone", "e1"), name] == pytest.approx(value), name
-    cnn = table.loc[("cnn", "e1")]
+    cnn, peer = (table.loc[(name, "e1")] for name in ("cnn", "lenstronomy_blind"))
     assert [cnn[name] for name in ("n", "failed", "limit", "z_rms")] == pytest.approx(
-        [1, 1, 0.1, 3]
+        [3, 1 / 3, 0.1, np.sqrt(40 / 3)]
+    )
+    assert [peer[name] for name in ("n", "rms", "network", "limit", "z_rms")] == pytest.approx(
+        [1, 0.1, 0.2, 0.2, 0.5]
     )
