@@ -1,12 +1,15 @@
 """Which views of pearson2019 have limits, and where they are."""
 
-from lenscnn.papers.pearson2019.specs import CORE_VIEWS, Pearson2019
+from lenscnn.papers.pearson2019.specs import CONTROL_VIEW, CORE_VIEWS, Pearson2019
+
+TABLE_VIEWS = (*CORE_VIEWS, CONTROL_VIEW)
+"""Views in the table of limits."""
 
 
 def limited_views(paper: Pearson2019) -> dict[str, list[str]]:
     """Return the views that have limits, by the sample of lenses that they are views of."""
     views: dict[str, list[str]] = {}
-    for view in dict.fromkeys((*CORE_VIEWS, *paper.visit_views)):
+    for view in dict.fromkeys((*TABLE_VIEWS, *paper.visit_views)):
         views.setdefault(paper.sample_of(view), []).append(view)
     return views
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lenscnn.papers.paper import Available, Target, changes_by_view
-from lenscnn.papers.pearson2019.limits.specs import fits_files, limits_metrics
+from lenscnn.papers.pearson2019.limits.specs import TABLE_VIEWS, fits_files, limits_metrics
 from lenscnn.papers.pearson2019.specs import CAMERAS, CORE_VIEWS, Pearson2019
 from lenscnn.papers.pearson2019.targets import figure, looks
 
@@ -34,16 +34,16 @@ def _tables(paper: Pearson2019) -> list[Target]:
     views = list(dict.fromkeys((*CORE_VIEWS, *paper.visit_views)))
     removed = [f"{camera}_removed" for camera in CAMERAS]
     made = {
-        "limits": _made_of(paper, CORE_VIEWS, "", "network") | {"registry": "config/claims.csv"},
+        "limits": _made_of(paper, TABLE_VIEWS, "", "network") | {"registry": "config/claims.csv"},
         "worth": _made_of(paper, views, "", "network"),
         "fits": {"fits": Available(fits_files(paper, removed))},
     }
-    shown = {"limits": CORE_VIEWS, "worth": views, "fits": removed}
+    shown = {"limits": TABLE_VIEWS, "worth": views, "fits": removed}
     params = {
         name: {"changed": changes_by_view(paper, of), "run": paper.run(of)}
         for name, of in shown.items()
     }
-    params["limits"] |= {"views": CORE_VIEWS}
+    params["limits"] |= {"views": TABLE_VIEWS}
     params["worth"] |= {"views": views, "pairs": _pairs(paper)}
     return [
         Target(
