@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lenscnn.core.storage import atomic_write, read_catalogue, read_h5
-from lenscnn.papers.pearson2019.limits.fits import COLUMNS, fit_images
+from lenscnn.papers.pearson2019.limits.fits import COLUMNS, fit_images, least_errors
 from lenscnn.papers.pearson2019.limits.parameters import to_vectors
 from lenscnn.papers.pearson2019.metrics import ESTIMATED
 from lenscnn.records import migrations
@@ -14,7 +14,6 @@ from lenscnn.records.specs import read_spec
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--catalogue", nargs="+", required=True, help="its files, in order")
-parser.add_argument("--limits", required=True, help="of the view")
 parser.add_argument("--predictions", required=True, help="of its network")
 parser.add_argument("--spec", type=read_spec, required=True, help="of the images, a file")
 parser.add_argument("--n", type=int, required=True, help="images to fit, evenly spread")
@@ -23,9 +22,9 @@ args = parser.parse_args()
 
 lenses, attrs = read_catalogue(args.catalogue, split="test")
 migrations.check_catalogue(args.catalogue[0], attrs, args.spec["population"])
-bounds, _ = read_h5(args.limits)
 network = read_h5(args.predictions)[0]["predicted"].astype(float)
 rows = np.arange(args.n) * (len(network) // args.n)
+bounds = least_errors(args.spec["population"], args.spec["view"], lenses, rows)
 fits = fit_images(args.spec["population"], args.spec["view"], lenses, rows, network)
 unknown = np.tile([np.nan, np.nan, 1.0, np.nan], (args.n, 1))
 fits["cnn"] = np.concatenate([network[rows], unknown], axis=1)
@@ -38,8 +37,8 @@ for estimate, found in fits.items():
     frame.insert(0, "estimate", estimate)
     for k, target in enumerate(ESTIMATED):
         frame[f"true_{target}"] = true[:, k]
-        for kind in ("image", "informed"):
-            frame[f"{kind}_{target}"] = bounds[kind][rows, k]
+        for kind, errors in bounds.items():
+            frame[f"{kind}_{target}"] = errors[:, k]
     frames.append(frame)
 with atomic_write(args.out) as path:
     pd.concat(frames).to_csv(path, index=False, float_format="%.5g")

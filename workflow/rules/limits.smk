@@ -37,7 +37,6 @@ if config["predictions"] == "computed":
     rule pearson2019_fit_images:
         input:
             catalogue=lambda w: P.catalogue(P.sample_of(w.view), "test"),
-            limits=limits_file(P, "{view}"),
             predictions=lambda w: P.own_predictions([w.view]),
             code=code_of("scripts/pearson2019_fits.py"),
         output:
@@ -54,7 +53,7 @@ if config["predictions"] == "computed":
             spec=lambda w: spec_file(P.images_spec(w.view, "test")),
             n=lambda w: n_fitted(P, w.view),
         shell:
-            "python {input.code[0]} --catalogue {input.catalogue} --limits {input.limits}"
+            "python {input.code[0]} --catalogue {input.catalogue}"
             " --predictions {input.predictions} --spec {params.spec} --n {params.n}"
             " --out {output} > {log} 2>&1"
 

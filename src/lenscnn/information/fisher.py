@@ -3,8 +3,8 @@
 Data are a mean that depends on parameters plus noise of known variance. Counts of photons have
 variance m and information (dm)^2 / m, which is (dm)^2 / variance, exactly. That the variance
 itself tells of m adds to Gaussian noise of the same variance 1/2 (dm)^2 / variance^2, which is
-no part of the counts' information and is left out. What a galaxy that was subtracted leaves in the
-variance alone is left out, too.
+no part of the counts' information and is left out. A galaxy that was subtracted is no part of the
+mean, and all that tells of it is the variance that its photons left.
 """
 
 import numpy as np
@@ -30,6 +30,29 @@ def information(jacobian: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """
     weighted = jacobian / np.sqrt(variance)[:, None]
     return weighted @ weighted.swapaxes(1, 2)
+
+
+def information_in_variance(jacobian: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return the Fisher information that independent data hold in their variance alone.
+
+    It is 1/2 dV_i dV_j / V^2, of Gaussian noise (Tegmark, Taylor & Heavens 1997, equation 15). The
+    noise of expected counts that were subtracted tells as much of them to first order in 1 / V, and
+    nothing together with what is left: the score of a mean that is left is (count - V) / V, and
+    the mean does not change with what was subtracted. Readout in the variance changes the latter by
+    the fraction of the variance that it has.
+
+    Parameters
+    ----------
+    jacobian : ndarray, shape (n, k, m)
+        Derivatives of m variances by k parameters, of n data sets.
+    variance : ndarray, shape (n, m)
+
+    Returns
+    -------
+    ndarray, shape (n, k, k)
+        Adds up with the `information` in the mean.
+    """
+    return information(jacobian, 2 * variance**2)
 
 
 def bounds(information: np.ndarray, n_wanted: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from lenscnn.information.fisher import (
     bounds,
     conditional_prior,
     information,
+    information_in_variance,
     prior_of,
     without_scale,
 )
@@ -38,6 +40,39 @@ def test_gaussian_source_in_white_noise_has_the_information_of_the_integrals():
     expected[2, 3] = expected[3, 2] = V
     assert not singular[0]
     np.testing.assert_allclose(covariance[0], expected, rtol=1e-3, atol=1e-4 * V)
+
+
+def test_variance_of_pixels_is_known_to_the_scatter_of_sample_variances():
+    """Of m Gaussian pixels of one unknown variance V: var(ln V) = 2 / m."""
+    told = information_in_variance(np.full((1, 1, 50), 3.0), np.full((1, 50), 3.0))
+    np.testing.assert_allclose(bounds(told, 1)[0], [[[2 / 50]]])
+
+
+def test_photons_that_were_subtracted_tell_of_themselves_by_their_noise_alone():
+    """Information on counts that are left, and subtracted, by the exact density of a pixel.
+
+    The density is that of Poisson numbers less what was subtracted, smeared by the readout. Its
+    scores are differences at two steps, their products are integrated over the pixel's value.
+    """
+    left, subtracted, sky, readout, step = 20.0, 60.0, 120.0, 5.0, 0.01
+    values, number = np.arange(-150, 250, 0.25), np.arange(600)[:, None]
+
+    def density(left, subtracted):
+        mean = left + subtracted + sky
+        spread = stats.norm.pdf(values, number - subtracted - sky, readout)
+        return (stats.poisson.pmf(number, mean) * spread).sum(0)
+
+    p = density(left, subtracted)
+    slopes = [
+        (density(left + a, subtracted + b) - density(left - a, subtracted - b)) / (2 * step)
+        for a, b in ((step, 0), (0, step))
+    ]
+    exact = np.array([[(s * t / p).sum() * 0.25 for t in slopes] for s in slopes])
+    variance = np.full((1, 1), left + subtracted + sky + readout**2)
+    ours = information(np.array([[[1.0], [0.0]]]), variance)[0]
+    ours += information_in_variance(np.array([[[0.0], [1.0]]]), variance)[0]
+    scale = np.sqrt(np.diag(ours))
+    np.testing.assert_allclose(exact / np.outer(scale, scale), np.eye(2), atol=0.02)
 
 
 def test_bounds_are_a_block_of_the_whole_inverse(rng):

@@ -3,8 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from lenscnn.information.floors import factor_and_floor
+from lenscnn.instrument.noise import add_detector_noise
+from lenscnn.instrument.survey import background
 from lenscnn.papers.pearson2019.ellipticity import e1_e2_to_q_phi_pearson
 from lenscnn.papers.pearson2019.images import images_of
 from lenscnn.papers.pearson2019.limits import bounds, fits, metrics, model, tables
@@ -109,7 +112,7 @@ def test_expected_images_have_the_mean_and_noise_of_simulated_ones(population, l
 @pytest.mark.parametrize("lens_light", ["kept", "removed"])
 def test_jacobian_is_differences_of_expected_images(population, lens_light):
     lenses, view = draw_lenses(1), view_of(lens_light)
-    names = names_of(view["bands"], lens_light)
+    names = names_of(view["bands"], "kept")
 
     def images(vectors, tolerance=1e-7):
         moved = from_vectors(vectors, names, lenses)
@@ -118,13 +121,47 @@ def test_jacobian_is_differences_of_expected_images(population, lens_light):
         return model.expected_images(population["survey"], view, moved, shapes, names)
 
     vectors = to_vectors(lenses, names)
-    _, jacobian, _ = images(vectors, 1e-6)
+    shapes = model.differentiate(population["survey"], population["scene"], lenses)
+    arguments = population["survey"], view, lenses, shapes, names
+    jacobian = model.expected_images(*arguments)[1]
+    photons = sum(model.galaxy_jacobian(*arguments, galaxy) for galaxy in ("source", "lens"))
     for k, name in enumerate(names):
         step = np.zeros(len(names))
         step[k] = 1e-4
-        difference = (images(vectors + step)[0] - images(vectors - step)[0]) / 2e-4
-        error = np.linalg.norm(difference - jacobian[:, k], axis=1)
-        assert (error < 0.02 * np.linalg.norm(jacobian[:, k], axis=1)).all(), name
+        more, less = images(vectors + step), images(vectors - step)
+        for quantity, slope in ((0, jacobian[:, k]), (2, photons[:, k])):
+            difference = (more[quantity] - less[quantity]) / 2e-4
+            error = np.linalg.norm(difference - slope, axis=1)
+            assert (error <= 0.02 * np.linalg.norm(slope, axis=1)).all(), name
+
+
+@pytest.mark.parametrize("lens_light", ["kept", "removed"])
+def test_information_is_the_scatter_of_scores_of_simulated_images(population, lens_light):
+    """The score of photons of mean and variance m, read out with the variance R, V being m + R.
+
+    By a count's departure d from its mean it is d / V of what is left in the image, and
+    (d^2 - V - d m / V) / (2 V^2) of what was subtracted: the quadratic part that the third
+    moment m of d leaves uncorrelated with d.
+    """
+    survey, view, n = population["survey"], view_of(lens_light, ["r"]), 4000
+    lens, names = draw_lenses(1, magnitude=22.0), names_of(["r"], "kept")
+    shapes = model.differentiate(survey, population["scene"], lens)
+    arguments = survey, view, lens, shapes, names
+    told = bounds.information_of(survey, view, lens, shapes)[0, :-1, :-1]
+    _, jacobian, V = model.expected_images(*arguments)
+    sky = background(survey, "r")
+    photons = V - sky.variance
+    keys = torch.arange(n)
+    rates = torch.as_tensor(photons, dtype=torch.float32).view(1, 1, 31, 31).expand(n, -1, -1, -1)
+    counts = add_detector_noise(rates, sky, survey["reads"], survey["read_noise"], keys)
+    d = counts.double().numpy().reshape(n, -1) - photons
+    scores = d / V @ jacobian[0].T
+    if lens_light == "removed":
+        subtracted = model.galaxy_jacobian(*arguments, "lens")[0]
+        scores += (d**2 - V - d * (photons + sky.mean) / V) / (2 * V**2) @ subtracted.T
+    scale = np.sqrt(np.diag(told))
+    scores = scores / scale @ np.linalg.inv(np.linalg.cholesky(told / np.outer(scale, scale))).T
+    np.testing.assert_allclose(np.cov(scores.T), np.eye(len(names)), atol=6 * np.sqrt(2 / n))
 
 
 def test_more_knowledge_means_smaller_errors(population):
@@ -148,13 +185,26 @@ def test_more_knowledge_means_smaller_errors(population):
         ):  # fmt: skip
             assert (sigma[less] <= slack * sigma[more]).all(), (less, more)
         assert (sigma["informed"] <= slack * sd).all()
-    aligned, image = found["kept"]["aligned"], found["kept"]["image"]
-    assert (aligned[:, :3] <= slack * image[:, :3]).all() and "aligned" not in found["deep"]
+        assert (sigma["aligned"] <= slack * sigma["image"]).all()
+    by_mean = fits.least_errors(population, views["removed"], lenses, np.arange(9))
+    for kind, sigma in by_mean.items():
+        ratio = found["removed"][kind][:9, :3] / sigma
+        assert (ratio <= slack).all() and (ratio.min(0) < 0.99).all()
     for better in ("deep", "colour"):
         ratio = found[better]["image"][:, :3] / found["removed"]["image"][:, :3]
         assert (ratio < 1).all()
     # Sky and sources in four exposures: nearly half the error.
     assert np.median(found["deep"]["image"][:, 1] / found["removed"]["image"][:, 1]) < 0.55
+
+
+def test_limits_of_images_without_lens_light_are_those_of_fits(population):
+    lenses = draw_lenses(40, seed=6)
+    lenses["magnitude_lens_r"] = lenses["magnitude_lens_r"] + 15
+    view, rows = view_of("removed", ["r"]), np.arange(5)
+    found = bounds.limits_in_chunks(population, {"view": view}, lenses)["view"]
+    by_mean = fits.least_errors(population, view, lenses, rows)
+    for kind, sigma in by_mean.items():
+        np.testing.assert_allclose(found[kind][rows, :3], sigma, rtol=1e-3, err_msg=kind)
 
 
 def test_errors_of_shape_are_those_of_drawn_estimates():
@@ -226,12 +276,12 @@ def test_binned_limits_are_in_the_bins_of_errors():
 def test_fits_from_the_truth_scatter_as_the_bounds_say(population):
     """Bright sources: z-scores of ten fits have unit scatter, and chi^2 is that of the pixels."""
     lenses, view = draw_lenses(60, magnitude=22.0), view_of("removed", ["r"])
-    found = bounds.limits_in_chunks(population, {"view": view}, lenses)["view"]
     rows = np.arange(10)
+    found = fits.least_errors(population, view, lenses, rows)
     results = fits.fit_images(population, view, lenses, rows, None)
     true = to_vectors(lenses, ["theta_E", "e1", "e2"])[rows]
     for start, kind in (("truth_alone", "image"), ("truth", "informed")):
-        z = (results[start][:, :3] - true) / found[kind][rows, :3]
+        z = (results[start][:, :3] - true) / found[kind]
         assert (z**2).mean() == pytest.approx(1, abs=5 * np.sqrt(2 / z.size)), start
         assert results[start][:, 5].all()
     n_pixels = population["survey"]["n_pix"] ** 2

@@ -8,10 +8,16 @@ from lenscnn.information.fisher import (
     bounds,
     conditional_prior,
     information,
+    information_in_variance,
     prior_of,
     without_scale,
 )
-from lenscnn.papers.pearson2019.limits.model import Shapes, differentiate, expected_images
+from lenscnn.papers.pearson2019.limits.model import (
+    Shapes,
+    differentiate,
+    expected_images,
+    galaxy_jacobian,
+)
 from lenscnn.papers.pearson2019.limits.parameters import names_of, to_vectors
 from lenscnn.papers.pearson2019.metrics import ESTIMATED
 
@@ -23,7 +29,7 @@ KINDS = {
     "informed": "the image and the population",
     "informed_scaled": "the image and the population, the image's zero and scale unknown",
 }
-"""What the estimates may be made from. `aligned` is of views that keep the lens light.
+"""What the estimates may be made from. Lens light that was removed shows in the image's noise.
 
 A network sees images scaled to 0-1, and learns the population of its training set, which is not
 that of the test set.
@@ -80,7 +86,7 @@ def limits_in_chunks(
 
 def _priors(view: dict, lenses: dict) -> dict[str, np.ndarray]:
     """Return the information of each kind's prior; the last parameter is the image's zero."""
-    names = names_of(view["bands"], view["lens_light"])
+    names = names_of(view["bands"], "kept")
     vectors = to_vectors(lenses, names)
 
     def padded(prior: np.ndarray) -> np.ndarray:
@@ -88,29 +94,23 @@ def _priors(view: dict, lenses: dict) -> dict[str, np.ndarray]:
 
     informed = prior_of(vectors)
     brighter = np.array(["_log_flux_" in name for name in names], float)
-    priors = {
-        "image": padded(np.zeros_like(informed)),
+    mass, light = ([names.index(f"{p}{e}") for e in ("e1", "e2")] for p in ("", "lens_"))
+    aligned = np.zeros_like(informed)
+    aligned[np.ix_(mass + light, mass + light)] = conditional_prior(
+        vectors[:, mass], vectors[:, light]
+    )
+    return {
+        "aligned": padded(aligned),
         "informed": padded(informed),
         "informed_scaled": padded(without_scale(informed, brighter)),
     }
-    if view["lens_light"] == "kept":
-        mass, light = ([names.index(f"{p}{e}") for e in ("e1", "e2")] for p in ("", "lens_"))
-        aligned = np.zeros_like(informed)
-        aligned[np.ix_(mass + light, mass + light)] = conditional_prior(
-            vectors[:, mass], vectors[:, light]
-        )
-        priors["aligned"] = padded(aligned)
-    return priors
 
 
 def bounds_of(
     survey: dict, view: dict, lenses: dict, shapes: Shapes, priors: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Return what `limits_in_chunks` does, of one view of a few lenses."""
-    names = names_of(view["bands"], view["lens_light"])
-    _, jacobian, variance = expected_images(survey, view, lenses, shapes, names)
-    zero = np.ones_like(jacobian[:, :1])
-    told = information(np.concatenate([jacobian, zero], axis=1), variance)
+    told = information_of(survey, view, lenses, shapes)
     known, n_wanted = slice(None, -1), len(ESTIMATED)
     image, singular = bounds(told[:, known, known], n_wanted)
     scaled, singular_if_scaled = bounds(told, n_wanted)
@@ -120,12 +120,36 @@ def bounds_of(
         "scaled": scaled,
     }
     for kind in ("aligned", "informed"):
-        if kind in priors:
-            found[kind] = bounds((told + priors[kind])[:, known, known], n_wanted)[0]
+        found[kind] = bounds((told + priors[kind])[:, known, known], n_wanted)[0]
     found["informed_scaled"] = bounds(told + priors["informed_scaled"], n_wanted)[0]
     return {kind: _columns(covariance) for kind, covariance in found.items()} | {
         "singular": singular | singular_if_scaled
     }
+
+
+def information_of(survey: dict, view: dict, lenses: dict, shapes: Shapes) -> np.ndarray:
+    """Return the information of images of a view, the last parameter being the image's zero.
+
+    Lens light that was removed is told by its noise, which the images keep.
+
+    Parameters
+    ----------
+    survey, view, lenses, shapes
+        As for `model.expected_images`.
+
+    Returns
+    -------
+    ndarray, shape (n, k + 1, k + 1)
+        Of the parameters of a view that keeps the lens light.
+    """
+    names = names_of(view["bands"], "kept")
+    _, jacobian, variance = expected_images(survey, view, lenses, shapes, names)
+    zero = np.ones_like(jacobian[:, :1])
+    told = information(np.concatenate([jacobian, zero], axis=1), variance)
+    if view["lens_light"] == "removed":
+        subtracted = galaxy_jacobian(survey, view, lenses, shapes, names, "lens")
+        told[:, :-1, :-1] += information_in_variance(subtracted, variance)
+    return told
 
 
 def _columns(covariance: np.ndarray) -> np.ndarray:

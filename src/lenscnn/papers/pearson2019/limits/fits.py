@@ -5,7 +5,7 @@ import time
 import numpy as np
 import torch
 
-from lenscnn.information.fisher import prior_of
+from lenscnn.information.fisher import bounds, information, prior_of
 from lenscnn.information.fits import Fit, Model, Prior, fit
 from lenscnn.instrument.survey import FWHM, background
 from lenscnn.lensing.sersic_galaxies import render_galaxies
@@ -112,6 +112,37 @@ def fit_images(
             ]
             results.append(_numbers(min(fits, key=lambda f: f.cost), begun))
     return {start: np.array(results) for start, results in found.items()}
+
+
+def least_errors(
+    population: dict, view: dict, lenses: dict, rows: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the bounds of fits, which compare an image with its mean and know its noise.
+
+    They are larger than `bounds.limits_in_chunks` has for lens light that was removed: what the
+    noise tells of that light is not used.
+
+    Parameters
+    ----------
+    population, view, lenses, rows
+        As for `fit_images`.
+
+    Returns
+    -------
+    dict of ndarray, shape (m, 3)
+        Standard deviations of theta_E (arcsec), e1 and e2: ``image``, of fits without the
+        population, and ``informed``, with it.
+    """
+    vectors = to_vectors(lenses, names_of(view["bands"], view["lens_light"]))
+    prior = prior_of(vectors)
+    found: dict[str, list] = {"image": [], "informed": []}
+    for row in rows:
+        lens = {name: values[row : row + 1] for name, values in lenses.items()}
+        _, jacobian, variance = model_of(population, view, lens)(vectors[row])
+        told = information(jacobian[None], variance[None])
+        for kind, known in (("image", told), ("informed", told + prior)):
+            found[kind].append(np.sqrt(np.diag(bounds(known, len(ESTIMATED))[0][0])))
+    return {kind: np.array(sigma) for kind, sigma in found.items()}
 
 
 def _numbers(found: Fit, begun: float) -> tuple:

@@ -12,12 +12,12 @@ from lenscnn.papers.pearson2019.limits.parameters import ROUNDEST, by_ellipticit
 class Shapes(NamedTuple):
     """Images at unit unlensed flux and their derivatives, by the names of `parameters`.
 
-    ``"image"`` is the image itself; each is of shape (n, pixels). `light` is the lens light, which
+    ``"image"`` is the image itself; each is of shape (n, pixels). `lens` is the lens light, which
     depends on the lens's centre, too.
     """
 
     source: dict[str, np.ndarray]
-    light: dict[str, np.ndarray]
+    lens: dict[str, np.ndarray]
 
 
 def differentiate(survey: dict, scene: dict, lenses: dict) -> Shapes:
@@ -105,22 +105,40 @@ def expected_images(
     n, n_pixels = shapes.source["image"].shape
     bands, visits, kept = view["bands"], view["visits"], view["lens_light"] == "kept"
     mean, variance = (np.empty((n, len(bands), n_pixels)) for _ in range(2))
-    jacobian = np.zeros((n, len(names), len(bands), n_pixels))
     for b, band in enumerate(bands):
-        zero_point = survey["bands"][band]["zero_point"]
         source, light = (
-            electrons(lenses[f"magnitude_{galaxy}_{band}"], zero_point, survey, visits)[:, None]
-            for galaxy in ("source", "lens")
+            _flux(survey, view, lenses, galaxy, band) * getattr(shapes, galaxy)["image"]
+            for galaxy in Shapes._fields
         )
-        of_source, of_light = source * shapes.source["image"], light * shapes.light["image"]
-        mean[:, b] = of_source + of_light if kept else of_source
-        variance[:, b] = of_source + of_light + background(survey, band, visits).variance
+        mean[:, b] = source + light if kept else source
+        variance[:, b] = source + light + background(survey, band, visits).variance
+    jacobian = galaxy_jacobian(survey, view, lenses, shapes, names, "source")
+    if kept:
+        jacobian += galaxy_jacobian(survey, view, lenses, shapes, names, "lens")
+    return mean.reshape(n, -1), jacobian, variance.reshape(n, -1)
+
+
+def galaxy_jacobian(
+    survey: dict, view: dict, lenses: dict, shapes: Shapes, names: list[str], galaxy: str
+) -> np.ndarray:
+    """Return the derivatives of the electrons expected of ``source`` or ``lens``, (n, k, m).
+
+    All other arguments are as for `expected_images`.
+    """
+    images = getattr(shapes, galaxy)
+    n, n_pixels = images["image"].shape
+    jacobian = np.zeros((n, len(names), len(view["bands"]), n_pixels))
+    for b, band in enumerate(view["bands"]):
+        flux = _flux(survey, view, lenses, galaxy, band)
         for k, name in enumerate(names):
-            if name in shapes.source:
-                jacobian[:, k, b] = source * shapes.source[name]
-            if kept and name in shapes.light:
-                jacobian[:, k, b] += light * shapes.light[name]
-        jacobian[:, names.index(f"source_log_flux_{band}"), b] = of_source
-        if kept:
-            jacobian[:, names.index(f"lens_log_flux_{band}"), b] = of_light
-    return mean.reshape(n, -1), jacobian.reshape(n, len(names), -1), variance.reshape(n, -1)
+            if name in images:
+                jacobian[:, k, b] = flux * images[name]
+        jacobian[:, names.index(f"{galaxy}_log_flux_{band}"), b] = flux * images["image"]
+    return jacobian.reshape(n, len(names), -1)
+
+
+def _flux(survey: dict, view: dict, lenses: dict, galaxy: str, band: str) -> np.ndarray:
+    """Return the electrons of a whole galaxy, unlensed, (n, 1)."""
+    zero_point = survey["bands"][band]["zero_point"]
+    magnitude = lenses[f"magnitude_{galaxy}_{band}"]
+    return electrons(magnitude, zero_point, survey, view["visits"])[:, None]
