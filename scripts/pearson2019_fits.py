@@ -1,4 +1,4 @@
-"""Fit images of pearson2019 by least squares, and write the network's estimates beside, as CSV."""
+"""Fit images of pearson2019, some with lenstronomy, and write the network's beside, as CSV."""
 
 import argparse
 
@@ -7,6 +7,7 @@ import pandas as pd
 
 from lenscnn.core.storage import atomic_write, read_catalogue, read_h5
 from lenscnn.papers.pearson2019.limits.fits import COLUMNS, fit_images, least_errors
+from lenscnn.papers.pearson2019.limits.lenstronomy_fits import ONE_IN, fit_with_lenstronomy
 from lenscnn.papers.pearson2019.limits.parameters import to_vectors
 from lenscnn.papers.pearson2019.metrics import ESTIMATED
 from lenscnn.records import migrations
@@ -26,19 +27,22 @@ network = read_h5(args.predictions)[0]["predicted"].astype(float)
 rows = np.arange(args.n) * (len(network) // args.n)
 bounds = least_errors(args.spec["population"], args.spec["view"], lenses, rows)
 fits = fit_images(args.spec["population"], args.spec["view"], lenses, rows, network)
+few = rows[: len(rows) // ONE_IN * ONE_IN : ONE_IN]
+fits |= fit_with_lenstronomy(args.spec["population"], args.spec["view"], lenses, few, network)
 unknown = np.tile([np.nan, np.nan, 1.0, np.nan], (args.n, 1))
 fits["cnn"] = np.concatenate([network[rows], unknown], axis=1)
 
 true = to_vectors(lenses, list(ESTIMATED))[rows]
 frames = []
 for estimate, found in fits.items():
+    fitted = np.isin(rows, few) if estimate.startswith("lenstronomy") else slice(None)
     frame = pd.DataFrame(found, columns=COLUMNS)
-    frame.insert(0, "index", rows)
+    frame.insert(0, "index", rows[fitted])
     frame.insert(0, "estimate", estimate)
     for k, target in enumerate(ESTIMATED):
-        frame[f"true_{target}"] = true[:, k]
+        frame[f"true_{target}"] = true[fitted, k]
         for kind, errors in bounds.items():
-            frame[f"{kind}_{target}"] = errors[:, k]
+            frame[f"{kind}_{target}"] = errors[fitted, k]
     frames.append(frame)
 with atomic_write(args.out) as path:
     pd.concat(frames).to_csv(path, index=False, float_format="%.5g")

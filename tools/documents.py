@@ -121,16 +121,16 @@ def slopes() -> str:
 def fits() -> str:
     """Return errors of fits beside networks and limits, as Markdown."""
     lines = [
-        "| view | estimate | | RMS error | limit | z | failed | CPU s |",
-        "|---|---|---|---|---|---|---|---|",
+        "| view | estimate | images | | RMS error | network | limit | z | failed | CPU s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in _rows(FIGURES / "pearson2019/fits.csv"):
         if row["target"] != "e2":
-            numbers = [_number(row["rms"], 3), _number(row["limit"], 3), _number(row["z_rms"], 2)]
-            numbers += [_number(row["failed"], 2), _number(row["cpu_seconds"], 1)]
-            lines.append(
-                " | ".join([f"| {row['view']}", row["estimate"], row["target"], *numbers]) + " |"
-            )
+            numbers = [_number(row[name], 3) for name in ("rms", "network", "limit")]
+            numbers += [_number(row["z_rms"], 2), _number(row["failed"], 2)]
+            numbers += [_number(row["cpu_seconds"], 1)]
+            names = [row[name] for name in ("estimate", "n", "target")]
+            lines.append(" | ".join([f"| {row['view']}", *names, *numbers]) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -127,19 +127,19 @@ def _sersic(model, light: Mapping[str, float]) -> dict[str, float]:
     return {**kwargs, "amp": 1 / model.total_flux([kwargs])[0]}
 
 
+def pixels_of(n_pix: int, pixel_scale: float) -> dict:
+    """Return where pixels are, as lenstronomy's grids and data take it."""
+    corner = -(n_pix - 1) / 2 * pixel_scale
+    axes = np.eye(2) * pixel_scale
+    return {"transform_pix2angle": axes, "ra_at_xy_0": corner, "dec_at_xy_0": corner}
+
+
 def _camera(n_pix: int, pixel_scale: float, psf_sigma: float):
     from lenstronomy.Data.pixel_grid import PixelGrid
     from lenstronomy.Data.psf import PSF
     from lenstronomy.Util.util import sigma2fwhm
 
-    corner = -(n_pix - 1) / 2 * pixel_scale
-    grid = PixelGrid(
-        nx=n_pix,
-        ny=n_pix,
-        transform_pix2angle=np.eye(2) * pixel_scale,
-        ra_at_xy_0=corner,
-        dec_at_xy_0=corner,
-    )
+    grid = PixelGrid(nx=n_pix, ny=n_pix, **pixels_of(n_pix, pixel_scale))
     if psf_sigma:
         psf = PSF(psf_type="GAUSSIAN", fwhm=sigma2fwhm(psf_sigma), pixel_size=pixel_scale)
     else:

@@ -10,7 +10,7 @@ from lenscnn.instrument.noise import add_detector_noise
 from lenscnn.instrument.survey import background
 from lenscnn.papers.pearson2019.ellipticity import e1_e2_to_q_phi_pearson
 from lenscnn.papers.pearson2019.images import images_of
-from lenscnn.papers.pearson2019.limits import bounds, fits, metrics, model, tables
+from lenscnn.papers.pearson2019.limits import bounds, fits, lenstronomy_fits, metrics, model, tables
 from lenscnn.papers.pearson2019.limits.parameters import (
     FLATTEST,
     by_ellipticity,
@@ -289,6 +289,23 @@ def test_fits_from_the_truth_scatter_as_the_bounds_say(population):
     assert chi2.mean() == pytest.approx(n_pixels, abs=5 * np.sqrt(2 * n_pixels / 10))
 
 
+def test_lenstronomy_finds_the_lens_that_we_drew(population):
+    """With the chi^2 of the pixels, and as near as so small a swarm comes."""
+    lenses, view, rows = draw_lenses(20, magnitude=22.0), view_of("removed", ["r"]), np.arange(1)
+    true = to_vectors(lenses, ["theta_E", "e1", "e2"])
+    swarm = {"sigma_scale": 1, "n_particles": 40, "n_iterations": 60}
+    found = lenstronomy_fits.fit_with_lenstronomy(
+        population, view, lenses, rows, true + (0.02, 0.05, 0.05), swarm
+    )
+    half, columns = population["survey"]["n_pix"] ** 2 / 2, fits.COLUMNS
+    assert set(found) == set(lenstronomy_fits.STARTS)
+    for results in found.values():
+        one = dict(zip(columns, results[0], strict=True))
+        assert np.abs(results[0, :3] - true[0]).max() < 0.05
+        assert one["cost"] == pytest.approx(half, abs=4 * np.sqrt(half))
+        assert one["cpu_seconds"] > 0 and one["evaluations"] == 2400
+
+
 def _summary(rms, median):
     rows = [
         {"kind": kind, "target": target, "n": 9, "singular": 1, "rms": rms, "median": median,
@@ -310,17 +327,25 @@ def test_ratios_are_with_over_without():
 
 
 def test_fits_are_summarised_beside_bounds_of_the_same_images():
-    frame = pd.DataFrame({"estimate": ["truth_alone", "truth_alone", "cnn"]})
+    estimates = ["truth_alone", "truth_alone", "cnn", "cnn", "lenstronomy_blind"]
+    frame = pd.DataFrame({"estimate": estimates, "index": [3, 7, 3, 7, 7]})
     for name, true, estimate in (("theta_E", 1.0, 1.3), ("e1", 0.2, 0.3), ("e2", 0.0, 0.1)):
         frame[f"true_{name}"] = true
-        frame[name] = [true, estimate, estimate]
+        frame[name] = [true, estimate, estimate, true, true]
         frame[f"image_{name}"], frame[f"informed_{name}"] = 0.05, 0.1
-    frame = frame.assign(converged=[1.0, 0.0, 1.0], cpu_seconds=[1.0, 3.0, np.nan])
+    frame = frame.assign(
+        converged=[1.0, 0.0, 1.0, 1.0, np.nan], cpu_seconds=[1.0, 3.0, np.nan, np.nan, 9.0]
+    )
     table = tables.fits_table({"view": frame}).set_index(["estimate", "target"])
-    alone, cnn = table.loc[("truth_alone", "e1")], table.loc[("cnn", "e1")]
+    alone, cnn, peer = (
+        table.loc[(name, "e1")] for name in ("truth_alone", "cnn", "lenstronomy_blind")
+    )
     assert alone["rms"] == pytest.approx(0.1 / np.sqrt(2)) and alone["median"] == pytest.approx(
         0.05
     )
-    assert alone["z_rms"] == pytest.approx(np.sqrt(2)) and cnn["z_rms"] == pytest.approx(1)
+    assert alone["z_rms"] == pytest.approx(np.sqrt(2))
+    assert cnn["z_rms"] == pytest.approx(1 / np.sqrt(2))
     assert alone["failed"] == alone["not_converged"] == 0.5 and alone["cpu_seconds"] == 2
-    assert cnn["failed"] == 1 and cnn["limit"] == pytest.approx(0.1)
+    assert cnn["failed"] == 0.5 and cnn["limit"] == pytest.approx(0.1)
+    assert alone["network"] == pytest.approx(0.1 / np.sqrt(2))
+    assert peer["network"] == 0 and peer["limit"] == pytest.approx(0.05) and peer["n"] == 1

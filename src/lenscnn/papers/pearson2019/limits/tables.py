@@ -155,6 +155,9 @@ def worth_latex(table: pd.DataFrame, run: dict[str, str]) -> str:
 FAILURE = 0.2
 """Error of theta_E over theta_E from which a fit counts as failed."""
 
+ALONE = ("truth_alone", "lenstronomy_blind", "lenstronomy_network")
+"""Fits that have no prior. Those of lenstronomy know where the population is, and start there."""
+
 
 def fits_table(fits: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Summarise fits of each view beside its network and the limit, on the same images.
@@ -168,20 +171,24 @@ def fits_table(fits: dict[str, pd.DataFrame]) -> pd.DataFrame:
     -------
     DataFrame
         Columns view, estimate (where a fit started, or ``cnn`` of the network itself), target, n,
-        rms and median of absolute errors; z_rms, the rms of errors over bounds (of the image alone
-        for ``truth_alone``); limit, the rms bound (of the image alone, or with the population);
-        failed, the fraction of theta_E beyond `FAILURE`; not_converged; cpu_seconds (median).
+        rms and median of absolute errors; network, the network's rms error on the same images;
+        z_rms, the rms of errors over bounds (of the image alone for fits in `ALONE`); limit, the
+        rms bound (of the image alone, or with the population); failed, the fraction of theta_E
+        beyond `FAILURE`; not_converged; cpu_seconds (median).
     """
     rows = []
     for view, frame in fits.items():
+        cnn = frame[frame["estimate"] == "cnn"].set_index("index")
         for estimate, found in frame.groupby("estimate", sort=False):
-            kind = "image" if estimate == "truth_alone" else "informed"
+            kind = "image" if estimate in ALONE else "informed"
+            network = cnn.loc[found["index"]]
             radius = np.abs(found["theta_E"] / found["true_theta_E"] - 1)
             for target in ESTIMATED:
                 error, bound = found[target] - found[f"true_{target}"], found[f"{kind}_{target}"]
                 rows.append({
                     "view": view, "estimate": estimate, "target": target, "n": len(found),
                     "rms": np.sqrt(np.mean(error**2)), "median": np.median(np.abs(error)),
+                    "network": np.sqrt(np.mean((network[target] - network[f"true_{target}"])**2)),
                     "z_rms": np.sqrt(np.mean((error / bound) ** 2)),
                     "limit": np.sqrt(np.mean(bound**2)), "failed": np.mean(radius > FAILURE),
                     "not_converged": 1 - found["converged"].mean(),
@@ -195,17 +202,21 @@ def fits_latex(table: pd.DataFrame, run: dict[str, str]) -> str:
     body = []
     for (view, estimate), rows in table.groupby(["view", "estimate"], sort=False):
         values, first = rows.set_index("target"), rows.iloc[0]
-        cells = [rounded(values.loc[t, c], 3) for t in ESTIMATED for c in ("rms", "limit")]
+        columns = ("rms", "network", "limit")
+        cells = [str(first["n"])]
+        cells += [rounded(values.loc[t, c], 3) for t in ESTIMATED for c in columns]
         name = f"{view}: {estimate}".replace("_", r"\_")
         body.append(
             latex_row([name, *cells, rounded(first["failed"], 2), rounded(first["cpu_seconds"], 1)])
         )
     symbols = [_SYMBOLS[name].split(" [")[0] for name in ESTIMATED]
-    heading = ["", *(cell for symbol in symbols for cell in (symbol, "limit")), "failed", "CPU s"]
+    cells = [cell for symbol in symbols for cell in (symbol, "cnn", "limit")]
+    heading = ["", "images", *cells, "failed", "CPU s"]
     caption = (
-        r"Root mean square errors of weighted least-squares fits, by where they start, and of the "
-        r"network (cnn), each with the limit on the same images. \emph{truth\_alone} knows nothing "
-        r"of the population, the others its second moments. Failed: fraction of Einstein radii "
+        r"Root mean square errors of weighted least-squares fits, by where they start, and of "
+        r"lenstronomy's particle swarm, each with those of the network (cnn) and the limit on the "
+        r"same images. \emph{truth\_alone} knows nothing of the population, lenstronomy where to "
+        r"start, the others its second moments. Failed: fraction of Einstein radii "
         r"that are off by more than a fifth."
     )
-    return latex_table(caption, run, "l" + "c" * 8, [latex_row(heading)], body)
+    return latex_table(caption, run, "l" + "c" * 12, [latex_row(heading)], body)
