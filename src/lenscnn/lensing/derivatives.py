@@ -26,9 +26,9 @@ def differentiate_galaxies(
     """Render noise-free images of galaxies of unit flux, and differentiate them.
 
     Derivatives are those of the sum over sub-pixels that `sersic_galaxies.render_galaxies` takes,
-    with the quarterings held fixed: exact for that sum. Differences of the compiled images, which
-    are in single precision and may be quartered otherwise at the next step, are good to 1e-3 at
-    best and take two images a parameter.
+    with the quarterings held fixed: exact for that sum. Differences of the compiled images are not:
+    these are in single precision, and may be quartered otherwise at the next step. They also take
+    two images a parameter.
 
     Parameters
     ----------
