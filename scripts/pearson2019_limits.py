@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 from lenscnn.core import storage
 from lenscnn.core.progress import Progress
@@ -14,7 +15,7 @@ parser.add_argument("--catalogue", nargs="+", required=True, help="its files, in
 parser.add_argument(
     "--specs", type=read_spec, required=True, help="of the images of each view, a file"
 )
-parser.add_argument("--out", nargs="+", required=True, help="a file a view, in the specs' order")
+parser.add_argument("--out", nargs="+", required=True, help="files that are called as the views")
 args = parser.parse_args()
 
 views = {name: spec["view"] for name, spec in args.specs.items()}
@@ -24,7 +25,9 @@ migrations.check_catalogue(args.catalogue[0], attrs, spec["population"])
 
 progress = Progress(len(lenses["index"]), "lenses")
 limits = limits_in_chunks(spec["population"], views, lenses, progress.add)
-for (view, arrays), path in zip(limits.items(), args.out, strict=True):
+for path in args.out:
+    view = Path(path).stem
+    arrays = limits[view]
     attrs = provenance.collect(args.specs[view], args.catalogue)
     attrs |= {
         "columns": " ".join(COLUMNS),
