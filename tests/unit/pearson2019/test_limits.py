@@ -1,10 +1,14 @@
 """Limits of pearson2019 against simulated images, sampled estimates and fits that reach them."""
 
+import runpy
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import ROOT
 
+from lenscnn.core import storage
 from lenscnn.information.floors import factor_and_floor
 from lenscnn.instrument.noise import add_detector_noise
 from lenscnn.instrument.survey import background
@@ -19,6 +23,8 @@ from lenscnn.papers.pearson2019.limits.parameters import (
     to_vectors,
 )
 from lenscnn.papers.pearson2019.metrics import parameters
+from lenscnn.records import migrations, provenance
+from lenscnn.records.specs import write_spec
 
 
 def draw_lenses(n, seed=5, magnitude=24.0):
@@ -207,6 +213,27 @@ def test_limits_of_images_without_lens_light_are_those_of_fits(population):
         np.testing.assert_allclose(found[kind][rows, :3], sigma, rtol=1e-3, err_msg=kind)
 
 
+def test_each_view_has_its_own_limits(population, tmp_path, monkeypatch):
+    """Also where files are asked for in another order than that of the specs."""
+    lenses, names = draw_lenses(30), ["vis_removed", "vis_kept"]
+    views = {name: view_of(name.partition("_")[2], ["r"]) for name in names}
+    specs = {name: {"population": population, "view": view} for name, view in views.items()}
+    paths = [str(tmp_path / f"{name}.h5") for name in names]
+    arguments = ["--catalogue", "none", "--specs", write_spec(specs, tmp_path), "--out", *paths]
+    monkeypatch.setattr("sys.argv", ["", *arguments])
+    monkeypatch.setattr(storage, "read_catalogue", lambda paths, split: (lenses, {}))
+    monkeypatch.setattr(migrations, "check_catalogue", lambda *arguments: None)
+    monkeypatch.setattr(
+        provenance, "collect", lambda spec, inputs: {"light": spec["view"]["lens_light"]}
+    )
+    runpy.run_path(str(ROOT / "scripts/pearson2019_limits.py"))
+    expected = bounds.limits_in_chunks(population, views, lenses)
+    for name, path in zip(names, paths, strict=True):
+        arrays, attrs = storage.read_h5(path)
+        assert attrs["light"] == views[name]["lens_light"]
+        np.testing.assert_array_equal(arrays["informed"], expected[name]["informed"])
+
+
 def test_errors_of_shape_are_those_of_drawn_estimates():
     true = parameters(np.ones(3), np.array([0.3, 0.05, -0.1]), np.array([0.0, 0.1, 0.2]))
     bound = np.array([[0.1, 0.03, 0.05, 0.5], [0.1, 0.1, 0.1, 0.0], [0.2, 0.15, 0.05, -0.8]])
@@ -289,6 +316,7 @@ def test_fits_from_the_truth_scatter_as_the_bounds_say(population):
     assert chi2.mean() == pytest.approx(n_pixels, abs=5 * np.sqrt(2 * n_pixels / 10))
 
 
+@pytest.mark.slow
 def test_lenstronomy_finds_the_lens_that_we_drew(population):
     """With the chi^2 of the pixels, and as near as so small a swarm comes."""
     lenses, view, rows = draw_lenses(20, magnitude=22.0), view_of("removed", ["r"]), np.arange(1)
