@@ -62,9 +62,10 @@ def test_all_is_every_figure_and_table_of_both_readings(fresh):
         "pearson2019_examples": 3, "pearson2019_images": networks + tests - 3,
         "pearson2019_fitted_images": 3,
         "pearson2019_metrics": tests, "pearson2019_light": 3,
-        # 6 core views and 3 further visits, of two samples.
+        # 6 core views and 3 further visits, of two samples, and the control of another one.
         "pearson2019_limits_euclid": 1, "pearson2019_limits_lsst": 1,
-        "pearson2019_limit_metrics": 9, "pearson2019_fit_images": 3,
+        "pearson2019_limits_euclid_caustic": 1,
+        "pearson2019_limit_metrics": 10, "pearson2019_fit_images": 3,
     }  # fmt: skip
     stages["train"] += networks
     stages["predict"] += estimates
