@@ -107,6 +107,7 @@ def cut_short(tmp_path_factory):
         while log.read_text().count("(Rule: train)") < 2:
             assert process.poll() is None and time.monotonic() < end, log.read_text()
             time.sleep(0.05)
+        time.sleep(1)  # a signal between two jobs would let the next one be run to its end
     finally:
         process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) != 0
