@@ -1,4 +1,4 @@
-"""Fit images of pearson2019, some with lenstronomy, and write the network's beside, as CSV."""
+"""Fit images of pearson2019, some with lenstronomy; write fits and network's estimates as CSV."""
 
 import argparse
 

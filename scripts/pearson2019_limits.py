@@ -15,7 +15,7 @@ parser.add_argument("--catalogue", nargs="+", required=True, help="its files, in
 parser.add_argument(
     "--specs", type=read_spec, required=True, help="of the images of each view, a file"
 )
-parser.add_argument("--out", nargs="+", required=True, help="files that are called as the views")
+parser.add_argument("--out", nargs="+", required=True, help="files, named as the views")
 args = parser.parse_args()
 
 views = {name: spec["view"] for name, spec in args.specs.items()}

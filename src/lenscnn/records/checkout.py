@@ -96,7 +96,8 @@ class Checkout:
         """Return the commit whose library has a digest: the one on record, or a later one.
 
         Code that had been edited when a file was made was committed later, as a rule. A copy
-        without history records no commit (""): then it is the last one here with that library.
+        without history records no commit (""): then the last commit here with that library is
+        returned.
         """
         if commit:
             later = ("--reverse", f"{commit}..HEAD")

@@ -99,8 +99,9 @@ def collect(
     Returns
     -------
     dict of str
-        Keys ``spec``, ``inputs``, ``code``, ``libraries``, ``python``, ``device``, and ``origins``:
-        by input, the code that made it and its origins. So it is known also of what is deleted.
+        Keys ``spec``, ``inputs``, ``code``, ``libraries``, ``python``, ``device`` and ``origins``.
+        The last holds, for each input, the code that made it and its own origins, so that the code
+        of deleted files is known.
     """
     loaded = {name: sys.modules[name] for name in _LIBRARIES if name in sys.modules}
     digests, origins = {}, {}

@@ -22,7 +22,7 @@ The chain that follows there gives errors of parameters and is left out.
 """
 
 ONE_IN = 10
-"""One in so many of the images that are fitted: each takes lenstronomy up to a minute of CPU."""
+"""lenstronomy fits one in so many of the images that we fit, for it takes far longer."""
 
 # Spreads and limits of that guide, where sources are round: of their ellipticity those of the lens
 # light. Ellipticities are lenstronomy's.
