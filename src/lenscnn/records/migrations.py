@@ -26,7 +26,12 @@ records them."""
 _BY_NAME = ("bands",)
 """Keys below which names are, not settings: a survey of other bands is another survey."""
 
-_PREFIX = {"training": "", "images": "images.", "population": "images.population."}
+_PREFIX = {
+    "training": "",
+    "images": "images.",
+    "population": "images.population.",
+    "view": "images.view.",
+}
 """Where in the spec of a training the keys of each kind of spec are."""
 
 
@@ -127,7 +132,7 @@ def differences(made: dict, expected: dict, kind: str) -> list[Difference]:
     made, expected
         Specs of the same kind.
     kind
-        "training", "images" or "population".
+        "training", "images", "population" or "view".
     """
     return _differences(made, expected, _PREFIX[kind])
 

@@ -120,7 +120,8 @@ def _code_of_absent(chain: dict[str, Product], checkout: Checkout) -> dict[str, 
 def _settings(product: Product) -> list[Ground]:
     """Compare what the workflow would tell the step with the spec on record."""
     found = {}
-    for expected in product.specs:
+    for told in product.specs:
+        expected = told.get(Path(product.path).stem, told)  # of several files, by their names
         kind = _kind(expected)
         if kind == "target":
             continue  # of a file that the step reads: compared where that one is judged
@@ -139,7 +140,9 @@ def _settings(product: Product) -> list[Ground]:
 
 def _kind(spec: dict) -> str:
     """Tell by its keys what a spec describes."""
-    described = {"target": "target", "targets": "training", "population": "images"}
+    described = {
+        "target": "target", "targets": "training", "population": "images", "n_pix": "view"
+    }  # fmt: skip
     kinds = [kind for key, kind in described.items() if key in spec]
     return kinds[0] if kinds else "population" if "seed" in spec else "predictions"
 

@@ -130,6 +130,24 @@ def test_precision_and_patience_are_harmless(checkout):
     assert judged(CATALOGUE, asked | {"epochs": 3})[0] == "changes numbers"
 
 
+def test_a_step_may_be_told_population_and_view_apart(checkout):
+    view = {"n_pix": 60, "pixel_scale": 0.1}
+    make(spec={"population": POPULATION, "view": view})
+    for asked, level in ((view, "nothing to say"), (view | {"n_pix": 30}, "changes numbers")):
+        code = [SCRIPT, LIBRARY]
+        step = lineage.Product(CATALOGUE, "example", [INPUT], [POPULATION, asked], code=code)
+        assert judged_by({CATALOGUE: step}, CATALOGUE)[0] == level
+
+
+def test_of_specs_of_several_files_each_has_its_own(checkout):
+    images = {"population": POPULATION, "view": {"bands": ["VIS"]}}
+    make(spec=images)
+    other = images | {"view": {"bands": ["r"]}}
+    name = Path(CATALOGUE).stem
+    assert judged(CATALOGUE, {name: images, "other": other})[0] == "nothing to say"
+    assert judged(CATALOGUE, {name: other, "other": images})[0] == "changes numbers"
+
+
 def test_settings_of_a_file_that_the_step_reads_are_not_its_own(checkout):
     """What N must be predicted with is told to the step that predicts alpha."""
     assert judged(CATALOGUE, {"target": "N", "training": {}, "images": {}})[0] == "nothing to say"
