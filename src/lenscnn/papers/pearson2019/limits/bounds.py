@@ -14,12 +14,14 @@ from lenscnn.information.fisher import (
 )
 from lenscnn.papers.pearson2019.limits.model import (
     Shapes,
-    differentiate,
+    differentiate_lens_light,
+    differentiate_sources,
     expected_images,
     galaxy_jacobian,
 )
 from lenscnn.papers.pearson2019.limits.parameters import names_of, to_vectors
 from lenscnn.papers.pearson2019.metrics import ESTIMATED
+from lenscnn.papers.pearson2019.systems import realigned, take
 
 KINDS = {
     "known_source": "the image, if all but theta_E, e1 and e2 were known",
@@ -50,16 +52,17 @@ def limits_in_chunks(
     lenses: dict,
     report: Callable[[int], None] = lambda n: None,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Compute the bounds of several views of the same lenses, which are drawn once.
+    """Compute the bounds of several views of the same lenses, whose sources are drawn once.
 
     Parameters
     ----------
     population
         Spec of the catalogue.
     views
-        ``bands``, ``visits`` and ``lens_light`` (kept or removed) of each.
+        ``bands``, ``visits``, ``lens_light`` (kept or removed) and ``light_of_mass`` (as for
+        `systems.realigned`) of each.
     lenses : dict of ndarray, shape (n,)
-        The whole test set: the prior has its second moments.
+        The whole test set, as drawn: a view's prior has the second moments of its lenses.
     report
         Is told how many lenses were done.
 
@@ -69,14 +72,20 @@ def limits_in_chunks(
         By view: each of `KINDS`, float32, (n, 4), with the `COLUMNS`; ``singular``, bool, (n,):
         where the image alone does not tell all parameters apart, and its bounds are infinite.
     """
-    survey, n = population["survey"], len(lenses["index"])
-    priors = {name: _priors(view, lenses) for name, view in views.items()}
+    survey, scene, n = population["survey"], population["scene"], len(lenses["index"])
+    scatters = {str(view["light_of_mass"]): view["light_of_mass"] for view in views.values()}
+    seen = {key: realigned(population, "test", lenses, light) for key, light in scatters.items()}
+    priors = {name: _priors(view, seen[str(view["light_of_mass"])]) for name, view in views.items()}
     parts: dict[str, list[dict]] = {name: [] for name in views}
     for start in range(0, n, CHUNK):
-        few = {name: values[start : start + CHUNK] for name, values in lenses.items()}
-        shapes = differentiate(survey, population["scene"], few)
-        for name, view in views.items():
-            parts[name].append(bounds_of(survey, view, few, shapes, priors[name]))
+        rows = slice(start, start + CHUNK)
+        sources = differentiate_sources(survey, scene, take(lenses, rows))
+        for key, aligned in seen.items():
+            few = take(aligned, rows)
+            shapes = Shapes(sources, differentiate_lens_light(survey, scene, few))
+            for name, view in views.items():
+                if str(view["light_of_mass"]) == key:
+                    parts[name].append(bounds_of(survey, view, few, shapes, priors[name]))
         report(len(few["index"]))
     return {
         view: {name: np.concatenate([part[name] for part in found]) for name in found[0]}
