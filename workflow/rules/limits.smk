@@ -1,5 +1,10 @@
 # The errors to expect of an ideal method on the images of pearson2019's networks.
-from lenscnn.papers.pearson2019.limits.specs import limited_views, limits_file, n_fitted
+from lenscnn.papers.pearson2019.limits.specs import (
+    limited_views,
+    limits_file,
+    n_fitted,
+    network_beside,
+)
 from lenscnn.papers.pearson2019.limits.targets import limit_targets
 
 if config["predictions"] == "computed":
@@ -63,7 +68,7 @@ rule pearson2019_limit_metrics:
         limits=limits_file(P, "{view}"),
         catalogue=lambda w: P.catalogue(P.sample_of(w.view), "test"),
         # Without predictions there are limits, and no network beside them.
-        predictions=lambda w: available(P.own_predictions([w.view])),
+        predictions=lambda w: available(network_beside(P, w.view)),
         code=code_of("scripts/pearson2019_limit_metrics.py"),
     output:
         overall="<results>/pearson2019/limits/{view}.csv",
