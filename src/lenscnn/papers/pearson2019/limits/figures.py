@@ -1,9 +1,11 @@
-"""Limits under the points of pearson2019's Figures 8, 13 and 14."""
+"""Limits under the points of pearson2019's Figures 8 and 10 to 14."""
 
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from lenscnn.papers.pearson2019.figures.cameras import camera_and_light, look_of
 from lenscnn.papers.pearson2019.figures.errors import (
@@ -16,8 +18,17 @@ from lenscnn.papers.pearson2019.figures.errors import (
     tick,
 )
 from lenscnn.papers.pearson2019.limits.metrics import LIMIT
-from lenscnn.plotting.style import BLACK, VERMILION, new_figure, styled
+from lenscnn.plotting.style import BLACK, BLUE, VERMILION, new_figure, styled
 from lenscnn.stats.over_seeds import rms_of
+
+SCATTERED = {"e1": "RMS error of $e_1$", "phi": r"RMS error of $\phi$ [rad]"}
+"""What is shown of misalignment, by row of panels."""
+
+_SCATTER = {
+    "phi": r"Scatter $\sigma_\phi$ [deg]",
+    "e": r"Scatter $\sigma_e$",
+    "both": "Both, in multiples of SLACS's",
+}
 
 
 def _explain(figure: Figure, axes, ncols: int) -> None:
@@ -177,3 +188,75 @@ def visits_figure(
     tick(panels[-1], list(visits.values()))
     _add_legend(figure, panels[0], ncols=3)
     return figure
+
+
+@styled
+def misalignment_figure(
+    limits: dict[str, pd.DataFrame],
+    metrics: dict[str, pd.DataFrame],
+    axes: dict[str, dict],
+    note: str | None,
+) -> Figure:
+    """Draw errors and limits against the scatter of light about mass (beside Figures 10-12).
+
+    Columns of panels are what scatters, rows are `SCATTERED`.
+
+    Parameters
+    ----------
+    limits, metrics
+        Rows of `limits.metrics.summarise`, and of `metrics.evaluate`, by test view.
+    axes
+        By what scatters: scatter by view (``tested``, ``trained``), and that of SLACS (``slacs``).
+    note
+        Stamp.
+
+    Raises
+    ------
+    ValueError
+        If metrics of a test view lack the network trained at its scatter, or that at the least.
+    """
+    figure = new_figure(4.6, note)
+    panels = figure.subplots(len(SCATTERED), len(axes), sharex="col", sharey="row", squeeze=False)
+    for column, (axis, levels) in zip(panels.T, axes.items(), strict=True):
+        tested, trained = levels["tested"], levels["trained"]
+        for panel, target in zip(column, SCATTERED, strict=True):
+            _draw_limits(panel, limits, tested, target)
+            first = min(trained, key=lambda view: trained[view])
+            least = {view: first for view in tested}
+            own = {view: view for view in tested if view in trained}
+            for networks, style, label in (
+                (least, {"color": BLUE, "marker": "s", "linestyle": "-"}, "at the least scatter"),
+                (own, {"color": VERMILION, "marker": "o", "linestyle": "none"}, "at that scatter"),
+            ):
+                found = [
+                    rms_of(metrics[view], network, ["target"]).set_index("target").loc[target]
+                    for view, network in networks.items()
+                ]
+                panel.errorbar(
+                    [tested[view] for view in networks], [one["rms"] for one in found],
+                    [one["rms_error"] for one in found], markersize=3.5,
+                    label=f"network trained {label}", **style,
+                )  # fmt: skip
+            panel.axvline(
+                levels["slacs"], color=BLACK, linewidth=0.6, zorder=1, label="scatter of SLACS"
+            )
+            panel.set_yscale("log")
+        column[-1].set_xlabel(_SCATTER[axis])
+    for row, label in zip(panels, SCATTERED.values(), strict=True):
+        row[0].set_ylabel(label)
+        row[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        row[0].yaxis.set_major_formatter("{x:g}")
+        row[0].yaxis.set_minor_locator(NullLocator())
+    _add_legend(figure, panels[0, 0], ncols=3)
+    return figure
+
+
+def _draw_limits(
+    panel: Axes, limits: dict[str, pd.DataFrame], tested: dict[str, float], target: str
+) -> None:
+    """Draw the limit against scatter, and that of the image alone."""
+    kinds = {LIMIT: ("estimated limit", "-"), "image": ("limit of the image alone", ":")}
+    for kind, (name, dashes) in kinds.items():
+        rms = [limits[view].set_index(["target", "kind"]).loc[(target, kind), "rms"]
+               for view in tested]  # fmt: skip
+        panel.plot(list(tested.values()), rms, color=BLACK, linestyle=dashes, label=name)
