@@ -34,7 +34,8 @@ TABLES = [f"table{k}" for k in range(1, 5)] + ["skill", "limits"]
 READINGS = ("scutt", "scutt_as_run")
 PEARSON_FIGURES = [f"fig{k}" for k in range(1, 15)]
 PEARSON_LIMITS = [
-    f"limits_{name}" for name in ("fig8_removed", "fig8_kept", "fig13", "fig14", "misalignment")
+    f"limits_{name}"
+    for name in ("fig8_removed", "fig8_kept", "fig13", "fig14", "misalignment", "fits")
 ]
 PEARSON_TABLES = ["table1", "limits", "worth", "fits"]
 PEARSON_TARGETS = [*PEARSON_FIGURES, *PEARSON_LIMITS, *PEARSON_TABLES]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import lines_of, texts_overlap
+from drawn import LOOKS, lines_of, texts_overlap
 
 from lenscnn.papers.pearson2019.limits import figures
 from lenscnn.papers.pearson2019.limits.metrics import LIMIT
@@ -72,3 +72,44 @@ def test_misalignment_asks_for_no_network_that_is_not_trained(config):
     assert len(target.inputs["limits"]) == len(target.inputs["metrics"]) == 16
     assert set(needed) <= set(paper.all_predictions())
     assert len(needed) == len(set(needed)) == 16 + 8
+
+
+def fits_of(view, starts, n=100):
+    rows = [
+        {"view": view, "estimate": start, "target": target, "n": n if start != "lenstronomy_blind"
+         else n // 10, "rms": 0.1 * (1 + k), "network": 0.4, "limit": 0.02, "failed": 0.01 * k,
+         "cpu_seconds": np.nan if start == "cnn" else 10.0**k}
+        for k, start in enumerate(starts) for target in ("theta_E", "e1", "e2")
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("swarm", [True, False])
+def test_fits_are_drawn_by_where_they_start(swarm):
+    """Lenstronomy's rows may be absent, from all views or from some."""
+    ours = ["cnn", "blind", "truth", "network", "truth_alone"]
+    starts = [*ours, "lenstronomy_blind"] if swarm else ours
+    table = pd.concat([fits_of("vis_removed", starts), fits_of("r_removed", ours)])
+    figure = figures.fits_figure(table, LOOKS, NOTE)
+    assert not texts_overlap(figure)
+    theta_E, e1, failures, cpu = figure.axes
+    order = ["truth_alone", "truth", "network", "blind", "lenstronomy_blind", "cnn"]
+    order = [start for start in order if start in starts]
+    names = [text.get_text() for text in theta_E.get_yticklabels()]
+    assert names == [
+        f"{figures.STARTS[start]}\n{10 if start == 'lenstronomy_blind' else 100} images"
+        for start in order
+    ]
+    for axes in (theta_E, e1):
+        lines = lines_of(axes)
+        for label, found in (("Euclid VIS", starts), ("LSST $r$", ours)):
+            placed = {order[round(y)]: x for x, y in lines[label]}
+            assert placed == {
+                start: pytest.approx(0.1 * (1 + k))
+                for k, start in enumerate(found)
+                if start != "cnn"
+            }
+    bars = {order[round(bar.get_y() + 0.1)]: bar.get_width() for bar in failures.patches[:6]}
+    assert bars["blind"] == pytest.approx(1) and bars["truth"] == pytest.approx(2)
+    seconds = {order[round(y)]: x for x, y in cpu.lines[0].get_xydata()}
+    assert seconds["network"] == 1000 and np.isnan(seconds["cnn"])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
@@ -29,6 +30,25 @@ _SCATTER = {
     "e": r"Scatter $\sigma_e$",
     "both": "Both, in multiples of SLACS's",
 }
+
+NETWORK = "cnn"
+"""What a table of fits calls the network itself."""
+
+STARTS = {
+    "truth_alone": "from the truth, no prior",
+    "truth": "from the truth",
+    "network": "from the network",
+    "blind": "blind",
+    "lenstronomy_network": "lenstronomy, network",
+    "lenstronomy_blind": "lenstronomy, blind",
+    NETWORK: "the network itself",
+}
+"""Where fits start, from the top of the figure, as it calls them."""
+
+_MARK: dict = {"marker": "o", "markersize": 4.5, "linestyle": "none"}
+_LIMIT_MARK: dict = {
+    "marker": "|", "markersize": 9, "markeredgewidth": 1.6, "linestyle": "none", "zorder": 1
+}  # fmt: skip
 
 
 def _explain(figure: Figure, axes, ncols: int) -> None:
@@ -244,11 +264,18 @@ def misalignment_figure(
         column[-1].set_xlabel(_SCATTER[axis])
     for row, label in zip(panels, SCATTERED.values(), strict=True):
         row[0].set_ylabel(label)
-        row[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        row[0].yaxis.set_major_formatter("{x:g}")
-        row[0].yaxis.set_minor_locator(NullLocator())
+        _tick_plainly(row[0].yaxis)
     _add_legend(figure, panels[0, 0], ncols=3)
     return figure
+
+
+def _tick_plainly(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers, three a decade, or one if there are many."""
+    low, high = axis.get_view_interval()
+    steps = (1, 2, 5) if high < 40 * low else (1,)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
 
 
 def _draw_limits(
@@ -260,3 +287,70 @@ def _draw_limits(
         rms = [limits[view].set_index(["target", "kind"]).loc[(target, kind), "rms"]
                for view in tested]  # fmt: skip
         panel.plot(list(tested.values()), rms, color=BLACK, linestyle=dashes, label=name)
+
+
+@styled
+def fits_figure(table: pd.DataFrame, cameras: Mapping[str, dict], note: str | None) -> Figure:
+    """Draw how near fits come to networks and limits, how often they fail, and what they cost.
+
+    Rows are `STARTS`, those that there are; panels are the rms errors of theta_E and e1, the share
+    of failures, and the CPU time of a fit.
+
+    Parameters
+    ----------
+    table
+        From `limits.tables.fits_table`; a view may lack some of the starts.
+    cameras
+        As `cameras.look_of` takes them.
+    note
+        Stamp.
+    """
+    looks = look_of(cameras)
+    starts = [start for start in STARTS if start in set(table["estimate"])]
+    views = list(table["view"].unique())
+    figure = new_figure(0.9 + 0.52 * len(starts), note)
+    panels = figure.subplots(1, 4, sharey=True)
+    for k, view in enumerate(views):
+        name, colour = looks[camera_and_light(view)[0]]
+        rows = table[table["view"] == view]
+        places = {start: j + 0.22 * (k - (len(views) - 1) / 2) for j, start in enumerate(starts)}
+        for axes, target in zip(panels, ("theta_E", "e1"), strict=False):
+            found = rows[rows["target"] == target]
+            y = found["estimate"].map(places)
+            axes.plot(found["limit"], y, color=colour, **_LIMIT_MARK)
+            axes.plot(found["network"], y, color=colour, markerfacecolor="white", **_MARK)
+            fitted = found[found["estimate"] != NETWORK]
+            places_of_fits = fitted["estimate"].map(places)
+            axes.plot(fitted["rms"], places_of_fits, color=colour, label=name, **_MARK)
+        once = rows.drop_duplicates("estimate")
+        y = once["estimate"].map(places)
+        panels[2].barh(y, 100 * once["failed"], height=0.2, color=colour)
+        panels[3].plot(once["cpu_seconds"], y, color=colour, **_MARK)
+    _label_fits(figure, panels, table, starts)
+    return figure
+
+
+def _label_fits(figure: Figure, panels, table: pd.DataFrame, starts: list[str]) -> None:
+    """Name the rows, with the number of their images, and the panels of a `fits_figure`."""
+    images = table.groupby("estimate")["n"].unique()
+    numbers = {start: " or ".join(map(str, sorted(images[start]))) for start in starts}
+    panels[0].set_yticks(
+        range(len(starts)), [f"{STARTS[start]}\n{numbers[start]} images" for start in starts]
+    )
+    panels[0].set_ylim(len(starts) - 0.5, -0.5)
+    labels = (r"RMS error of $\theta_\mathrm{E}$" "\n[arcsec]", "RMS error of $e_1$",
+              "Failures [%]", "CPU time of a fit [s]")  # fmt: skip
+    for axes, label in zip(panels, labels, strict=True):
+        axes.set_xlabel(label)
+        axes.tick_params(axis="y", which="both", left=False, right=False)
+        for edge in range(1, len(starts)):
+            axes.axhline(edge - 0.5, color="0.85", linewidth=0.6, zorder=0)
+    for axes in (panels[0], panels[1], panels[3]):
+        axes.set_xscale("log")
+        _tick_plainly(axes.xaxis)
+    panels[2].set_xlim(left=0)
+    for mark, face, name in (
+        (_MARK, "0.4", "fit"), (_MARK, "white", "network"), (_LIMIT_MARK, "0.4", "estimated limit")
+    ):  # fmt: skip
+        panels[0].plot([], [], color="0.4", markerfacecolor=face, label=name, **mark)
+    _add_legend(figure, panels[0], ncols=6)

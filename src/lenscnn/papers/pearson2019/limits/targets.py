@@ -15,6 +15,7 @@ TITLES = {
     "limits_fig13": "Limits under figure 13",
     "limits_fig14": "Limits under figure 14",
     "limits_misalignment": "Limits beside figures 10-12",
+    "limits_fits": "Fits: errors, failures, CPU time",
     "fits": "Least-squares fits beside networks and limits",
 }
 """What figures and tables show."""
@@ -70,6 +71,11 @@ def _figures(paper: Pearson2019) -> list[Target]:
         beside("limits_fig13", removed, 13),
         figure("limits_fig14", _made_of(paper, paper.visit_views, "", "network"), visits),
         _misalignment(paper),
+        figure(
+            "limits_fits",
+            {"fits": Available(fits_files(paper, removed))},
+            {"cameras": core["cameras"], "note": paper.note(removed)},
+        ),
     ]
 
 
