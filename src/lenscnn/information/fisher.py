@@ -13,7 +13,8 @@ SINGULAR = 1e-12
 """Smallest eigenvalue, over a unit diagonal, below which parameters cannot be told apart."""
 
 TIED = 1e-8
-"""Smallest eigenvalue of a sample's correlations: what is tied closer counts as tied so."""
+"""Smallest eigenvalue of a sample's correlations: what is tied closer counts as tied so. Also the
+scatter of what is the same in a whole sample."""
 
 
 def information(jacobian: np.ndarray, variance: np.ndarray) -> np.ndarray:
@@ -92,7 +93,8 @@ def prior_of(sample: np.ndarray) -> np.ndarray:
     """Return the information of a Gaussian prior with the covariance of a sample, (k, k).
 
     Of all distributions with these second moments a Gaussian tells least. Parameters that are
-    functions of each other in the sample count as tied to within 1e-4 of their scatter (`TIED`).
+    functions of each other in the sample count as tied to within 1e-4 of their scatter (`TIED`);
+    those that are the same in all of it count as known.
 
     Parameters
     ----------
@@ -107,7 +109,9 @@ def prior_of(sample: np.ndarray) -> np.ndarray:
     if n <= k + 1:
         raise ValueError(f"a prior of {k} parameters takes more than {k + 1} lenses, not {n}")
     covariance = np.atleast_2d(np.cov(sample, rowvar=False))
-    scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+    deviation = np.sqrt(np.diag(covariance))
+    deviation[deviation == 0] = TIED
+    scale = np.outer(deviation, deviation)
     values, vectors = np.linalg.eigh(covariance / scale)
     return (vectors / np.maximum(values, TIED)) @ vectors.T / scale
 
