@@ -70,7 +70,8 @@ def test_all_is_every_figure_and_table_of_both_readings(fresh):
         # of scattered light.
         "pearson2019_limits_euclid": 1, "pearson2019_limits_lsst": 1,
         "pearson2019_limits_euclid_caustic": 1,
-        "pearson2019_limit_metrics": 10 + 16, "pearson2019_fit_images": 3,
+        "pearson2019_limit_metrics": 10 + 16, "pearson2019_limit_network": 10,
+        "pearson2019_fit_images": 3,
     }  # fmt: skip
     stages["train"] += networks
     stages["predict"] += estimates

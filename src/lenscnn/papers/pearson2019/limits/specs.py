@@ -10,7 +10,8 @@ def limited_views(paper: Pearson2019) -> dict[str, list[str]]:
     """Return the views that have limits, by the sample of lenses that they are views of."""
     scattered = (view for levels in paper.scatter_views.values() for view in levels["test"])
     views: dict[str, list[str]] = {}
-    for view in dict.fromkeys((*TABLE_VIEWS, *paper.visit_views, *scattered)):
+    limited = (*TABLE_VIEWS, *paper.visit_views, *scattered, *paper.study_views())
+    for view in dict.fromkeys(limited):
         views.setdefault(paper.sample_of(view), []).append(view)
     return views
 
@@ -18,15 +19,6 @@ def limited_views(paper: Pearson2019) -> dict[str, list[str]]:
 def limits_file(paper: Pearson2019, view: str) -> str:
     """Return the file of the limits of a view."""
     return f"<results>/{paper.name}/limits/{view}.h5"
-
-
-def network_beside(paper: Pearson2019, view: str) -> list[str]:
-    """Return the predictions of the network that is laid beside a view's limits, its own.
-
-    None, if no network is trained on such images.
-    """
-    trained = view in paper.tested_on.get(view, [view])
-    return paper.own_predictions([view]) if trained else []
 
 
 def n_fitted(paper: Pearson2019, view: str) -> int:
