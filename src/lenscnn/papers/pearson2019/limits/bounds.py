@@ -73,20 +73,24 @@ def limits_in_chunks(
         where the image alone does not tell all parameters apart, and its bounds are infinite.
     """
     survey, scene, n = population["survey"], population["scene"], len(lenses["index"])
-    scatters = {str(view["light_of_mass"]): view["light_of_mass"] for view in views.values()}
-    seen = {key: realigned(population, "test", lenses, light) for key, light in scatters.items()}
-    priors = {name: _priors(view, seen[str(view["light_of_mass"])]) for name, view in views.items()}
+    alike: dict[str, list[str]] = {}
+    for name, view in views.items():
+        alike.setdefault(str(view["light_of_mass"]), []).append(name)
+    groups = [
+        (names, realigned(population, "test", lenses, views[names[0]]["light_of_mass"]))
+        for names in alike.values()
+    ]
+    priors = {name: _priors(views[name], seen) for names, seen in groups for name in names}
     parts: dict[str, list[dict]] = {name: [] for name in views}
     for start in range(0, n, CHUNK):
         rows = slice(start, start + CHUNK)
         sources = differentiate_sources(survey, scene, take(lenses, rows))
-        for key, aligned in seen.items():
-            few = take(aligned, rows)
+        for names, seen in groups:
+            few = take(seen, rows)
             shapes = Shapes(sources, differentiate_lens_light(survey, scene, few))
-            for name, view in views.items():
-                if str(view["light_of_mass"]) == key:
-                    parts[name].append(bounds_of(survey, view, few, shapes, priors[name]))
-        report(len(few["index"]))
+            for name in names:
+                parts[name].append(bounds_of(survey, views[name], few, shapes, priors[name]))
+        report(len(lenses["index"][rows]))
     return {
         view: {name: np.concatenate([part[name] for part in found]) for name in found[0]}
         for view, found in parts.items()
