@@ -49,7 +49,7 @@ def test_misalignment_has_each_networks_errors_at_the_scatter_of_the_test(misali
         np.testing.assert_array_equal(lines["scatter of SLACS"][:, 0], [10, 10])
         found = {bars.get_label(): bars.lines[0].get_xydata() for bars in axes.containers}
         np.testing.assert_allclose(
-            found["network trained at the least scatter"].T,
+            found["network trained without scatter"].T,
             [[0, 10, 20], network * np.array([0.1, 0.2, 0.3])],
         )
         np.testing.assert_allclose(

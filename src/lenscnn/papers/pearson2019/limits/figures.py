@@ -238,25 +238,9 @@ def misalignment_figure(
     figure = new_figure(4.6, note)
     panels = figure.subplots(len(SCATTERED), len(axes), sharex="col", sharey="row", squeeze=False)
     for column, (axis, levels) in zip(panels.T, axes.items(), strict=True):
-        tested, trained = levels["tested"], levels["trained"]
         for panel, target in zip(column, SCATTERED, strict=True):
-            _draw_limits(panel, limits, tested, target)
-            first = min(trained, key=lambda view: trained[view])
-            least = {view: first for view in tested}
-            own = {view: view for view in tested if view in trained}
-            for networks, style, label in (
-                (least, {"color": BLUE, "marker": "s", "linestyle": "-"}, "at the least scatter"),
-                (own, {"color": VERMILION, "marker": "o", "linestyle": "none"}, "at that scatter"),
-            ):
-                found = [
-                    rms_of(metrics[view], network, ["target"]).set_index("target").loc[target]
-                    for view, network in networks.items()
-                ]
-                panel.errorbar(
-                    [tested[view] for view in networks], [one["rms"] for one in found],
-                    [one["rms_error"] for one in found], markersize=3.5,
-                    label=f"network trained {label}", **style,
-                )  # fmt: skip
+            _draw_limits(panel, limits, levels["tested"], target)
+            _draw_networks(panel, metrics, levels, target)
             panel.axvline(
                 levels["slacs"], color=BLACK, linewidth=0.6, zorder=1, label="scatter of SLACS"
             )
@@ -267,6 +251,30 @@ def misalignment_figure(
         _tick_plainly(row[0].yaxis)
     _add_legend(figure, panels[0, 0], ncols=3)
     return figure
+
+
+def _draw_networks(
+    panel: Axes, metrics: dict[str, pd.DataFrame], levels: dict[str, dict], target: str
+) -> None:
+    """Draw the network trained at the least scatter, and those trained at that of the test."""
+    tested, trained = levels["tested"], levels["trained"]
+    first = min(trained, key=lambda view: trained[view])
+    least = {view: first for view in tested}
+    own = {view: view for view in tested if view in trained}
+    without = "at the least scatter" if trained[first] else "without scatter"
+    for networks, look, label in (
+        (least, (BLUE, "s", "-"), without), (own, (VERMILION, "o", "none"), "at that scatter")
+    ):  # fmt: skip
+        colour, marker, dashes = look
+        found = [
+            rms_of(metrics[view], network, ["target"]).set_index("target").loc[target]
+            for view, network in networks.items()
+        ]
+        panel.errorbar(
+            [tested[view] for view in networks], [one["rms"] for one in found],
+            [one["rms_error"] for one in found], color=colour, marker=marker, markersize=3.5,
+            linestyle=dashes, label=f"network trained {label}",
+        )  # fmt: skip
 
 
 def _tick_plainly(axis: Axis) -> None:
