@@ -280,7 +280,7 @@ def _draw_networks(
 def _tick_plainly(axis: Axis) -> None:
     """Label a logarithmic axis with plain numbers, three a decade, or one if there are many."""
     low, high = axis.get_view_interval()
-    steps = (1, 2, 5) if high < 40 * low else (1,)
+    steps = (1, 2, 5) if high < 100 * low else (1,)
     axis.set_major_locator(LogLocator(subs=steps))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())
