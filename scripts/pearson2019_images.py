@@ -28,8 +28,7 @@ population, view, split = (args.spec[key] for key in ("population", "view", "spl
 lenses, attrs = storage.read_catalogue(args.catalogue, split=split)
 migrations.check_catalogue(args.catalogue[0], attrs, population)
 lenses = {name: values[slice(*args.rows)] for name, values in lenses.items()}
-if view["light_of_mass"]:
-    lenses = realigned(population, split, lenses, view["light_of_mass"])
+lenses = realigned(population, split, lenses, view["light_of_mass"])
 lenses["e1"], lenses["e2"] = q_phi_to_e1_e2_pearson(lenses["q"], lenses["phi"])
 
 attrs = provenance.collect(args.spec, args.catalogue, device_name(device))

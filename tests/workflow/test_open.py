@@ -39,19 +39,25 @@ def test_the_example_in_three_bands_runs(tmp_path):
         "scale": "mine",
         "pearson2019": {
             "photometry": {"sed_library": "data/photometry/examples"},
-            "samples": {"des": {"n_train": 24, "n_test": 20}},
+            "samples": {"des": {"n_train": 24, "n_test": 30}},
             "study": {"lens_light": ["removed"]},
             "networks": {"cnn": {"filters": [4, 4], "kernels": [3, 3], "pool_after": [1, 2]}},
         },
     }
     overlay(copy, "mine", small)
     configs = [f"config/{name}.yaml" for name in ("config", "smoke", "examples/des")]
-    target = "pearson2019_study_table"
-    snakemake("--cores", "2", "--configfile", *configs, "mine.yaml", "--", target, cwd=copy)
+    targets = [f"pearson2019_study_{name}" for name in ("table", "limits")]
+    snakemake("--cores", "2", "--configfile", *configs, "mine.yaml", "--", *targets, cwd=copy)
     table = pd.read_csv(copy / "paper_figures/mine/pearson2019/study_table.csv")
     assert set(table["view"]) == {"des_removed", "des_light"} and table["printed"].isna().all()
     tex = (copy / "paper_figures/mine/pearson2019/study_table.tex").read_text()
     assert "DES" in tex and "Euclid" not in tex and "LSST" not in tex
+    limits = pd.read_csv(copy / "paper_figures/mine/pearson2019/study_limits.csv")
+    rms = table.set_index(["estimate", "target"]).loc[("des_removed", "e1"), "rms"]
+    beside = limits.set_index(["view", "target"]).loc[("des_removed", "e1")]
+    assert set(limits["view"]) == {"des_removed"} and (limits["n"] == 30).all()
+    assert beside["rms"] == pytest.approx(rms, rel=1e-3) and 0 < beside["limit"] < 1
+    assert limits["printed"].isna().all()
 
 
 def test_a_camera_outside_of_the_study_has_metrics_of_its_own_network(tmp_path):
@@ -73,5 +79,17 @@ def test_the_other_examples_are_planned(tmp_path, example):
     planned = jobs(snakemake("-n", "--configfile", *configs, "--", "pearson2019_study"))
     counts = {"roman": (2, 2), "wide_psf": (2, 4)}  # networks; predictions, of stacks crosswise
     assert (planned["train"], planned["predict"]) == counts[example]
-    assert planned["pearson2019_study_table"] == planned["pearson2019_study_selection"] == 1
+    for name in ("table", "selection", "limits"):
+        assert planned[f"pearson2019_study_{name}"] == 1
     assert not any(re.fullmatch(r"pearson2019_(fig|table)\d+", name) for name in planned)
+
+
+def test_limits_of_an_own_survey_take_no_training():
+    configs = ("config/config.yaml", "config/examples/roman.yaml")
+    limits = [
+        f"results/roman/pearson2019/limits/roman_{light}.csv" for light in ("kept", "removed")
+    ]
+    planned = jobs(snakemake("-n", "--configfile", *configs, "--", *limits))
+    assert planned == {
+        "pearson2019_population": 2, "pearson2019_limits_roman": 1, "pearson2019_limit_metrics": 2,
+    }  # fmt: skip

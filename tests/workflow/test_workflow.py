@@ -33,8 +33,12 @@ FIGURES = [f"fig{k}" for k in range(1, 9)]
 TABLES = [f"table{k}" for k in range(1, 5)] + ["skill", "limits"]
 READINGS = ("scutt", "scutt_as_run")
 PEARSON_FIGURES = [f"fig{k}" for k in range(1, 15)]
-PEARSON_LIMITS = [f"limits_{name}" for name in ("fig8_removed", "fig8_kept", "fig13", "fig14")]
-PEARSON_TARGETS = [*PEARSON_FIGURES, "table1", *PEARSON_LIMITS, "limits", "worth", "fits"]
+PEARSON_LIMITS = [
+    f"limits_{name}"
+    for name in ("fig8_removed", "fig8_kept", "fig13", "fig14", "misalignment", "fits")
+]
+PEARSON_TABLES = ["table1", "limits", "worth", "fits"]
+PEARSON_TARGETS = [*PEARSON_FIGURES, *PEARSON_LIMITS, *PEARSON_TABLES]
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +66,12 @@ def test_all_is_every_figure_and_table_of_both_readings(fresh):
         "pearson2019_examples": 3, "pearson2019_images": networks + tests - 3,
         "pearson2019_fitted_images": 3,
         "pearson2019_metrics": tests, "pearson2019_light": 3,
-        # 6 core views and 3 further visits, of two samples, and the control of another one.
+        # 6 core views and 3 further visits, of two samples; of another one the control and 16
+        # of scattered light.
         "pearson2019_limits_euclid": 1, "pearson2019_limits_lsst": 1,
         "pearson2019_limits_euclid_caustic": 1,
-        "pearson2019_limit_metrics": 10, "pearson2019_fit_images": 3,
+        "pearson2019_limit_metrics": 10 + 16, "pearson2019_limit_network": 10,
+        "pearson2019_fit_images": 3,
     }  # fmt: skip
     stages["train"] += networks
     stages["predict"] += estimates
@@ -85,7 +91,7 @@ def test_every_target_has_a_name_and_a_path(fresh):
         )
         for folder in folders
         for name in targets
-        for kind in (("pdf", "png") if "fig" in name else ("csv", "tex"))
+        for kind in (("csv", "tex") if name in TABLES + PEARSON_TABLES else ("pdf", "png"))
     ]
     by_name, by_path = (
         jobs(snakemake("-n", *names, cwd=fresh)),
@@ -421,6 +427,14 @@ def test_released_predictions_ask_for_no_image(tmp_path):
     assert planned["pearson2019_fig14"] == 1 and planned["pearson2019_metrics"] == 34
     heavy = {"simulate", "train", "predict", "pearson2019_population", "pearson2019_images"}
     assert not (heavy | {"ridge"}) & set(planned)
+    # Of scattered light the summaries of the limits are enough.
+    for path in (copy / "results/paper/pearson2019/limits").glob("caustic_e*.h5"):
+        path.with_suffix(".csv").touch()
+        path.unlink()
+    misalignment = ("--config", "predictions=released", "--", "pearson2019_limits_misalignment")
+    planned = jobs(snakemake("-n", *misalignment, cwd=copy))
+    assert planned["pearson2019_limits_misalignment"] == 1
+    assert "pearson2019_limit_metrics" not in planned
     # The baseline is left out where it is not there, and read where it is.
     released = ("-n", "--config", "predictions=released", "--", "scutt_table1")
     assert "ridge_n" not in snakemake(*released, cwd=copy)

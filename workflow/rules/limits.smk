@@ -1,5 +1,9 @@
 # The errors to expect of an ideal method on the images of pearson2019's networks.
-from lenscnn.papers.pearson2019.limits.specs import limited_views, limits_file, n_fitted
+from lenscnn.papers.pearson2019.limits.specs import (
+    limited_views,
+    limits_file,
+    n_fitted,
+)
 from lenscnn.papers.pearson2019.limits.targets import limit_targets
 
 if config["predictions"] == "computed":
@@ -62,22 +66,36 @@ rule pearson2019_limit_metrics:
     input:
         limits=limits_file(P, "{view}"),
         catalogue=lambda w: P.catalogue(P.sample_of(w.view), "test"),
-        # Without predictions there are limits, and no network beside them.
-        predictions=lambda w: available(P.own_predictions([w.view])),
         code=code_of("scripts/pearson2019_limit_metrics.py"),
     output:
         overall="<results>/pearson2019/limits/{view}.csv",
         binned="<results>/pearson2019/limits/{view}_binned.csv",
-        network="<results>/pearson2019/limits/{view}_network.csv",
     log:
         "<logs>/pearson2019/limits/{view}_metrics.log",
     localrule: True
     params:
-        bootstrap=P.config["evaluation"]["bootstrap"],
         bins=P.config["evaluation"]["bins"],
-        made_with=settings_of_predictions(P.name),
     script:
         "../../scripts/pearson2019_limit_metrics.py"
+
+
+rule pearson2019_limit_network:
+    input:
+        limits=limits_file(P, "{view}"),
+        catalogue=lambda w: P.catalogue(P.sample_of(w.view), "test"),
+        # Without predictions there are limits, and no network beside them.
+        predictions=lambda w: available(P.own_predictions([w.view])),
+        code=code_of("scripts/pearson2019_limit_network.py"),
+    output:
+        "<results>/pearson2019/limits/{view}_network.csv",
+    log:
+        "<logs>/pearson2019/limits/{view}_network.log",
+    localrule: True
+    params:
+        bootstrap=P.config["evaluation"]["bootstrap"],
+        made_with=settings_of_predictions(P.name),
+    script:
+        "../../scripts/pearson2019_limit_network.py"
 
 
 rule limits:

@@ -12,6 +12,10 @@ import numpy as np
 SINGULAR = 1e-12
 """Smallest eigenvalue, over a unit diagonal, below which parameters cannot be told apart."""
 
+TIED = 1e-8
+"""Smallest eigenvalue of a sample's correlations: what is tied closer counts as tied so. Also the
+scatter of what is the same in a whole sample."""
+
 
 def information(jacobian: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Return the Fisher information of independent data.
@@ -88,7 +92,9 @@ def bounds(information: np.ndarray, n_wanted: int) -> tuple[np.ndarray, np.ndarr
 def prior_of(sample: np.ndarray) -> np.ndarray:
     """Return the information of a Gaussian prior with the covariance of a sample, (k, k).
 
-    Of all distributions with these second moments a Gaussian tells least.
+    Of all distributions with these second moments a Gaussian tells least. Parameters that are
+    functions of each other in the sample count as tied to within 1e-4 of their scatter (`TIED`);
+    those that are the same in all of it count as known.
 
     Parameters
     ----------
@@ -97,12 +103,17 @@ def prior_of(sample: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the sample is too small for its covariance to be inverted.
+        If the sample is too small for a covariance.
     """
     n, k = sample.shape
     if n <= k + 1:
         raise ValueError(f"a prior of {k} parameters takes more than {k + 1} lenses, not {n}")
-    return np.linalg.inv(np.atleast_2d(np.cov(sample, rowvar=False)))
+    covariance = np.atleast_2d(np.cov(sample, rowvar=False))
+    deviation = np.sqrt(np.diag(covariance))
+    deviation[deviation == 0] = TIED
+    scale = np.outer(deviation, deviation)
+    values, vectors = np.linalg.eigh(covariance / scale)
+    return (vectors / np.maximum(values, TIED)) @ vectors.T / scale
 
 
 def without_scale(prior: np.ndarray, direction: np.ndarray) -> np.ndarray:

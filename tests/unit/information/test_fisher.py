@@ -48,6 +48,30 @@ def test_variance_of_pixels_is_known_to_the_scatter_of_sample_variances():
     np.testing.assert_allclose(bounds(told, 1)[0], [[[2 / 50]]])
 
 
+def test_parameters_that_are_tied_in_the_sample_are_one_parameter(rng):
+    """As the bounds of the fewer parameters that the tied ones are made of."""
+    few = rng.normal(size=(500, 2)) @ [[0.2, 0.1], [0.0, 30.0]]
+    tie = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])  # the third is the first
+    J = rng.normal(size=(4, 3, 9)) / np.array([0.3, 50.0, 0.5])[:, None]
+    told = information(J, np.ones((4, 9)))
+    prior = np.linalg.inv(np.cov(few, rowvar=False))
+    expected, _ = bounds(tie.T @ told @ tie + prior, 2)
+    found, singular = bounds(told + prior_of(few @ tie.T), 2)
+    assert not singular.any()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.7])  # of which the variance rounds to 0, and does not
+def test_a_parameter_that_is_the_same_in_the_whole_sample_is_known(rng, value):
+    few = rng.normal(size=(500, 2)) * [0.2, 30.0]
+    J = rng.normal(size=(4, 3, 9)) / np.array([0.3, 50.0, 0.5])[:, None]
+    told = information(J, np.ones((4, 9)))
+    expected, _ = bounds(told[:, :2, :2] + np.linalg.inv(np.cov(few, rowvar=False)), 2)
+    found, singular = bounds(told + prior_of(np.column_stack([few, np.full(500, value)])), 2)
+    assert not singular.any()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_photons_that_were_subtracted_tell_of_themselves_by_their_noise_alone():
     """Information on counts that are left, and subtracted, by the exact density of a pixel.
 

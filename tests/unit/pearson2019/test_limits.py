@@ -24,6 +24,7 @@ from lenscnn.papers.pearson2019.limits.parameters import (
     to_vectors,
 )
 from lenscnn.papers.pearson2019.metrics import parameters
+from lenscnn.papers.pearson2019.systems import realigned
 from lenscnn.records import migrations, provenance
 from lenscnn.records.specs import write_spec
 
@@ -55,8 +56,11 @@ def population(config):
     return {"seed": 1, "draw": "lsst", "survey": survey, "scene": paper["scene"]}
 
 
-def view_of(lens_light="kept", bands=("i", "r"), visits=1):
-    return {"bands": list(bands), "visits": visits, "lens_light": lens_light}
+def view_of(lens_light="kept", bands=("i", "r"), visits=1, light_of_mass=None):
+    return {
+        "bands": list(bands), "visits": visits, "lens_light": lens_light,
+        "light_of_mass": light_of_mass,
+    }  # fmt: skip
 
 
 def test_vectors_hold_all_that_an_image_depends_on():
@@ -202,6 +206,34 @@ def test_more_knowledge_means_smaller_errors(population):
         assert (ratio < 1).all()
     # Sky and sources in four exposures: nearly half the error.
     assert np.median(found["deep"]["image"][:, 1] / found["removed"]["image"][:, 1]) < 0.55
+
+
+def test_a_view_of_scattered_light_has_the_limits_of_lenses_so_scattered(population):
+    """Beside views of the same lenses as drawn, and for what the images are taken of."""
+    lenses = draw_lenses(70) | {"theta_E": np.full(70, 1.2)}
+    lenses |= {"lens_q": lenses["q"][::-1], "lens_phi": lenses["phi"][::-1]}
+    scatters = {
+        "as_drawn": None,
+        "tight": {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 2.0},
+        "wide": {"q_mean": 1.0, "q_sd": 0.3, "phi_sd": 40.0},
+        "none": {"q_mean": 1.0, "q_sd": 0.0, "phi_sd": 0.0},
+    }
+    views = {name: view_of("kept", ["r"], 1, light) for name, light in scatters.items()}
+    found = bounds.limits_in_chunks(population, views, lenses)
+    for name in ("tight", "wide"):
+        so_scattered = realigned(population, "test", lenses, scatters[name])
+        alone = bounds.limits_in_chunks(population, {name: views["as_drawn"]}, so_scattered)
+        for kind, expected in alone[name].items():
+            np.testing.assert_array_equal(found[name][kind], expected, err_msg=kind)
+    # Light that is the mass's shape by construction leaves its own error, and no other.
+    followed = bounds.limits_in_chunks(
+        population,
+        {"same": views["as_drawn"]},
+        lenses | {"lens_q": lenses["q"], "lens_phi": lenses["phi"]},
+    )["same"]
+    np.testing.assert_allclose(found["none"]["informed"], followed["informed"], rtol=1e-3)
+    medians = [np.median(found[name]["informed"][:, 1:3]) for name in ("none", "tight", "wide")]
+    assert 0 < medians[0] < medians[1] < 0.8 * medians[2]
 
 
 def test_limits_of_images_without_lens_light_are_those_of_fits(population):

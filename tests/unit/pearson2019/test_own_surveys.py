@@ -189,6 +189,7 @@ def test_examples_are_short_and_have_their_targets(example, path):
     paper = example(path)
     names = [target.name for target in targets_of(paper)]
     study = {"study_table", "study_errors", "study_snr", "study_examples", "study_selection"}
+    study |= {"study_limits"}
     visits = {name for name in names if name.startswith("study_visits")}
     assert visits == ({"study_visits_wide1"} if path.stem == "wide_psf" else set())
     assert study <= set(names) and len(names) == len(set(names))

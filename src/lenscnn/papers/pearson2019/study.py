@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from lenscnn.core.labels import rst_text
-from lenscnn.papers.paper import Available, Target
+from lenscnn.papers.paper import Available, Target, changes_by_view
+from lenscnn.papers.pearson2019.limits.specs import limits_metrics
 from lenscnn.papers.pearson2019.specs import Pearson2019
 from lenscnn.papers.pearson2019.targets import (
     examples,
@@ -22,6 +23,7 @@ TITLES = {
     "study_selection": "Study: lenses that are detected",
     "study_examples": "Study: example images",
     "study_table": "Study: errors of all networks",
+    "study_limits": "Study: errors beside estimated limits",
     "study_errors": "Study: errors against properties of the lens",
     "study_snr": "Study: errors against signal-to-noise",
     "study_visits": "Study: errors against visits stacked",
@@ -60,6 +62,7 @@ def _targets(paper: Pearson2019) -> list[Target]:
         selection(paper, "study_selection", QUANTITIES, paper.study_samples(), "study_selection"),
         examples(paper, "study_examples", cameras),
         _table(paper),
+        _limits(paper),
         figure(
             "study_errors",
             {"metrics": binned},
@@ -115,4 +118,20 @@ def _table(paper: Pearson2019) -> Target:
         },
         "pearson2019_study",
         TITLES["study_table"],
+    )
+
+
+def _limits(paper: Pearson2019) -> Target:
+    views = paper.study_views()
+    return Target(
+        "study_limits",
+        "tables/pearson2019_limits",
+        {
+            "limits": limits_metrics(paper, views),
+            "network": limits_metrics(paper, views, "network"),
+            "registry": "config/claims.csv",
+        },
+        {"views": views, "changed": changes_by_view(paper, views), "run": paper.run(views)},
+        "pearson2019_study",
+        TITLES["study_limits"],
     )

@@ -177,7 +177,7 @@ def light_shape(light: dict, lenses: dict, u_q, u_phi) -> tuple[np.ndarray, np.n
     return np.clip(q / factor, 0.1, 1.0), (lenses["phi"] - scatter) % np.pi
 
 
-def realigned(spec: dict, split: str, lenses: dict, light: dict) -> dict:
+def realigned(spec: dict, split: str, lenses: dict, light: dict | None) -> dict:
     """Return a catalogue with the lens light scattered otherwise, by the same random numbers.
 
     Lenses, sources and detection stay what they are: no criterion looks at the lens light.
@@ -189,8 +189,10 @@ def realigned(spec: dict, split: str, lenses: dict, light: dict) -> dict:
     lenses : dict of ndarray, shape (n,)
         Its result.
     light
-        As for `light_shape`.
+        As for `light_shape`; None for lens light as it was drawn.
     """
+    if light is None:
+        return lenses
     keys = image_keys(stream_key(spec["seed"], spec["draw"], split, "system"), lenses["index"])
     u_q, u_phi = (
         uniforms_of(keys, lenses["attempt"] * SLOTS + slot) for slot in (_LIGHT_Q, _LIGHT_PHI)

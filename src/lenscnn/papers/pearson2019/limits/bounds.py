@@ -14,12 +14,14 @@ from lenscnn.information.fisher import (
 )
 from lenscnn.papers.pearson2019.limits.model import (
     Shapes,
-    differentiate,
+    differentiate_lens_light,
+    differentiate_sources,
     expected_images,
     galaxy_jacobian,
 )
 from lenscnn.papers.pearson2019.limits.parameters import names_of, to_vectors
 from lenscnn.papers.pearson2019.metrics import ESTIMATED
+from lenscnn.papers.pearson2019.systems import realigned, take
 
 KINDS = {
     "known_source": "the image, if all but theta_E, e1 and e2 were known",
@@ -50,16 +52,17 @@ def limits_in_chunks(
     lenses: dict,
     report: Callable[[int], None] = lambda n: None,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Compute the bounds of several views of the same lenses, which are drawn once.
+    """Compute the bounds of several views of the same lenses, whose sources are drawn once.
 
     Parameters
     ----------
     population
         Spec of the catalogue.
     views
-        ``bands``, ``visits`` and ``lens_light`` (kept or removed) of each.
+        ``bands``, ``visits``, ``lens_light`` (kept or removed) and ``light_of_mass`` (as for
+        `systems.realigned`) of each.
     lenses : dict of ndarray, shape (n,)
-        The whole test set: the prior has its second moments.
+        The whole test set, as drawn: a view's prior has the second moments of its lenses.
     report
         Is told how many lenses were done.
 
@@ -69,15 +72,25 @@ def limits_in_chunks(
         By view: each of `KINDS`, float32, (n, 4), with the `COLUMNS`; ``singular``, bool, (n,):
         where the image alone does not tell all parameters apart, and its bounds are infinite.
     """
-    survey, n = population["survey"], len(lenses["index"])
-    priors = {name: _priors(view, lenses) for name, view in views.items()}
+    survey, scene, n = population["survey"], population["scene"], len(lenses["index"])
+    alike: dict[str, list[str]] = {}
+    for name, view in views.items():
+        alike.setdefault(str(view["light_of_mass"]), []).append(name)
+    groups = [
+        (names, realigned(population, "test", lenses, views[names[0]]["light_of_mass"]))
+        for names in alike.values()
+    ]
+    priors = {name: _priors(views[name], seen) for names, seen in groups for name in names}
     parts: dict[str, list[dict]] = {name: [] for name in views}
     for start in range(0, n, CHUNK):
-        few = {name: values[start : start + CHUNK] for name, values in lenses.items()}
-        shapes = differentiate(survey, population["scene"], few)
-        for name, view in views.items():
-            parts[name].append(bounds_of(survey, view, few, shapes, priors[name]))
-        report(len(few["index"]))
+        rows = slice(start, start + CHUNK)
+        sources = differentiate_sources(survey, scene, take(lenses, rows))
+        for names, seen in groups:
+            few = take(seen, rows)
+            shapes = Shapes(sources, differentiate_lens_light(survey, scene, few))
+            for name in names:
+                parts[name].append(bounds_of(survey, views[name], few, shapes, priors[name]))
+        report(len(lenses["index"][rows]))
     return {
         view: {name: np.concatenate([part[name] for part in found]) for name in found[0]}
         for view, found in parts.items()

@@ -8,6 +8,10 @@ from lenscnn.instrument.survey import FWHM, background, electrons
 from lenscnn.lensing.derivatives import differentiate_galaxies
 from lenscnn.papers.pearson2019.limits.parameters import ROUNDEST, by_ellipticity
 
+_CENTER = ("center_x", "center_y")
+_MASS = ("theta_E", "q", "phi", *_CENTER)
+_PROFILE = ("R_sersic", "n_sersic", "q", "phi")
+
 
 class Shapes(NamedTuple):
     """Images at unit unlensed flux and their derivatives, by the names of `parameters`.
@@ -30,32 +34,43 @@ def differentiate(survey: dict, scene: dict, lenses: dict) -> Shapes:
     lenses : dict of ndarray, shape (n,)
         Columns of `population.COLUMNS`.
     """
-    grid = (
+    arguments = survey, scene, lenses
+    return Shapes(differentiate_sources(*arguments), differentiate_lens_light(*arguments))
+
+
+def differentiate_sources(survey: dict, scene: dict, lenses: dict) -> dict[str, np.ndarray]:
+    """Return the first of the `Shapes` that `differentiate` gives; this takes long."""
+    lens, source = _galaxy(lenses, "", _MASS), _galaxy(lenses, "source_", _PROFILE)
+    for axis in _CENTER:
+        source[axis] = lens[axis] + lenses[f"source_{axis[-1]}"]
+    image, by_lens, by_source = differentiate_galaxies(lens, source, *_grid(survey, scene))
+    images = {"image": image, "theta_E": by_lens["theta_E"]}
+    images |= _shape("", lens, by_lens) | _profile("source_", source, by_source)
+    for axis in _CENTER:
+        images[f"source_{axis[-1]}"] = by_source[axis]
+        images[axis] = by_source[axis] + by_lens[axis]
+    return _flat(images)
+
+
+def differentiate_lens_light(survey: dict, scene: dict, lenses: dict) -> dict[str, np.ndarray]:
+    """Return the second of the `Shapes` that `differentiate` gives."""
+    light = _galaxy(lenses, "lens_", _PROFILE) | {axis: lenses[axis] for axis in _CENTER}
+    image, _, by_light = differentiate_galaxies(None, light, *_grid(survey, scene))
+    images = {"image": image, **{axis: by_light[axis] for axis in _CENTER}}
+    return _flat(images | _profile("lens_", light, by_light))
+
+
+def _grid(survey: dict, scene: dict) -> tuple:
+    """Return what `differentiate_galaxies` takes behind the galaxies."""
+    return (
         survey["n_pix"], survey["pixel_scale"], scene["supersampling"], survey["seeing"] / FWHM,
         scene["tolerance"],
     )  # fmt: skip
 
-    def galaxy(prefix, keys):
-        columns = {key: np.asarray(lenses[f"{prefix}{key}"], float) for key in keys}
-        return columns | {"q": np.minimum(columns["q"], ROUNDEST)}
 
-    profile, center = ("R_sersic", "n_sersic", "q", "phi"), ("center_x", "center_y")
-    lens = galaxy("", ("theta_E", "q", "phi", *center))
-    source, light = galaxy("source_", profile), galaxy("lens_", profile)
-    for axis in center:
-        light[axis] = lens[axis]
-        source[axis] = lens[axis] + lenses[f"source_{axis[-1]}"]
-
-    image, by_lens, by_source = differentiate_galaxies(lens, source, *grid)
-    of_source = {"image": image, "theta_E": by_lens["theta_E"]}
-    of_source |= _shape("", lens, by_lens) | _profile("source_", source, by_source)
-    for axis in center:
-        of_source[f"source_{axis[-1]}"] = by_source[axis]
-        of_source[axis] = by_source[axis] + by_lens[axis]
-    image, _, by_light = differentiate_galaxies(None, light, *grid)
-    of_light = {"image": image, **{axis: by_light[axis] for axis in center}}
-    of_light |= _profile("lens_", light, by_light)
-    return Shapes(*map(_flat, (of_source, of_light)))
+def _galaxy(lenses: dict, prefix: str, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+    columns = {key: np.asarray(lenses[f"{prefix}{key}"], float) for key in keys}
+    return columns | {"q": np.minimum(columns["q"], ROUNDEST)}
 
 
 def _flat(images: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -8,8 +8,10 @@ TABLE_VIEWS = (*CORE_VIEWS, CONTROL_VIEW)
 
 def limited_views(paper: Pearson2019) -> dict[str, list[str]]:
     """Return the views that have limits, by the sample of lenses that they are views of."""
+    scattered = (view for levels in paper.scatter_views.values() for view in levels["test"])
     views: dict[str, list[str]] = {}
-    for view in dict.fromkeys((*TABLE_VIEWS, *paper.visit_views)):
+    limited = (*TABLE_VIEWS, *paper.visit_views, *scattered, *paper.study_views())
+    for view in dict.fromkeys(limited):
         views.setdefault(paper.sample_of(view), []).append(view)
     return views
 

@@ -14,6 +14,8 @@ TITLES = {
     "limits_fig8_kept": "Limits under figure 8, lens light kept",
     "limits_fig13": "Limits under figure 13",
     "limits_fig14": "Limits under figure 14",
+    "limits_misalignment": "Limits beside figures 10-12",
+    "limits_fits": "Fits: errors, failures, CPU time",
     "fits": "Least-squares fits beside networks and limits",
 }
 """What figures and tables show."""
@@ -68,7 +70,37 @@ def _figures(paper: Pearson2019) -> list[Target]:
         beside("limits_fig8_kept", kept, 8),
         beside("limits_fig13", removed, 13),
         figure("limits_fig14", _made_of(paper, paper.visit_views, "", "network"), visits),
+        _misalignment(paper),
+        figure(
+            "limits_fits",
+            {"fits": Available(fits_files(paper, removed))},
+            {"cameras": core["cameras"], "note": paper.note(removed)},
+        ),
     ]
+
+
+def _misalignment(paper: Pearson2019) -> Target:
+    """Return the figure of limits beside the networks of figures 10-12."""
+    axes: dict[str, dict] = {}
+    networks: dict[str, list[str]] = {}
+    for axis, levels in paper.scatter_views.items():
+        tested, trained = levels["test"], levels["train"]
+        least = min(trained, key=lambda view: trained[view])
+        axes[axis] = {"tested": tested, "trained": trained, "slacs": paper.slacs_on_axis(axis)}
+        for view in tested:
+            networks.setdefault(view, []).extend([least, view] if view in trained else [least])
+    inputs = {
+        **_made_of(paper, networks, ""),
+        "metrics": paper.metrics(networks),
+        # The metrics may be of fewer networks.
+        "predictions": [
+            path
+            for view, used in networks.items()
+            for path in paper.predictions([view], dict.fromkeys(used))
+        ],
+    }
+    params = {"views": list(networks), "axes": axes, "note": paper.note(networks)}
+    return figure("limits_misalignment", inputs, params)
 
 
 def _made_of(paper: Pearson2019, views, *kinds: str) -> dict[str, list[str]]:
