@@ -72,6 +72,19 @@ def test_what_must_fail_is_refused_before_any_job(tmp_path):
             ": the scale is smoke, with paper_figures/smoke/scutt/fig5.pdf. Scale quick takes "
             "--configfile config/quick.yaml",
         ),
+        # What rules could make if the names in their paths were those of one paper.
+        (
+            "results/smoke/scutt/weights/vis_removed/n_cnn_seed0.pt",
+            ": near are results/smoke/scutt/weights/varied/n_cnn_seed0.pt, ",
+        ),
+        (
+            "results/smoke/pearson2019/weights/vis_removed/n_cnn_seed0.pt",
+            ": near are results/smoke/pearson2019/weights/vis_removed/cnn_seed0.pt. ",
+        ),
+        (
+            "results/smoke/pearson2019/population/euclid/train/shard_99.h5",
+            ": near are results/smoke/pearson2019/population/euclid/train/shard_0.h5. ",
+        ),
     ],
 )
 def test_near_targets_are_named_where_there_is_none(target, advice):

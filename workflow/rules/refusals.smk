@@ -24,6 +24,19 @@ def may_be_asked_for(path):
     return os.path.exists(path) or any(one.is_producer(path) for one in workflow.rules)
 
 
+def names_in_paths():
+    """Names that the folders and files of papers have."""
+    for name, paper in PAPERS.items():
+        yield from (
+            name,
+            *paper.samples,
+            *paper.views,
+            *paper.networks,
+            *paper.estimates,
+        )
+    yield "shard_0"
+
+
 def advice_on(path):
     """What was meant by a target that nothing makes: a study, another scale, or a near name."""
     if re.search(r"\bpearson2019[/_]study", path) and not P.study_samples():
@@ -44,6 +57,13 @@ def advice_on(path):
         return f": the scale is {SCALE}, with {here}. Scale {scale} takes {config}"
     known = [*map(str, rules.all.input), *(one.name for one in workflow.rules)]
     near = difflib.get_close_matches(path, known, n=3, cutoff=0.8)
+    # Or another file of the steps, where one name in the path is another paper's or nobody's.
+    others = [
+        other
+        for other in checks.replace_one_name(path, names_in_paths())
+        if any(one.is_producer(other) for one in workflow.rules)
+    ]
+    near = near or difflib.get_close_matches(path, others, n=3, cutoff=0)
     return (
         f": near are {', '.join(near)}" if near else ""
     ) + ". `make targets` lists all"
