@@ -31,8 +31,10 @@ def script(path, *arguments):
 
 def test_targets_are_those_of_any_config(tmp_path):
     (tmp_path / "mine.yaml").write_text("scale: mine\npearson2019: {study: {cameras: [vis]}}\n")
-    code, text = script("tools/targets.py", "config/smoke.yaml", tmp_path / "mine.yaml")
+    mine = tmp_path / "mine.yaml"
+    code, text = script("tools/targets.py", "config/config.yaml", "config/smoke.yaml", mine)
     assert code == 0, text
+    assert f"--configfile config/config.yaml config/smoke.yaml {mine} -- TARGET\n" in text
     lines = {line.split(" ")[0]: line for line in text.splitlines() if line}
     assert lines["scutt_fig5"].endswith("paper_figures/mine/scutt/fig5.pdf")
     table = "Study: errors of all networks .* no .* paper_figures/mine/pearson2019/study_table.csv"

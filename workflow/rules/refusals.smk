@@ -11,10 +11,19 @@ class AdviceOnTargets(logging.Handler):
 
     def emit(self, record):
         """What is asked for is not known before the Snakefile is read; only the error names it."""
+        text = record.getMessage()
         if unknown := re.match(
-            r"MissingRuleException:\nNo rule to produce (\S+) \(", record.getMessage()
+            r"MissingRuleException:\nNo rule to produce (\S+) \(", text
         ):
             logger.error(f"There is no target {unknown[1]}{advice_on(unknown[1])}")
+        elif (
+            text.startswith("MissingInputException")
+            and config["predictions"] == "released"
+        ):
+            logger.error(
+                f"With `predictions: released` nothing makes what is missing at scale {SCALE}. "
+                "The target `figures` draws what can be drawn; without that setting it is computed"
+            )
 
 
 logger.addHandler(AdviceOnTargets())
