@@ -48,6 +48,15 @@ def test_targets_of_a_bad_config_are_refused(tmp_path):
     assert code == 1 and text.startswith("config key pearson2019.study.cameras: 'hst' is none of")
 
 
+def test_numbers_that_the_documents_take_from_no_table_can_be_computed():
+    """To the last of them, as the documents have them."""
+    code, text = script("tools/readme_numbers.py", "results/quick")
+    assert code == 0, text
+    assert 'euclid to 2.5": 81 of 10000, 0.031"' in text and "z = 4: -2.2 mag" in text
+    reasons = (ROOT / "docs/explanation/pearson2019.md").read_text()
+    assert "by 0.5 mag at z = 1 and 2.2 at z = 4" in reasons and "| 0.031" in reasons
+
+
 @pytest.mark.parametrize("name", ["workflow.md", "results.md", "limits.md"])
 def test_graph_and_claims_in_the_documents_are_the_projects(tmp_path, name):
     copy = Path(shutil.copy(ROOT / "docs" / name, tmp_path))
