@@ -80,6 +80,10 @@ def test_missing_predictions_are_said_to_be_made_by_nothing_where_they_are_relea
             ": the scale is smoke, with paper_figures/smoke/scutt/fig5.pdf. Scale quick takes "
             "--configfile config/quick.yaml",
         ),
+        (
+            "results/smoke/pearson2019/images/vis_bright/train.h5",
+            ": near are results/smoke/pearson2019/images/vis_bright/test.h5, ",
+        ),
         # What rules could make if the names in their paths were those of one paper.
         (
             "results/smoke/scutt/weights/vis_removed/n_cnn_seed0.pt",

@@ -1,5 +1,17 @@
 # Pearson et al. 2019: lenses as surveys detect them, their images, and errors of estimates.
 
+
+def with_their_splits(views):
+    """Pattern of ``{view}/{split}``: some samples have no lenses to train with."""
+    splits = ("train", "test")
+    return followed_by(
+        {
+            view: any_of(s for s in splits if P.images_spec(view, s)["n"])
+            for view in views
+        }
+    )
+
+
 if config["predictions"] == "computed":
 
     rule pearson2019_photometry:
@@ -59,7 +71,7 @@ if config["predictions"] == "computed":
         benchmark:
             "<benchmarks>/pearson2019/images/{view}/{split}.tsv"
         wildcard_constraints:
-            view=any_of(P.views),
+            view=with_their_splits(P.views),
         threads: 1
         resources:
             mem=growing(4, "GB"),
@@ -78,7 +90,7 @@ if config["predictions"] == "computed":
     # Lens light is fitted on a CPU: the GPU is left to others.
     use rule pearson2019_images as pearson2019_fitted_images with:
         wildcard_constraints:
-            view=any_of(view for view in P.views if view.endswith("_fitted")),
+            view=with_their_splits(v for v in P.views if v.endswith("_fitted")),
         resources:
             mem=growing(4, "GB"),
             runtime=growing(2, "h"),

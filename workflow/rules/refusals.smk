@@ -43,7 +43,7 @@ def names_in_paths():
             *paper.networks,
             *paper.estimates,
         )
-    yield "shard_0"
+    yield from ("train", "test", "shard_0")
 
 
 def advice_on(path):
