@@ -15,7 +15,7 @@ import numpy as np
 
 from lenscnn.core.cosmology import age_of_universe
 from lenscnn.core.storage import read_columns, read_h5
-from lenscnn.galaxies.photometry import k_corrections, load
+from lenscnn.galaxies.photometry import REFERENCE, k_corrections, load
 from lenscnn.papers.pearson2019.ellipticity import q_phi_to_e1_e2_pearson
 from lenscnn.papers.pearson2019.metrics import errors, parameters
 
@@ -86,5 +86,5 @@ print("K-correction in r, median of the SEDs that are younger than the universe"
 colours = load("data/photometry/bc03.h5")
 for z in (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0):
     young = np.flatnonzero(colours.age < age_of_universe(z, h=0.674, omega_m=0.32))
-    change = k_corrections(colours, young, np.full(len(young), z), ["r"])
+    change = k_corrections(colours, young, np.full(len(young), z), [REFERENCE])
     print(f"  z = {z:g}: {np.median(change):.1f} mag")

@@ -86,7 +86,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("configs", metavar="CONFIG", nargs="*")
-    configs = ["config/config.yaml", *parser.parse_args().configs]
+    configs = list(dict.fromkeys(["config/config.yaml", *parser.parse_args().configs]))
     scale, papers = papers_of(configs)
     shows = {
         f"{name}_{target.name}": target.title
@@ -96,7 +96,9 @@ def main() -> None:
     jobs, times = plan(configs), recorded(scale)
     makers = {path: job for job in jobs for path in job["output"].split(", ")}
     width = max(map(len, shows))
-    print(f"snakemake --cores all --configfile {' '.join(configs)} -- TARGET\n")
+    command = f"snakemake --cores all --configfile {' '.join(configs)}"
+    print(f"{command} -- TARGET")
+    print(f"{command} --config predictions=released -- TARGET  # from predictions that are here\n")
     print(f"{'target':{width}} {'shows':62} {'here':4} {'takes from nothing':20} lands in")
     rules = {job["rule"]: job["output"].split(", ") for job in jobs}
     for name, title in shows.items():

@@ -31,8 +31,10 @@ def script(path, *arguments):
 
 def test_targets_are_those_of_any_config(tmp_path):
     (tmp_path / "mine.yaml").write_text("scale: mine\npearson2019: {study: {cameras: [vis]}}\n")
-    code, text = script("tools/targets.py", "config/smoke.yaml", tmp_path / "mine.yaml")
+    mine = tmp_path / "mine.yaml"
+    code, text = script("tools/targets.py", "config/config.yaml", "config/smoke.yaml", mine)
     assert code == 0, text
+    assert f"--configfile config/config.yaml config/smoke.yaml {mine} -- TARGET\n" in text
     lines = {line.split(" ")[0]: line for line in text.splitlines() if line}
     assert lines["scutt_fig5"].endswith("paper_figures/mine/scutt/fig5.pdf")
     table = "Study: errors of all networks .* no .* paper_figures/mine/pearson2019/study_table.csv"
@@ -44,6 +46,15 @@ def test_targets_of_a_bad_config_are_refused(tmp_path):
     (tmp_path / "mine.yaml").write_text("pearson2019: {study: {cameras: [hst]}}\n")
     code, text = script("tools/targets.py", tmp_path / "mine.yaml")
     assert code == 1 and text.startswith("config key pearson2019.study.cameras: 'hst' is none of")
+
+
+def test_numbers_that_the_documents_take_from_no_table_can_be_computed():
+    """To the last of them, as the documents have them."""
+    code, text = script("tools/readme_numbers.py", "results/quick")
+    assert code == 0, text
+    assert 'euclid to 2.5": 81 of 10000, 0.031"' in text and "z = 4: -2.2 mag" in text
+    reasons = (ROOT / "docs/explanation/pearson2019.md").read_text()
+    assert "by 0.5 mag at z = 1 and 2.2 at z = 4" in reasons and "| 0.031" in reasons
 
 
 @pytest.mark.parametrize("name", ["workflow.md", "results.md", "limits.md"])

@@ -58,6 +58,14 @@ def test_what_must_fail_is_refused_before_any_job(tmp_path):
     assert "python cannot use torch (ImportError: libcudart.so.13: no such file)" in text
 
 
+def test_missing_predictions_are_said_to_be_made_by_nothing_where_they_are_released(tmp_path):
+    path = overlay(tmp_path, "mine", {"scale": "mine"})
+    options = ("--configfile", "config/config.yaml", path, "--config", "predictions=released")
+    text = snakemake("-n", *options, "--", "pearson2019_fig7", check=False)
+    assert "results/mine/pearson2019/predictions/vis_removed/" in text
+    assert "\nWith `predictions: released` nothing makes what is missing at scale mine" in text
+
+
 @pytest.mark.parametrize(
     ("target", "advice"),
     [
@@ -71,6 +79,23 @@ def test_what_must_fail_is_refused_before_any_job(tmp_path):
             "paper_figures/quick/scutt/fig5.pdf",
             ": the scale is smoke, with paper_figures/smoke/scutt/fig5.pdf. Scale quick takes "
             "--configfile config/quick.yaml",
+        ),
+        (
+            "results/smoke/pearson2019/images/vis_bright/train.h5",
+            ": near are results/smoke/pearson2019/images/vis_bright/test.h5, ",
+        ),
+        # What rules could make if the names in their paths were those of one paper.
+        (
+            "results/smoke/scutt/weights/vis_removed/n_cnn_seed0.pt",
+            ": near are results/smoke/scutt/weights/varied/n_cnn_seed0.pt, ",
+        ),
+        (
+            "results/smoke/pearson2019/weights/vis_removed/n_cnn_seed0.pt",
+            ": near are results/smoke/pearson2019/weights/vis_removed/cnn_seed0.pt. ",
+        ),
+        (
+            "results/smoke/pearson2019/population/euclid/train/shard_99.h5",
+            ": near are results/smoke/pearson2019/population/euclid/train/shard_0.h5. ",
         ),
     ],
 )

@@ -129,6 +129,24 @@ def test_a_single_target_asks_for_no_more_than_it_needs(target, stages, fresh):
 def test_the_slurm_profile_resolves_as_typed(fresh):
     planned = jobs(snakemake("-n", "--profile", "slurm", "all", cwd=fresh))
     assert planned["train"] == 14 + 22
+    submitted = {
+        "populations": planned["population"] + planned["pearson2019_population"],
+        "sets of images": sum(
+            planned[name]
+            for name in ("simulate", "pearson2019_images", "pearson2019_fitted_images")
+        ),
+        "trainings": planned["train"],
+        "predictions": planned["predict"],
+        "ridge regressions": planned["ridge"],
+        "estimates of limits": sum(
+            "limits_euclid" in name or "limits_lsst" in name for name in planned
+        ),
+        "sets of fits": planned["pearson2019_fit_images"],
+    }
+    text = " ".join((ROOT / "docs/cluster.md").read_text().split())
+    assert f" {sum(submitted.values())} jobs: " in text
+    for what, count in submitted.items():
+        assert f" {count} {what}" in text, what
 
 
 def test_a_site_says_what_it_calls_things_in_a_file_that_git_ignores(tmp_path):

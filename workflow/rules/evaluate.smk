@@ -14,6 +14,10 @@ if config["predictions"] == "computed":
             "<logs>/{paper}/predict/{view}/{estimate}_seed{seed}.log",
         benchmark:
             "<benchmarks>/{paper}/predict/{view}/{estimate}_seed{seed}.tsv"
+        wildcard_constraints:
+            paper=with_its(
+                lambda paper: [name for name in paper.estimates if name not in RIDGE]
+            ),
         priority: 2  # what a trained network is for comes before the next training
         threads: 1
         resources:

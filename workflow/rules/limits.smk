@@ -49,6 +49,8 @@ if config["predictions"] == "computed":
             "<logs>/pearson2019/fits/{view}.log",
         benchmark:
             "<benchmarks>/pearson2019/fits/{view}.tsv"
+        wildcard_constraints:
+            view=any_of(P.views),
         threads: 1
         resources:
             mem=growing(2, "GB"),
@@ -72,6 +74,8 @@ rule pearson2019_limit_metrics:
         binned="<results>/pearson2019/limits/{view}_binned.csv",
     log:
         "<logs>/pearson2019/limits/{view}_metrics.log",
+    wildcard_constraints:
+        view=any_of(view for views in limited_views(P).values() for view in views),
     localrule: True
     params:
         bins=P.config["evaluation"]["bins"],

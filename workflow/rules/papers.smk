@@ -16,6 +16,7 @@ from lenscnn.records.migrations import OtherSettingsError, check_predictions
 PAPERS = make_papers(config, OF_SCALE or AS_PRINTED)
 P = PAPERS["pearson2019"]
 VARIANTS = {name: paper for name, paper in PAPERS.items() if name != P.name}  # of Scutt
+SCUTT = next(iter(VARIANTS.values()))  # variants share samples, views and sizes
 
 
 def any_of(names):
@@ -23,6 +24,36 @@ def any_of(names):
     return "|".join(dict.fromkeys(names))
 
 
+def followed_by(rest):
+    """Pattern of a wildcard that is one of some names, each followed by its own pattern in a path.
+
+    Of a submitted job Snakemake compares the value alone, which ends where the name ends.
+    """
+    return "|".join(f"{name}(?=$|/({pattern}))" for name, pattern in rest.items())
+
+
+def with_its(names):
+    """Pattern of the wildcard `paper`: each with its own views and networks, or estimates.
+
+    It is for paths ``{paper}/<folder>/{view}/{network}_seed{seed}``; `names` gives a paper's.
+    """
+    return followed_by(
+        {
+            name: rf"\w+/({any_of(paper.views)})/({any_of(names(paper))})_seed"
+            for name, paper in PAPERS.items()
+        }
+    )
+
+
+def with_its_shards(rows):
+    """Pattern of ``{split}/shard_{shard}.``: each split with its own shards, of those rows."""
+    return any_of(
+        rf"{split}/shard_({any_of(str(k) for k in range(len(rows(split))))})\."
+        for split in ("train", "test")
+    )
+
+
+# Names of all papers; each rule says which of them its own paper has.
 wildcard_constraints:
     paper=any_of(PAPERS),
     variant=any_of(VARIANTS),

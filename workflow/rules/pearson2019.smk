@@ -1,5 +1,17 @@
 # Pearson et al. 2019: lenses as surveys detect them, their images, and errors of estimates.
 
+
+def with_their_splits(views):
+    """Pattern of ``{view}/{split}``: some samples have no lenses to train with."""
+    splits = ("train", "test")
+    return followed_by(
+        {
+            view: any_of(s for s in splits if P.images_spec(view, s)["n"])
+            for view in views
+        }
+    )
+
+
 if config["predictions"] == "computed":
 
     rule pearson2019_photometry:
@@ -27,6 +39,13 @@ if config["predictions"] == "computed":
             "<logs>/pearson2019/population/{sample}/{split}/shard_{shard}.log",
         benchmark:
             "<benchmarks>/pearson2019/population/{sample}/{split}/shard_{shard}.tsv"
+        wildcard_constraints:
+            sample=followed_by(
+                {
+                    sample: with_its_shards(lambda split: P.rows(sample, split))
+                    for sample in P.samples
+                }
+            ),
         threads: 1
         resources:
             mem=growing(4, "GB"),
@@ -51,6 +70,8 @@ if config["predictions"] == "computed":
             "<logs>/pearson2019/images/{view}/{split}.log",
         benchmark:
             "<benchmarks>/pearson2019/images/{view}/{split}.tsv"
+        wildcard_constraints:
+            view=with_their_splits(P.views),
         threads: 1
         resources:
             mem=growing(4, "GB"),
@@ -69,7 +90,7 @@ if config["predictions"] == "computed":
     # Lens light is fitted on a CPU: the GPU is left to others.
     use rule pearson2019_images as pearson2019_fitted_images with:
         wildcard_constraints:
-            view=".+_fitted",
+            view=with_their_splits(v for v in P.views if v.endswith("_fitted")),
         resources:
             mem=growing(4, "GB"),
             runtime=growing(2, "h"),
@@ -157,6 +178,8 @@ rule pearson2019_examples:
         "<results>/pearson2019/examples/{view}.h5",
     log:
         "<logs>/pearson2019/examples/{view}.log",
+    wildcard_constraints:
+        view=any_of(P.views),
     localrule: True
     params:
         spec=lambda w: spec_file(P.images_spec(w.view, "test")),

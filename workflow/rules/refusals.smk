@@ -11,10 +11,19 @@ class AdviceOnTargets(logging.Handler):
 
     def emit(self, record):
         """What is asked for is not known before the Snakefile is read; only the error names it."""
+        text = record.getMessage()
         if unknown := re.match(
-            r"MissingRuleException:\nNo rule to produce (\S+) \(", record.getMessage()
+            r"MissingRuleException:\nNo rule to produce (\S+) \(", text
         ):
             logger.error(f"There is no target {unknown[1]}{advice_on(unknown[1])}")
+        elif (
+            text.startswith("MissingInputException")
+            and config["predictions"] == "released"
+        ):
+            logger.error(
+                f"With `predictions: released` nothing makes what is missing at scale {SCALE}. "
+                "The target `figures` draws what can be drawn; without that setting it is computed"
+            )
 
 
 logger.addHandler(AdviceOnTargets())
@@ -22,6 +31,19 @@ logger.addHandler(AdviceOnTargets())
 
 def may_be_asked_for(path):
     return os.path.exists(path) or any(one.is_producer(path) for one in workflow.rules)
+
+
+def names_in_paths():
+    """Names that the folders and files of papers have."""
+    for name, paper in PAPERS.items():
+        yield from (
+            name,
+            *paper.samples,
+            *paper.views,
+            *paper.networks,
+            *paper.estimates,
+        )
+    yield from ("train", "test", "shard_0")
 
 
 def advice_on(path):
@@ -44,6 +66,13 @@ def advice_on(path):
         return f": the scale is {SCALE}, with {here}. Scale {scale} takes {config}"
     known = [*map(str, rules.all.input), *(one.name for one in workflow.rules)]
     near = difflib.get_close_matches(path, known, n=3, cutoff=0.8)
+    # Or another file of the steps, where one name in the path is another paper's or nobody's.
+    others = [
+        other
+        for other in checks.replace_one_name(path, names_in_paths())
+        if any(one.is_producer(other) for one in workflow.rules)
+    ]
+    near = near or difflib.get_close_matches(path, others, n=3, cutoff=0)
     return (
         f": near are {', '.join(near)}" if near else ""
     ) + ". `make targets` lists all"

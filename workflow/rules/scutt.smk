@@ -8,6 +8,8 @@ rule population:
         "<results>/{variant}/population/{sample}/{split}.h5",
     log:
         "<logs>/{variant}/population/{sample}/{split}.log",
+    wildcard_constraints:
+        sample=any_of(SCUTT.samples),
     # No benchmark: it takes seconds, and drawing from released predictions runs it.
     threads: 1
     resources:
@@ -32,6 +34,8 @@ rule simulate:
         "<logs>/{variant}/images/{view}/{split}/shard_{shard}.log",
     benchmark:
         "<benchmarks>/{variant}/images/{view}/{split}/shard_{shard}.tsv"
+    wildcard_constraints:
+        view=followed_by(dict.fromkeys(SCUTT.views, with_its_shards(SCUTT.rows))),
     threads: 4 if GPU else 1  # which draw subhaloes ahead of it
     resources:
         mem=growing(4, "GB"),
@@ -71,6 +75,7 @@ if config["predictions"] == "computed":
             "<benchmarks>/{paper}/ridge/{view}/ridge.tsv"
         wildcard_constraints:
             paper=any_of(VARIANTS),
+            view=any_of(SCUTT.views),
         threads: 1
         resources:
             mem=growing(8, "GB"),
@@ -97,6 +102,7 @@ rule metrics:
         "<logs>/{paper}/metrics/{view}.log",
     wildcard_constraints:
         paper=any_of(VARIANTS),
+        view=any_of(SCUTT.views),
     localrule: True
     params:
         bootstrap=config["scutt"]["evaluation"]["bootstrap"],

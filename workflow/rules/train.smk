@@ -12,6 +12,8 @@ rule train:
         "<logs>/{paper}/train/{view}/{network}_seed{seed}.log",
     benchmark:
         "<benchmarks>/{paper}/train/{view}/{network}_seed{seed}.tsv"
+    wildcard_constraints:
+        paper=with_its(lambda paper: paper.networks),
     priority: 1  # a network uses up images before others are made
     threads: 1
     resources:

@@ -1,6 +1,7 @@
 """What a schema cannot say of a config: relations between its values, and the scales' own."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from pathlib import Path
@@ -61,6 +62,28 @@ def near(name, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return the question whether a name near to one was meant; an empty text if none is near."""
     found = difflib.get_close_matches(str(name), [*known], n=1, cutoff=cutoff)
     return f"; did you mean {found[0]}?" if found else ""
+
+
+def replace_one_name(path: str, names: Iterable[str]) -> list[str]:
+    """Return the paths that differ from one in the name of one folder, or in that of the file.
+
+    Parameters
+    ----------
+    path
+        Parts separated by slashes.
+    names
+        What a part may be replaced by. A seed and a suffix stay: ``n_cnn_seed0.pt`` becomes
+        ``cnn_seed0.pt``.
+    """
+    parts, names = path.split("/"), list(dict.fromkeys(names))
+    ends = [re.search(r"(_seed\d+)?(\.\w+)?$", part) for part in parts]
+    return [
+        "/".join([*parts[:k], name + end[0], *parts[k + 1 :]])
+        for k, end in enumerate(ends)
+        if end
+        for name in names
+        if name + end[0] != parts[k]
+    ]
 
 
 def values_of_scale(folder, scale: str) -> dict | None:

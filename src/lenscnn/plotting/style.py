@@ -12,6 +12,9 @@ from lenscnn.core.storage import atomic_write
 PAGE_WIDTH = 6.9
 """Width of a figure [inch]."""
 
+_STAMP_SIZE = 6  # points
+_STAMP_LINE = 1.2 * _STAMP_SIZE / 72  # inch
+
 # Okabe and Ito's palette, told apart by colour-blind readers.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 
@@ -41,21 +44,48 @@ class _Layout(ConstrainedLayoutEngine):
             axes.set_in_layout(True)  # which a position of its own ends
 
 
+def _wrap(note: str) -> str:
+    """Break a stamp into lines that fit the page, each as full as it can be."""
+    page = Figure(figsize=(PAGE_WIDTH, 1), dpi=PREVIEW_DPI)
+    probe = page.text(0, 0, "", size=_STAMP_SIZE)
+    available = 0.99 * page.bbox.width
+    lines = []
+    for word in note.split(" "):
+        line = f"{lines[-1]} {word}" if lines else word
+        probe.set_text(line)
+        if lines and probe.get_window_extent().width <= available:
+            lines[-1] = line
+        else:
+            lines.append(word)
+    return "\n".join(lines)
+
+
 def new_figure(height: float, note: str | None) -> Figure:
     """Make an empty figure of page width, with `note` stamped into a margin of its own.
 
     Parameters
     ----------
     height
-        [inch]
+        With a stamp of one line [inch]; each further line adds its own height.
     note
         Where the figure comes from (paper and scale), or None for no stamp.
     """
-    margin = 0 if note is None else 0.14 / height
+    stamp = None if note is None else _wrap(note)
+    more_lines = 0 if stamp is None else stamp.count("\n") * _STAMP_LINE
+    height += more_lines
+    margin = 0 if stamp is None else (0.14 + more_lines) / height
     layout = _Layout(rect=(0, margin, 1, 1 - margin))
     figure = Figure(figsize=(PAGE_WIDTH, height), layout=layout)
-    if note is not None:
-        figure.text(0.995, 0.03 / height, note, size=6, color="0.45", ha="right", va="bottom")
+    if stamp is not None:
+        figure.text(
+            0.995,
+            0.03 / height,
+            stamp,
+            size=_STAMP_SIZE,
+            color="0.45",
+            ha="right",
+            va="bottom",
+        )
     return figure
 
 

@@ -839,6 +839,18 @@ def test_a_bad_reason_is_named(tmp_path, registry, row, message):
         read_reasons(path, registry)
 
 
+def test_reasons_point_to_documents_and_headings_that_are_there():
+    pointers = [
+        match.groups()
+        for reason in pd.read_csv(REASONS)["reason"]
+        for match in re.finditer(r"([\w/]+\.md)(?:, ([^)]+))?\)", reason)
+    ]
+    assert len(pointers) > 10
+    for document, heading in pointers:
+        text = (ROOT / document).read_text()
+        assert heading is None or f"\n## {heading}\n" in text, (document, heading)
+
+
 def test_lenses_of_another_scale_are_refused(tmp_path):
     samples = lens_samples(tmp_path)
     of = lens_products([lens_file(tmp_path, "r_kept", "r_kept")], samples)

@@ -25,7 +25,7 @@ class Variant(Section):
     noise: Literal["integrated", "integrated_bright", "peak", "peak_fraction"] = setting(
         "What sets the noise of an image: integrated, integrated_bright and peak reach "
         "scene.noise.snr, peak_fraction is a fraction of the peak; see "
-        "config/README.md."
+        "docs/explanation/scutt.md."
     )
 
 
