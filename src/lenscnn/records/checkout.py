@@ -68,13 +68,17 @@ class Checkout:
     def earlier(self, path: str, digest: str) -> bytes | None:
         """Return the content that a file had in some commit, by the digest of a record."""
         for commit in self._git("log", "--format=%h", "--", path).split():
-            try:
-                content = git(self.root, "show", f"{commit}:{path}")
-            except subprocess.SubprocessError:
-                continue  # the commit that removed it
-            if hashlib.sha256(content).hexdigest().startswith(digest):
+            content = self.content(commit, path)
+            if content is not None and hashlib.sha256(content).hexdigest().startswith(digest):
                 return content
         return None
+
+    def content(self, commit: str, path: str) -> bytes | None:
+        """Return the content that a file had in a commit, None if that did not have it."""
+        try:
+            return git(self.root, "show", f"{commit}:{path}")
+        except (OSError, subprocess.SubprocessError):
+            return None
 
     def _code_at(self, commit: str) -> tuple[dict[str, bytes], str]:
         """Return the code of a commit by path, and the digest of its library.

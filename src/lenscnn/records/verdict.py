@@ -63,6 +63,8 @@ _WITHOUT_NUMBERS = {
 }
 """Modules that compute no number: they describe files, compare descriptions, show progress."""
 
+_OTHER_INPUTS = "made from other files than are here"
+
 _SHOWN = 5
 """Details that are shown of each ground."""
 
@@ -159,13 +161,26 @@ def _inputs(product: Product, chain: dict[str, Product], checkout: Checkout) -> 
         if not (checkout.root / path).exists():
             chain[path].note = f"not here, digest {digest}"
         elif file_digest(checkout.root / path) != digest:
-            then = checkout.earlier(path, digest)
-            if then and _same_arrays(then, checkout.root / path):
-                level, about = Level.HARMLESS, "made from an earlier file with the same arrays"
-            else:
-                level, about = Level.CHANGES_NUMBERS, "made from other files than are here"
-            grounds.append(Ground(level, about, (path,)))
+            then = {path: checkout.earlier(path, digest)}
+            grounds += _other_inputs(then, checkout, Level.CHANGES_NUMBERS, _OTHER_INPUTS)
     return grounds
+
+
+def _other_inputs(
+    then: dict[str, bytes | None], checkout: Checkout, level: Level, about: str
+) -> list[Ground]:
+    """Tell inputs that have changed from those that hold the same arrays as before.
+
+    `then` has the earlier content of each, where it is known; `level` and `about` are of those that
+    have changed.
+    """
+    alike = [path for path, old in then.items() if old and _same_arrays(old, checkout.root / path)]
+    other = [path for path in then if path not in alike]
+    found = (
+        (level, about, other),
+        (Level.HARMLESS, "made from an earlier file with the same arrays", alike),
+    )
+    return [Ground(level, about, tuple(paths)) for level, about, paths in found if paths]
 
 
 def _same_arrays(then: bytes, path: Path) -> bool:
@@ -245,16 +260,19 @@ def _without_record(product: Product, configs: list[str], checkout: Checkout) ->
     """Compare what made a figure, a table or metrics with what is here."""
     here = [path for path in product.inputs if (checkout.root / path).exists()]
     if read := checkout.job(product.path):
-        other = [path for path in here if not checkout.is_as_read(path, product.path, read)]
-        about, level = "made from other files than are here", Level.CHANGES_NUMBERS
-        grounds = [Ground(level, about, tuple(other))] if other else []
+        then = {
+            path: checkout.earlier(path, read[path]) if path in read else None
+            for path in here
+            if not checkout.is_as_read(path, product.path, read)
+        }
+        grounds = _other_inputs(then, checkout, Level.CHANGES_NUMBERS, _OTHER_INPUTS)
         edited = [path for path in configs if checkout.is_younger(path, product.path)]
         grounds += _code_of_job(product.code, read, checkout)
     elif commit := checkout.committed(product.path):
         since = checkout.changed_since(commit)
-        other = [path for path in here if path in since]
+        then = {path: checkout.content(commit, path) for path in here if path in since}
         about = "without a record, committed before their inputs changed"
-        grounds = [Ground(Level.UNKNOWN, about, tuple(other))] if other else []
+        grounds = _other_inputs(then, checkout, Level.UNKNOWN, about)
         edited = [path for path in configs if path in since]
         grounds += _code_of_commit(product.code, commit, checkout)
     else:
