@@ -9,6 +9,7 @@
 # make paper    every target at paper scale (wants a GPU)
 # make test-config MUTATIONS=200   as many random mistakes in configs, each in a fraction of a second
 # make figures  figures and tables from the predictions that are here; of one scale: SCALE=quick
+# make redrawn SCALE=paper   the same anew, and a note that it came out as it is committed
 # make report   the same as one HTML file a scale, with captions, code and run times
 # make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
 # make crate SCALE=smoke   a run as a Provenance Run Crate, ro-crate-metadata.json
@@ -29,7 +30,7 @@ SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
 RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all smoke quick paper check targets figures report provenance crate records deposit docs docs-site test test-fast test-slurm-full test-faults test-config format types bench bench-simulation clean
+.PHONY: all smoke quick paper check targets figures redrawn report provenance crate records deposit docs docs-site test test-fast test-slurm-full test-faults test-config format types bench bench-simulation clean
 
 all: smoke
 
@@ -63,6 +64,9 @@ figures: $(SCALE:%=figures-%)
 
 figures-%: $(ENV)
 	snakemake --cores $(CORES) --quiet rules --keep-going $(RELEASED) -- figures
+
+redrawn: $(ENV)
+	@PYTHONPATH=src python tools/redrawn.py $(firstword $(SCALE))
 
 report: $(SCALE:%=report-%)
 

@@ -21,6 +21,10 @@ from lenscnn.records.provenance import file_digest, git
 
 _CODE = ("src", "scripts")
 
+REDRAWN = "paper_figures/{scale}/redrawn.json"
+"""Where it is noted that the files of a scale came out as committed when they were made anew:
+``commit``, whose code made them, and ``files``."""
+
 
 class Checkout:
     """Read the code and products of a checkout as they are, and as they were.
@@ -36,6 +40,7 @@ class Checkout:
         self.changed_since = functools.cache(self._changed_since)
         self.code_at = functools.cache(self._code_at)
         self.commit_of = functools.cache(self._commit_of)
+        self._redrawn = functools.cache(self._read_redrawn)
 
     def _git(self, *arguments: str) -> str:
         """Return what git says here, nothing where there is no git or no such commit."""
@@ -64,6 +69,21 @@ class Checkout:
         """Return the commit that a file came with; "" if it has changed since, or none has it."""
         commit = self._last_commits.get(path, "")
         return "" if commit and path in self.changed_since(commit) else commit
+
+    def _read_redrawn(self, scale: str) -> tuple[str, set[str]]:
+        try:
+            note = json.loads((self.root / REDRAWN.format(scale=scale)).read_text())
+        except OSError:
+            return "", set()
+        return note["commit"], set(note["files"])
+
+    def redrawn(self, path: str) -> str:
+        """Return the commit whose code made a file as it is; "" where none is noted.
+
+        Files that are not here count as that code made them.
+        """
+        commit, files = self._redrawn("".join(Path(path).parts[1:2]))
+        return commit if path in files and path not in self.changed_since(commit) else ""
 
     def earlier(self, path: str, digest: str) -> bytes | None:
         """Return the content that a file had in some commit, by the digest of a record."""

@@ -15,7 +15,8 @@ changes numbers
     A setting or an input is another one.
 
 Files without a record (figures, tables, metrics) count as made by the code, config and inputs of
-the commit that they came with, or as Snakemake noted it of the job that made them here.
+the commit that they came with or whose code is noted to make them so (`checkout.REDRAWN`), or as
+Snakemake noted it of the job that made them here.
 """
 
 import importlib.metadata
@@ -90,8 +91,7 @@ def judge(chain: dict[str, Product], configs: list[str], checkout: Checkout) -> 
                 ground for code in absent[product.path] for ground in _code(product, code, checkout)
             ]
         elif not (checkout.root / product.path).exists():
-            about = "not here, so that the code that made them is not known"
-            product.grounds = [Ground(Level.UNKNOWN, about, (product.rule,))]
+            product.grounds = _absent(product, checkout)
         elif product.record:
             product.grounds = [
                 *_settings(product),
@@ -101,6 +101,14 @@ def judge(chain: dict[str, Product], configs: list[str], checkout: Checkout) -> 
             ]
         else:
             product.grounds = _without_record(product, configs, checkout)
+
+
+def _absent(product: Product, checkout: Checkout) -> list[Ground]:
+    """Judge a file that is not here by the code that is noted to make it."""
+    if commit := checkout.redrawn(product.path):
+        return _code_of_commit(product.code, commit, checkout)
+    about = "not here, so that the code that made them is not known"
+    return [Ground(Level.UNKNOWN, about, (product.rule,))]
 
 
 def _code_of_absent(chain: dict[str, Product], checkout: Checkout) -> dict[str, set[str]]:
@@ -268,7 +276,7 @@ def _without_record(product: Product, configs: list[str], checkout: Checkout) ->
         grounds = _other_inputs(then, checkout, Level.CHANGES_NUMBERS, _OTHER_INPUTS)
         edited = [path for path in configs if checkout.is_younger(path, product.path)]
         grounds += _code_of_job(product.code, read, checkout)
-    elif commit := checkout.committed(product.path):
+    elif commit := checkout.redrawn(product.path) or checkout.committed(product.path):
         since = checkout.changed_since(commit)
         then = {path: checkout.content(commit, path) for path in here if path in since}
         about = "without a record, committed before their inputs changed"

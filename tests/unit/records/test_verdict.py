@@ -299,6 +299,29 @@ def test_a_figure_that_was_drawn_here_is_judged_by_what_its_job_read(checkout):
     assert "in no commit as they are" in judged()[1]
 
 
+def test_what_was_redrawn_is_judged_by_the_code_that_redrew_it(checkout):
+    """Of a figure that came out as it is committed; of a file before it, too, that is not here."""
+    between = "results/paper/between.csv"
+    code = [SCRIPT, LIBRARY]
+    plan = {
+        CATALOGUE: lineage.Product(CATALOGUE, "population", [INPUT], [POPULATION], code=code),
+        between: lineage.Product(between, "metrics", [CATALOGUE], code=code),
+        FIGURE: lineage.Product(FIGURE, "fig1", [between], code=code),
+    }
+    write(LIBRARY, STEPS + "# edited\n")
+    write(SCRIPT, "from lenscnn.galaxies.seds import step\nx = 1\n")
+    make()
+    assert "code that made them is not known: metrics" in judged_by(plan, FIGURE)[1]
+    note = {"commit": commit(), "files": [between, FIGURE]}
+    write("paper_figures/paper/redrawn.json", json.dumps(note))
+    assert judged_by(plan, FIGURE)[0] == "nothing to say"
+    write(SCRIPT, "from lenscnn.galaxies.seds import step\nx = 2\n")
+    assert "3 files made by code that has changed since" in judged_by(plan, FIGURE)[1]
+    git("checkout", "--", SCRIPT)
+    write(FIGURE, "another figure")
+    assert "in no commit as they are: fig1" in judged_by(plan, FIGURE)[1]
+
+
 def test_programs_are_compared_without_words():
     def same(old, new):
         return same_program(old.encode(), new.encode())
