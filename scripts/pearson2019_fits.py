@@ -5,6 +5,7 @@ import argparse
 import numpy as np
 import pandas as pd
 
+from lenscnn.core.progress import Progress
 from lenscnn.core.storage import atomic_write, read_catalogue, read_h5
 from lenscnn.papers.pearson2019.limits.fits import COLUMNS, fit_images, least_errors
 from lenscnn.papers.pearson2019.limits.lenstronomy_fits import ONE_IN, fit_with_lenstronomy
@@ -26,9 +27,12 @@ migrations.check_catalogue(args.catalogue[0], attrs, args.spec["population"])
 network = read_h5(args.predictions)[0]["predicted"].astype(float)
 rows = np.arange(args.n) * (len(network) // args.n)
 bounds = least_errors(args.spec["population"], args.spec["view"], lenses, rows)
-fits = fit_images(args.spec["population"], args.spec["view"], lenses, rows, network)
 few = rows[: len(rows) // ONE_IN * ONE_IN : ONE_IN]
-fits |= fit_with_lenstronomy(args.spec["population"], args.spec["view"], lenses, few, network)
+told = (args.spec["population"], args.spec["view"], lenses)
+ours = Progress(len(rows), "images")
+fits = fit_images(*told, rows, network, report=ours.add)
+theirs = Progress(len(few), "images with lenstronomy")
+fits |= fit_with_lenstronomy(*told, few, network, report=theirs.add)
 unknown = np.tile([np.nan, np.nan, 1.0, np.nan], (args.n, 1))
 fits["cnn"] = np.concatenate([network[rows], unknown], axis=1)
 

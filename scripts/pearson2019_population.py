@@ -34,12 +34,13 @@ progress = Progress(end - first, "lenses")
 for start in range(first, end, BLOCK):
     index = np.arange(start, min(start + BLOCK, end))
     try:
-        lenses, lost = population.draw_lenses(args.spec, args.split, index, detection_test, colours)
+        lenses, lost = population.draw_lenses(
+            args.spec, args.split, index, detection_test, colours, progress.add
+        )
     except (population.NothingDetected, photometry.ColourError) as error:
         sys.exit(f"error: {error}")
     parts.append(lenses)
     rejected = {name: rejected[name] + lost[name] for name in rejected}
-    progress.add(len(index))
 arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 units = {f"column {name}": meaning for name, meaning in population.COLUMNS.items()}
 units["columns magnitude_*"] = "AB magnitude of the unlensed source or of the lens in a band"

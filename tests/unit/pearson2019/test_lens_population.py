@@ -186,7 +186,9 @@ def test_nothing_is_looked_at_after_a_lens_is_found(spec, colours, monkeypatch):
 
 
 def test_a_lens_does_not_depend_on_its_company(spec, colours):
-    together, _ = draw_lenses(spec(), "test", np.arange(12), _bright, colours)
+    told = []
+    together, _ = draw_lenses(spec(), "test", np.arange(12), _bright, colours, told.append)
+    assert sum(told) == 12 and len(told) > 1
     alone, _ = draw_lenses(spec(), "test", np.array([7]), _bright, colours)
     for name, values in together.items():
         assert values[7] == alone[name][0], name

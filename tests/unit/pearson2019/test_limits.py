@@ -338,7 +338,9 @@ def test_fits_from_the_truth_scatter_as_the_bounds_say(population):
     lenses, view = draw_lenses(60, magnitude=22.0), view_of("removed", ["r"])
     rows = np.arange(10)
     found = fits.least_errors(population, view, lenses, rows)
-    results = fits.fit_images(population, view, lenses, rows, None)
+    told = []
+    results = fits.fit_images(population, view, lenses, rows, None, told.append)
+    assert told == [1] * 10
     true = to_vectors(lenses, ["theta_E", "e1", "e2"])[rows]
     for start, kind in (("truth_alone", "image"), ("truth", "informed")):
         z = (results[start][:, :3] - true) / found[kind]
@@ -355,9 +357,11 @@ def test_lenstronomy_finds_the_lens_that_we_drew(population):
     lenses, view, rows = draw_lenses(20, magnitude=22.0), view_of("removed", ["r"]), np.arange(1)
     true = to_vectors(lenses, ["theta_E", "e1", "e2"])
     swarm = {"sigma_scale": 1, "n_particles": 40, "n_iterations": 60}
+    told = []
     found = lenstronomy_fits.fit_with_lenstronomy(
-        population, view, lenses, rows, true + (0.02, 0.05, 0.05), swarm
+        population, view, lenses, rows, true + (0.02, 0.05, 0.05), swarm, told.append
     )
+    assert told == [1]
     half, columns = population["survey"]["n_pix"] ** 2 / 2, fits.COLUMNS
     assert set(found) == set(lenstronomy_fits.STARTS)
     for results in found.values():

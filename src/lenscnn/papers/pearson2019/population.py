@@ -155,7 +155,12 @@ def _which(pending: np.ndarray, chosen: dict) -> str:
 
 
 def draw_lenses(
-    spec: dict, split: str, index: np.ndarray, detection_test: DetectionTest, photometry: Photometry
+    spec: dict,
+    split: str,
+    index: np.ndarray,
+    detection_test: DetectionTest,
+    photometry: Photometry,
+    report: Callable[[int], None] = lambda n: None,
 ) -> tuple[dict, dict]:
     """Draw the lenses of a data set that the survey detects.
 
@@ -182,6 +187,8 @@ def draw_lenses(
         Measures a system's image.
     photometry
         Colours and K-corrections of galaxies in the survey's bands.
+    report
+        Is told now and then how many more lenses were found.
 
     Returns
     -------
@@ -203,7 +210,7 @@ def draw_lenses(
         check_filters(photometry, filters_of(spec, bands))
     keys = image_keys(stream_key(spec["seed"], spec["draw"], split, "system"), index)
     chosen = _choose_labels(spec, split, index)
-    lenses, rejected = _search(spec, split, keys, chosen, detection_test, photometry)
+    lenses, rejected = _search(spec, split, keys, chosen, detection_test, photometry, report)
 
     def number(slot, rows):
         return uniforms_of(keys[rows], lenses["attempt"][rows] * SLOTS + slot)
@@ -240,6 +247,7 @@ def _search(
     chosen: dict,
     detection_test: DetectionTest,
     photometry: Photometry,
+    report: Callable[[int], None],
 ) -> tuple[dict, dict]:
     """Try systems for each image until the survey detects one; count the others by cut."""
     universe, n = Universe(spec), len(keys)
@@ -272,6 +280,7 @@ def _search(
         rejected = {name: rejected[name] + lost[name] for name in CUTS}
         images = found.pop("image")
         tried, accepted = tried + len(rows), accepted + len(images)
+        report(len(images))
         for name, values in found.items():
             lenses.setdefault(name, np.empty(n, values.dtype))[images] = values
         pending = np.setdiff1d(pending, images)

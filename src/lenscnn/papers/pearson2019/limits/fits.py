@@ -1,6 +1,7 @@
 """Fits of pearson2019's images by least squares, from several starts."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -64,7 +65,12 @@ def model_of(population: dict, view: dict, lens: dict) -> Model:
 
 
 def fit_images(
-    population: dict, view: dict, lenses: dict, rows: np.ndarray, network: np.ndarray | None
+    population: dict,
+    view: dict,
+    lenses: dict,
+    rows: np.ndarray,
+    network: np.ndarray | None,
+    report: Callable[[int], None] = lambda n: None,
 ) -> dict[str, np.ndarray]:
     """Fit images of a test set from each of `STARTS`.
 
@@ -78,6 +84,8 @@ def fit_images(
         Which to fit.
     network : ndarray, shape (n, 3), or None
         A network's estimates of theta_E, e1 and e2.
+    report
+        Is told how many images were fitted.
 
     Returns
     -------
@@ -111,6 +119,7 @@ def fit_images(
                 for at in starts
             ]
             results.append(_numbers(min(fits, key=lambda f: f.cost), begun))
+        report(1)
     return {start: np.array(results) for start, results in found.items()}
 
 

@@ -1,6 +1,7 @@
 """Fits of pearson2019's images with lenstronomy, as its own notebooks fit."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -49,6 +50,7 @@ def fit_with_lenstronomy(
     rows: np.ndarray,
     network: np.ndarray,
     swarm: dict = SWARM,
+    report: Callable[[int], None] = lambda n: None,
 ) -> dict[str, np.ndarray]:
     """Fit images of a test set by lenstronomy's particle swarm, from each of `STARTS`.
 
@@ -58,7 +60,7 @@ def fit_with_lenstronomy(
 
     Parameters
     ----------
-    population, view, lenses, rows, network
+    population, view, lenses, rows, network, report
         As for `fits.fit_images`.
     swarm
         `SWARM` by default.
@@ -89,6 +91,7 @@ def fit_with_lenstronomy(
                 spread |= dict(zip(ESTIMATED, accuracy * (1, 0.5, 0.5), strict=True))
             np.random.seed(row)  # the swarm's generator is NumPy's global one
             results.append(_fit(bands, at, spread, mean, swarm))
+        report(1)
     return {start: np.array(results).reshape(-1, len(COLUMNS)) for start, results in found.items()}
 
 
