@@ -53,6 +53,17 @@ def with_its_shards(rows):
     )
 
 
+def with_their_splits(views):
+    """Pattern of ``{view}/{split}``: some samples have no lenses to train with."""
+    splits = ("train", "test")
+    return followed_by(
+        {
+            view: any_of(s for s in splits if P.images_spec(view, s)["n"])
+            for view in views
+        }
+    )
+
+
 # Names of all papers; each rule says which of them its own paper has.
 wildcard_constraints:
     paper=any_of(PAPERS),

@@ -1,17 +1,5 @@
 # Pearson et al. 2019: lenses as surveys detect them, their images, and errors of estimates.
 
-
-def with_their_splits(views):
-    """Pattern of ``{view}/{split}``: some samples have no lenses to train with."""
-    splits = ("train", "test")
-    return followed_by(
-        {
-            view: any_of(s for s in splits if P.images_spec(view, s)["n"])
-            for view in views
-        }
-    )
-
-
 if config["predictions"] == "computed":
 
     rule pearson2019_photometry:
