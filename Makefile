@@ -96,9 +96,9 @@ docs-site: $(DOCS_ENV)
 	PYTHONPATH=src NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --clean --quiet
 	@echo "site/index.html is its first page"
 
-# A file's tests run in one process, which its fixtures count on.
+# A file's tests run in one process, which its fixtures count on; files go in the order of pyproject.toml.
 test: $(ENV)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-fast: $(ENV)
 	$(BIN)/python -m pytest tests/unit -m "not slow" --numprocesses auto --dist loadfile
