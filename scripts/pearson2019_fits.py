@@ -26,13 +26,13 @@ lenses, attrs = read_catalogue(args.catalogue, split="test")
 migrations.check_catalogue(args.catalogue[0], attrs, args.spec["population"])
 network = read_h5(args.predictions)[0]["predicted"].astype(float)
 rows = np.arange(args.n) * (len(network) // args.n)
-bounds = least_errors(args.spec["population"], args.spec["view"], lenses, rows)
+population, view = args.spec["population"], args.spec["view"]
+bounds = least_errors(population, view, lenses, rows)
 few = rows[: len(rows) // ONE_IN * ONE_IN : ONE_IN]
-told = (args.spec["population"], args.spec["view"], lenses)
 ours = Progress(len(rows), "images")
-fits = fit_images(*told, rows, network, report=ours.add)
+fits = fit_images(population, view, lenses, rows, network, report=ours.add)
 theirs = Progress(len(few), "images with lenstronomy")
-fits |= fit_with_lenstronomy(*told, few, network, report=theirs.add)
+fits |= fit_with_lenstronomy(population, view, lenses, few, network, report=theirs.add)
 unknown = np.tile([np.nan, np.nan, 1.0, np.nan], (args.n, 1))
 fits["cnn"] = np.concatenate([network[rows], unknown], axis=1)
 

@@ -16,9 +16,7 @@ from pathlib import Path
 from lenscnn.core.storage import atomic_write
 from lenscnn.records.checkout import REDRAWN
 from lenscnn.records.lineage import read_plan
-from lenscnn.records.provenance import git
-
-CODE = ("Snakefile", "src", "scripts", "workflow", "config", "data")
+from lenscnn.records.provenance import MADE_WITH, git
 
 
 def edited(*paths: str) -> list[str]:
@@ -33,16 +31,13 @@ def main() -> None:
     parser.add_argument("scale")
     scale = parser.parse_args().scale
     products = (f"results/{scale}", f"paper_figures/{scale}")
-    if edits := edited(*CODE, *products):
+    if edits := edited(*MADE_WITH, *products):
         sys.exit("\n".join(["error: commit or undo these first:", *edits]))
     config = f"config/{'config' if scale == 'paper' else scale}.yaml"
-    command = ["snakemake", "--forceall", "--configfile", config]
-    command += ["--config", "predictions=released", "--"]
-    plan = subprocess.run(
-        [*command[:1], "-n", *command[1:], "figures"],
-        check=True, capture_output=True, encoding="utf-8",
-    )  # fmt: skip
-    run = [*command[:1], "--cores", "all", "--quiet", "rules", *command[1:], "figures"]
+    figures = ["--configfile", config, "--config", "predictions=released", "--", "figures"]
+    planned = ["snakemake", "-n", "--forceall", *figures]
+    plan = subprocess.run(planned, check=True, capture_output=True, encoding="utf-8")
+    run = ["snakemake", "--cores", "all", "--quiet", "rules", "--forceall", *figures]
     subprocess.run(run, check=True)
     if edits := edited(*products):
         sys.exit("\n".join(["error: these came out otherwise than they are committed:", *edits]))

@@ -66,13 +66,15 @@ def advice_on(path):
         return f": the scale is {SCALE}, with {here}. Scale {scale} takes {config}"
     known = [*map(str, rules.all.input), *(one.name for one in workflow.rules)]
     near = difflib.get_close_matches(path, known, n=3, cutoff=0.8)
-    # Or another file of the steps, where one name in the path is another paper's or nobody's.
-    others = [
-        other
-        for other in checks.replace_one_name(path, names_in_paths())
-        if any(one.is_producer(other) for one in workflow.rules)
-    ]
-    near = near or difflib.get_close_matches(path, others, n=3, cutoff=0)
+    if (
+        not near
+    ):  # files of steps that differ in one name, where that is another paper's or nobody's
+        others = [
+            other
+            for other in checks.replace_one_name(path, names_in_paths())
+            if any(one.is_producer(other) for one in workflow.rules)
+        ]
+        near = difflib.get_close_matches(path, others, n=3, cutoff=0)
     return (
         f": near are {', '.join(near)}" if near else ""
     ) + ". `make targets` lists all"

@@ -22,16 +22,17 @@ class Progress:
         self._begun = self._said = time.perf_counter()
 
     def add(self, count: int) -> None:
-        """Count some more as done, or none: that work goes on is said, too."""
+        """Count some more as done; with none, the line still shows that work goes on."""
         self.done += count
         now = time.perf_counter()
         if now - self._said < EVERY and self.done < self.n:
             return
         self._said, passed = now, now - self._begun
-        text = f"{self.done}/{self.n} {self.things} in {passed:.0f} s"
-        if self.done:
-            rate = self.done / passed
-            speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-            left = (self.n - self.done) / rate
-            text = f"{self.done}/{self.n} {self.things}, {speed} a second, {left:.0f} s to go"
-        print(text, flush=True)
+        print(f"{self.done}/{self.n} {self.things}{self._pace(passed)}", flush=True)
+
+    def _pace(self, passed: float) -> str:
+        if not self.done:
+            return f" in {passed:.0f} s"
+        rate = self.done / passed
+        speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+        return f", {speed} a second, {(self.n - self.done) / rate:.0f} s to go"

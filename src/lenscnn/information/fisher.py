@@ -13,8 +13,10 @@ SINGULAR = 1e-12
 """Smallest eigenvalue, over a unit diagonal, below which parameters cannot be told apart."""
 
 TIED = 1e-8
-"""Smallest eigenvalue of a sample's correlations: what is tied closer counts as tied so. Also the
-scatter of what is the same in a whole sample."""
+"""Smallest eigenvalue that the correlations of a sample may have: lower ones are set to it.
+
+It also stands for the scatter of a parameter that is the same in the whole sample.
+"""
 
 
 def information(jacobian: np.ndarray, variance: np.ndarray) -> np.ndarray:

@@ -44,12 +44,12 @@ class _Layout(ConstrainedLayoutEngine):
             axes.set_in_layout(True)  # which a position of its own ends
 
 
-def _wrap(note: str) -> str:
+def _wrap(note: str) -> list[str]:
     """Break a stamp into lines that fit the page, each as full as it can be."""
     page = Figure(figsize=(PAGE_WIDTH, 1), dpi=PREVIEW_DPI)
     probe = page.text(0, 0, "", size=_STAMP_SIZE)
     available = 0.99 * page.bbox.width
-    lines = []
+    lines: list[str] = []
     for word in note.split(" "):
         line = f"{lines[-1]} {word}" if lines else word
         probe.set_text(line)
@@ -57,7 +57,7 @@ def _wrap(note: str) -> str:
             lines[-1] = line
         else:
             lines.append(word)
-    return "\n".join(lines)
+    return lines
 
 
 def new_figure(height: float, note: str | None) -> Figure:
@@ -70,17 +70,17 @@ def new_figure(height: float, note: str | None) -> Figure:
     note
         Where the figure comes from (paper and scale), or None for no stamp.
     """
-    stamp = None if note is None else _wrap(note)
-    more_lines = 0 if stamp is None else stamp.count("\n") * _STAMP_LINE
+    stamp = [] if note is None else _wrap(note)
+    more_lines = _STAMP_LINE * max(0, len(stamp) - 1)
     height += more_lines
-    margin = 0 if stamp is None else (0.14 + more_lines) / height
+    margin = (0.14 + more_lines) / height if stamp else 0
     layout = _Layout(rect=(0, margin, 1, 1 - margin))
     figure = Figure(figsize=(PAGE_WIDTH, height), layout=layout)
-    if stamp is not None:
+    if stamp:
         figure.text(
             0.995,
             0.03 / height,
-            stamp,
+            "\n".join(stamp),
             size=_STAMP_SIZE,
             color="0.45",
             ha="right",

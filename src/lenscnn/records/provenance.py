@@ -16,10 +16,7 @@ from lenscnn.core.storage import DataFileError, read_attrs
 
 _LIBRARIES = ("numpy", "scipy", "numba", "torch", "h5py", "pandas", "matplotlib", "snakemake")
 
-_MAKES = [
-    str(Path(__file__).parents[3] / name)
-    for name in ("Snakefile", "src", "scripts", "workflow", "config", "data")
-]
+MADE_WITH = ("Snakefile", "src", "scripts", "workflow", "config", "data")
 """What products are made with: files and folders of the checkout."""
 
 _RECORD = ("code", "python", "libraries", "device", "spec", "inputs")
@@ -53,7 +50,8 @@ def code_version() -> str:
     try:
         git(here.parent, "ls-files", "--error-unmatch", here.name)
         commit = git(here.parent, "rev-parse", "--short=12", "HEAD").decode().strip()
-        if git(here.parent, "status", "--porcelain", "--untracked-files=no", "--", *_MAKES):
+        paths = [str(here.parents[3] / name) for name in MADE_WITH]
+        if git(here.parent, "status", "--porcelain", "--untracked-files=no", "--", *paths):
             commit += "-dirty"
     except (OSError, subprocess.SubprocessError):
         return version

@@ -31,7 +31,8 @@ def limits_of(e1):
 def misaligned():
     """Three tests, of networks without scatter and, at the last of them, with the same."""
     tested = {"a": 0, "b": 10, "c": 20}
-    axes = {"phi": {"tested": tested, "trained": {"far": 60, "c": 20, "a": 0}, "slacs": 10.0}}
+    trained = {"far": 60, "c": 20, "a": 0}
+    axes = {"phi": {"tested": tested, "trained": trained, "least": "a", "slacs": 10.0}}
     limits = {view: limits_of(0.01 * (1 + k)) for k, view in enumerate(tested)}
     metrics = {view: errors_of(view, "a", 0.1 * (1 + k)) for k, view in enumerate(tested)}
     metrics["c"] = pd.concat([metrics["c"], errors_of("c", "c", 0.05)])
@@ -72,6 +73,8 @@ def test_misalignment_asks_for_no_network_that_is_not_trained(config):
     assert len(target.inputs["limits"]) == len(target.inputs["metrics"]) == 16
     assert set(needed) <= set(paper.all_predictions())
     assert len(needed) == len(set(needed)) == 16 + 8
+    least = {name: axis["least"] for name, axis in target.params["axes"].items()}
+    assert set(least.values()) == {paper.scatter_view("phi", 0)} and len(least) == 3
 
 
 def fits_of(view, starts, n=100):

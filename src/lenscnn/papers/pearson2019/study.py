@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from lenscnn.core.labels import rst_text
-from lenscnn.papers.paper import Available, Target, changes_by_view
-from lenscnn.papers.pearson2019.limits.specs import limits_metrics
+from lenscnn.papers.paper import Available, Target
+from lenscnn.papers.pearson2019.limits.targets import limits_table
 from lenscnn.papers.pearson2019.specs import Pearson2019
 from lenscnn.papers.pearson2019.targets import (
     examples,
@@ -62,7 +62,12 @@ def _targets(paper: Pearson2019) -> list[Target]:
         selection(paper, "study_selection", QUANTITIES, paper.study_samples(), "study_selection"),
         examples(paper, "study_examples", cameras),
         _table(paper),
-        _limits(paper),
+        replace(
+            limits_table(paper, paper.study_views()),
+            name="study_limits",
+            caption="pearson2019_study",
+            title=TITLES["study_limits"],
+        ),
         figure(
             "study_errors",
             {"metrics": binned},
@@ -118,20 +123,4 @@ def _table(paper: Pearson2019) -> Target:
         },
         "pearson2019_study",
         TITLES["study_table"],
-    )
-
-
-def _limits(paper: Pearson2019) -> Target:
-    views = paper.study_views()
-    return Target(
-        "study_limits",
-        "tables/pearson2019_limits",
-        {
-            "limits": limits_metrics(paper, views),
-            "network": limits_metrics(paper, views, "network"),
-            "registry": "config/claims.csv",
-        },
-        {"views": views, "changed": changes_by_view(paper, views), "run": paper.run(views)},
-        "pearson2019_study",
-        TITLES["study_limits"],
     )

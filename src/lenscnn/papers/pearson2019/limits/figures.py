@@ -183,17 +183,8 @@ def visits_figure(
     """
     figure = new_figure(6.6, note)
     panels = figure.subplots(len(PANELS), 1, sharex=True)
-    kinds = {
-        LIMIT: ("estimated limit", "-"),
-        "known_source": ("if the source were known", ":"),
-    }
     for axes, (target, label) in zip(panels, PANELS.items(), strict=True):
-        for kind, (name, dashes) in kinds.items():
-            values = [
-                frame.set_index(["target", "kind"]).loc[(target, kind), "rms"]
-                for frame in limits.values()
-            ]
-            axes.plot(visits.values(), values, color=BLACK, linestyle=dashes, label=name)
+        _draw_limits(axes, limits, visits, target, "known_source", "if the source were known")
         found = {
             visits[view]: frame.set_index("target").loc[target, "rms"]
             for view, frame in networks.items()
@@ -226,7 +217,8 @@ def misalignment_figure(
     limits, metrics
         Rows of `limits.metrics.summarise`, and of `metrics.evaluate`, by test view.
     axes
-        By what scatters: scatter by view (``tested``, ``trained``), and that of SLACS (``slacs``).
+        By what scatters: scatter by view (``tested``, ``trained``), the view with the least of the
+        latter (``least``), and the scatter of SLACS (``slacs``).
     note
         Stamp.
 
@@ -239,7 +231,9 @@ def misalignment_figure(
     panels = figure.subplots(len(SCATTERED), len(axes), sharex="col", sharey="row", squeeze=False)
     for column, (axis, levels) in zip(panels.T, axes.items(), strict=True):
         for panel, target in zip(column, SCATTERED, strict=True):
-            _draw_limits(panel, limits, levels["tested"], target)
+            _draw_limits(
+                panel, limits, levels["tested"], target, "image", "limit of the image alone"
+            )
             _draw_networks(panel, metrics, levels, target)
             panel.axvline(
                 levels["slacs"], color=BLACK, linewidth=0.6, zorder=1, label="scatter of SLACS"
@@ -254,17 +248,16 @@ def misalignment_figure(
 
 
 def _draw_networks(
-    panel: Axes, metrics: dict[str, pd.DataFrame], levels: dict[str, dict], target: str
+    panel: Axes, metrics: dict[str, pd.DataFrame], levels: dict, target: str
 ) -> None:
     """Draw the network trained at the least scatter, and those trained at that of the test."""
-    tested, trained = levels["tested"], levels["trained"]
-    first = min(trained, key=lambda view: trained[view])
-    least = {view: first for view in tested}
+    tested, trained, least = (levels[name] for name in ("tested", "trained", "least"))
     own = {view: view for view in tested if view in trained}
-    without = "at the least scatter" if trained[first] else "without scatter"
+    without = "at the least scatter" if trained[least] else "without scatter"
     for networks, look, label in (
-        (least, (BLUE, "s", "-"), without), (own, (VERMILION, "o", "none"), "at that scatter")
-    ):  # fmt: skip
+        (dict.fromkeys(tested, least), (BLUE, "s", "-"), without),
+        (own, (VERMILION, "o", "none"), "at that scatter"),
+    ):
         colour, marker, dashes = look
         found = [
             rms_of(metrics[view], network, ["target"]).set_index("target").loc[target]
@@ -287,14 +280,19 @@ def _tick_plainly(axis: Axis) -> None:
 
 
 def _draw_limits(
-    panel: Axes, limits: dict[str, pd.DataFrame], tested: dict[str, float], target: str
+    panel: Axes,
+    limits: dict[str, pd.DataFrame],
+    places: Mapping[str, float],
+    target: str,
+    second: str,
+    name_of_second: str,
 ) -> None:
-    """Draw the limit against scatter, and that of the image alone."""
-    kinds = {LIMIT: ("estimated limit", "-"), "image": ("limit of the image alone", ":")}
-    for kind, (name, dashes) in kinds.items():
-        rms = [limits[view].set_index(["target", "kind"]).loc[(target, kind), "rms"]
-               for view in tested]  # fmt: skip
-        panel.plot(list(tested.values()), rms, color=BLACK, linestyle=dashes, label=name)
+    """Draw the limits of views at their places, and those of a second kind, dotted."""
+    for kind, name, dashes in ((LIMIT, "estimated limit", "-"), (second, name_of_second, ":")):
+        rms = [
+            limits[view].set_index(["target", "kind"]).loc[(target, kind), "rms"] for view in places
+        ]
+        panel.plot(list(places.values()), rms, color=BLACK, linestyle=dashes, label=name)
 
 
 @styled

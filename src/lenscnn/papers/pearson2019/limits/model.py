@@ -34,12 +34,14 @@ def differentiate(survey: dict, scene: dict, lenses: dict) -> Shapes:
     lenses : dict of ndarray, shape (n,)
         Columns of `population.COLUMNS`.
     """
-    arguments = survey, scene, lenses
-    return Shapes(differentiate_sources(*arguments), differentiate_lens_light(*arguments))
+    return Shapes(
+        differentiate_sources(survey, scene, lenses),
+        differentiate_lens_light(survey, scene, lenses),
+    )
 
 
 def differentiate_sources(survey: dict, scene: dict, lenses: dict) -> dict[str, np.ndarray]:
-    """Return the first of the `Shapes` that `differentiate` gives; this takes long."""
+    """Return the first of the `Shapes` that `differentiate` gives; it takes the longer."""
     lens, source = _galaxy(lenses, "", _MASS), _galaxy(lenses, "source_", _PROFILE)
     for axis in _CENTER:
         source[axis] = lens[axis] + lenses[f"source_{axis[-1]}"]
@@ -61,7 +63,7 @@ def differentiate_lens_light(survey: dict, scene: dict, lenses: dict) -> dict[st
 
 
 def _grid(survey: dict, scene: dict) -> tuple:
-    """Return what `differentiate_galaxies` takes behind the galaxies."""
+    """Return the arguments of `differentiate_galaxies` that follow the galaxies."""
     return (
         survey["n_pix"], survey["pixel_scale"], scene["supersampling"], survey["seeing"] / FWHM,
         scene["tolerance"],

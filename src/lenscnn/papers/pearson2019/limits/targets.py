@@ -33,27 +33,36 @@ def limit_targets(paper: Pearson2019) -> list[Target]:
 
 
 def _tables(paper: Pearson2019) -> list[Target]:
-    views = list(dict.fromkeys((*CORE_VIEWS, *paper.visit_views)))
+    compared = list(dict.fromkeys((*CORE_VIEWS, *paper.visit_views)))
     removed = [f"{camera}_removed" for camera in CAMERAS]
-    made = {
-        "limits": _made_of(paper, TABLE_VIEWS, "", "network") | {"registry": "config/claims.csv"},
-        "worth": _made_of(paper, views, "", "network"),
-        "fits": {"fits": Available(fits_files(paper, removed))},
-    }
-    shown = {"limits": TABLE_VIEWS, "worth": views, "fits": removed}
-    params = {
-        name: {"changed": changes_by_view(paper, of), "run": paper.run(of)}
-        for name, of in shown.items()
-    }
-    params["limits"] |= {"views": TABLE_VIEWS}
-    params["worth"] |= {"views": views, "pairs": _pairs(paper)}
     return [
-        Target(
-            name, f"tables/pearson2019_{name}", made[name], params[name], f"pearson2019_{name}",
-            TITLES[name],
-        )
-        for name in made
-    ]  # fmt: skip
+        limits_table(paper, TABLE_VIEWS),
+        _table(
+            paper,
+            "worth",
+            compared,
+            _made_of(paper, compared, "", "network"),
+            {"views": compared, "pairs": _pairs(paper)},
+        ),
+        _table(paper, "fits", removed, {"fits": Available(fits_files(paper, removed))}, {}),
+    ]
+
+
+def _table(paper: Pearson2019, name: str, views, made_of: dict, params: dict) -> Target:
+    return Target(
+        name,
+        f"tables/pearson2019_{name}",
+        made_of,
+        {"changed": changes_by_view(paper, views), "run": paper.run(views), **params},
+        f"pearson2019_{name}",
+        TITLES[name],
+    )
+
+
+def limits_table(paper: Pearson2019, views) -> Target:
+    """Return the table of errors of networks beside their limits."""
+    made_of = _made_of(paper, views, "", "network") | {"registry": "config/claims.csv"}
+    return _table(paper, "limits", views, made_of, {"views": views})
 
 
 def _figures(paper: Pearson2019) -> list[Target]:
@@ -86,13 +95,14 @@ def _misalignment(paper: Pearson2019) -> Target:
     for axis, levels in paper.scatter_views.items():
         tested, trained = levels["test"], levels["train"]
         least = min(trained, key=lambda view: trained[view])
-        axes[axis] = {"tested": tested, "trained": trained, "slacs": paper.slacs_on_axis(axis)}
+        slacs = paper.slacs_on_axis(axis)
+        axes[axis] = {"tested": tested, "trained": trained, "least": least, "slacs": slacs}
         for view in tested:
             networks.setdefault(view, []).extend([least, view] if view in trained else [least])
     inputs = {
         **_made_of(paper, networks, ""),
         "metrics": paper.metrics(networks),
-        # The metrics may be of fewer networks.
+        # Metrics are of the predictions that are there, which may lack these networks.
         "predictions": [
             path
             for view, used in networks.items()
