@@ -251,13 +251,13 @@ def _draw_networks(
     panel: Axes, metrics: dict[str, pd.DataFrame], levels: dict, target: str
 ) -> None:
     """Draw the network trained at the least scatter, and those trained at that of the test."""
-    tested, trained, least = (levels[name] for name in ("tested", "trained", "least"))
+    tested, trained = levels["tested"], levels["trained"]
+    least = {view: levels["least"] for view in tested}
     own = {view: view for view in tested if view in trained}
-    without = "at the least scatter" if trained[least] else "without scatter"
+    without = "at the least scatter" if trained[levels["least"]] else "without scatter"
     for networks, look, label in (
-        (dict.fromkeys(tested, least), (BLUE, "s", "-"), without),
-        (own, (VERMILION, "o", "none"), "at that scatter"),
-    ):
+        (least, (BLUE, "s", "-"), without), (own, (VERMILION, "o", "none"), "at that scatter")
+    ):  # fmt: skip
         colour, marker, dashes = look
         found = [
             rms_of(metrics[view], network, ["target"]).set_index("target").loc[target]
