@@ -127,7 +127,7 @@ def train(
 
     saved = began = time.monotonic()
     resumed_after = len(records)
-    with _progress_bar(spec, data.n_train, len(records)) as bar:
+    with devices.flush_subnormals(), _progress_bar(spec, data.n_train, len(records)) as bar:
         while not training.is_over():
             training.run_epoch(bar)
             if training.is_over() or time.monotonic() - saved >= CHECKPOINT_SECONDS:

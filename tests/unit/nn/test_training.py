@@ -18,7 +18,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 from trainings import SPEC, column, data
 
 from lenscnn.core import devices, storage, weights
@@ -725,6 +728,37 @@ def test_bfloat16_rounds_convolutions_and_nothing_else(tmp_path, monkeypatch):
     first = [column(trained, "train_loss")[0] for trained in (exact, rounded)]
     assert first[0] != first[1]
     assert first[1] == pytest.approx(first[0], rel=2e-2)
+
+
+def test_dead_units_leave_no_subnormal_numbers(tmp_path, monkeypatch):
+    """Moments of units that no image reaches end at zero; the weights are the same bits."""
+    networks = []
+
+    def remember(spec, shape):
+        networks.append(build(spec, shape))
+        return networks[-1]
+
+    def let_units_die(optimizer, args, kwargs):
+        with torch.no_grad():  # after the first step, so that their moments are not zero
+            networks[-1].dense.bias[:8] = -1e3
+
+    def train_in(folder):
+        """Train for more steps than 0.9^k takes to pass 1e-38; count moments below that."""
+        folder.mkdir()
+        trained = train(folder, SPEC | {"epochs": 130})
+        state = weights.load(folder / "checkpoint")["optimizer"]["state"]
+        moments = torch.cat([state[k]["exp_avg"].flatten() for k in state]).abs()
+        return trained, int(((moments > 0) & (moments < torch.finfo().tiny)).sum())
+
+    monkeypatch.setattr(training, "build", remember)
+    hook = register_optimizer_step_post_hook(let_units_die)
+    flushed, without = train_in(tmp_path / "flushed")
+    assert torch.tensor([1e-40]) * 0.5 > 0  # only a training flushes them
+    monkeypatch.setattr(devices, "flush_subnormals", contextlib.nullcontext)
+    kept, with_them = train_in(tmp_path / "kept")
+    hook.remove()
+    assert (without, with_them > 8) == (0, True)
+    assert same(flushed.state_dict, kept.state_dict)
 
 
 def test_a_diverging_training_says_where(tmp_path):
