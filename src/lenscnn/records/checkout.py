@@ -16,6 +16,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import yaml
+
 from lenscnn import source_digest
 from lenscnn.records.provenance import file_digest, git
 
@@ -168,6 +170,11 @@ class Checkout:
         if path in read:
             return read[path].startswith(self.digest(path))
         return not self.is_younger(path, product)
+
+
+def same_values(old: bytes, new: bytes) -> bool:
+    """Return whether two versions of a YAML file hold the same values: comments may differ."""
+    return yaml.safe_load(old) == yaml.safe_load(new)
 
 
 def same_program(old: bytes, new: bytes) -> bool:

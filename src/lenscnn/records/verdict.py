@@ -30,7 +30,7 @@ import h5py
 import numpy as np
 
 from lenscnn.records import migrations
-from lenscnn.records.checkout import Checkout, same_program
+from lenscnn.records.checkout import Checkout, same_program, same_values
 from lenscnn.records.lineage import Ground, Level, Product, seeds_in
 from lenscnn.records.provenance import file_digest, short_names
 
@@ -281,7 +281,7 @@ def _without_record(product: Product, configs: list[str], checkout: Checkout) ->
         then = {path: checkout.content(commit, path) for path in here if path in since}
         about = "without a record, committed before their inputs changed"
         grounds = _other_inputs(then, checkout, Level.UNKNOWN, about)
-        edited = [path for path in configs if path in since]
+        edited = [path for path in configs if path in since and _edited(path, commit, checkout)]
         grounds += _code_of_commit(product.code, commit, checkout)
     else:
         return [
@@ -291,6 +291,12 @@ def _without_record(product: Product, configs: list[str], checkout: Checkout) ->
         about = "without a record, made before the config changed"
         grounds.append(Ground(Level.UNKNOWN, about, tuple(edited)))
     return grounds
+
+
+def _edited(config: str, commit: str, checkout: Checkout) -> bool:
+    """Return whether a config file has other values than it had in a commit."""
+    then = checkout.content(commit, config)
+    return then is None or not same_values(then, (checkout.root / config).read_bytes())
 
 
 def summary(target: str, chain: dict[str, Product]) -> list[str]:

@@ -263,6 +263,8 @@ def test_absent_and_uncommitted_files_are_unknown(checkout):
 
 
 def test_a_figure_of_other_inputs_or_config_than_it_was_committed_with(checkout):
+    write(CONFIG, f"# why\n{Path(CONFIG).read_text()}")
+    assert judged()[0] == "nothing to say"
     write(CONFIG, "scale: paper\nbins: 5\n")
     assert f"made before the config changed: {CONFIG}" in judged()[1]
     git("checkout", "--", CONFIG)
