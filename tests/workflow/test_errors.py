@@ -84,6 +84,10 @@ def test_missing_predictions_are_said_to_be_made_by_nothing_where_they_are_relea
             "results/smoke/pearson2019/images/vis_bright/train.h5",
             ": near are results/smoke/pearson2019/images/vis_bright/test.h5, ",
         ),
+        (
+            "results/smoke/pearson2019/weights/vis_bright/cnn_seed0.pt",
+            ": near are results/smoke/pearson2019/weights/vis_fitted/cnn_seed0.pt, ",
+        ),
         # What rules could make if the names in their paths were those of one paper.
         (
             "results/smoke/scutt/weights/vis_removed/n_cnn_seed0.pt",

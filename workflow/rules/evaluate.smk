@@ -16,7 +16,8 @@ if config["predictions"] == "computed":
             "<benchmarks>/{paper}/predict/{view}/{estimate}_seed{seed}.tsv"
         wildcard_constraints:
             paper=with_its(
-                lambda paper: [name for name in paper.estimates if name not in RIDGE]
+                lambda paper: [name for name in paper.estimates if name not in RIDGE],
+                "test",
             ),
         priority: 2  # what a trained network is for comes before the next training
         threads: 1

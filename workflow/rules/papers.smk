@@ -32,17 +32,22 @@ def followed_by(rest):
     return "|".join(f"{name}(?=$|/({pattern}))" for name, pattern in rest.items())
 
 
-def with_its(names):
+def with_its(names, split):
     """Pattern of the wildcard `paper`: each with its own views and networks, or estimates.
 
-    It is for paths ``{paper}/<folder>/{view}/{network}_seed{seed}``; `names` gives a paper's.
+    It is for paths ``{paper}/<folder>/{view}/{network}_seed{seed}``; `names` gives a paper's. Views
+    are those that have images of the split: some samples have no lenses to train with.
     """
     return followed_by(
         {
-            name: rf"\w+/({any_of(paper.views)})/({any_of(names(paper))})_seed"
+            name: rf"\w+/({any_of(views_with(paper, split))})/({any_of(names(paper))})_seed"
             for name, paper in PAPERS.items()
         }
     )
+
+
+def views_with(paper, split):
+    return [view for view in paper.views if paper.images_spec(view, split)["n"]]
 
 
 def with_its_shards(rows):
@@ -54,13 +59,10 @@ def with_its_shards(rows):
 
 
 def with_their_splits(views):
-    """Pattern of ``{view}/{split}``: some samples have no lenses to train with."""
+    """Pattern of ``{view}/{split}``: each view with the splits that it has images of."""
     splits = ("train", "test")
     return followed_by(
-        {
-            view: any_of(s for s in splits if P.images_spec(view, s)["n"])
-            for view in views
-        }
+        {view: any_of(s for s in splits if view in views_with(P, s)) for view in views}
     )
 
 

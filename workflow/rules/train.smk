@@ -13,7 +13,7 @@ rule train:
     benchmark:
         "<benchmarks>/{paper}/train/{view}/{network}_seed{seed}.tsv"
     wildcard_constraints:
-        paper=with_its(lambda paper: paper.networks),
+        paper=with_its(lambda paper: paper.networks, "train"),
     priority: 1  # a network uses up images before others are made
     threads: 1
     resources:
