@@ -105,8 +105,8 @@ def flush_subnormals() -> Iterator[None]:
 
     A dense unit that no image reaches any more gets no gradient. The optimizer's means of it
     shrink at each step until they are subnormal, and never become zero. A processor takes some
-    hundred cycles for each such number, and of scutt's networks nine units in ten end so. Weights
-    are none the less the same bits: an update of that size changes none of them.
+    hundred cycles for each such number, and of a large dense layer nine units in ten may end so.
+    Weights are none the less the same bits: an update of that size changes none of them.
     """
     torch.set_flush_denormal(True)
     try:
