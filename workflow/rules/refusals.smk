@@ -66,9 +66,8 @@ def advice_on(path):
         return f": the scale is {SCALE}, with {here}. Scale {scale} takes {config}"
     known = [*map(str, rules.all.input), *(one.name for one in workflow.rules)]
     near = difflib.get_close_matches(path, known, n=3, cutoff=0.8)
-    if (
-        not near
-    ):  # files of steps that differ in one name, where that is another paper's or nobody's
+    if not near:
+        # Files of steps that differ in one name, where that is another paper's or nobody's.
         others = [
             other
             for other in checks.replace_one_name(path, names_in_paths())

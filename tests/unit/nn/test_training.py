@@ -730,7 +730,7 @@ def test_bfloat16_rounds_convolutions_and_nothing_else(tmp_path, monkeypatch):
     assert first[1] == pytest.approx(first[0], rel=2e-2)
 
 
-def test_dead_units_leave_no_subnormal_numbers(tmp_path, monkeypatch):
+def test_dead_units_leave_no_subnormal_numbers(tmp_path, monkeypatch, request):
     """Moments of units that no image reaches end at zero; the weights are the same bits."""
     networks = []
 
@@ -751,12 +751,11 @@ def test_dead_units_leave_no_subnormal_numbers(tmp_path, monkeypatch):
         return trained, int(((moments > 0) & (moments < torch.finfo().tiny)).sum())
 
     monkeypatch.setattr(training, "build", remember)
-    hook = register_optimizer_step_post_hook(let_units_die)
+    request.addfinalizer(register_optimizer_step_post_hook(let_units_die).remove)
     flushed, without = train_in(tmp_path / "flushed")
     assert torch.tensor([1e-40]) * 0.5 > 0  # only a training flushes them
     monkeypatch.setattr(devices, "flush_subnormals", contextlib.nullcontext)
     kept, with_them = train_in(tmp_path / "kept")
-    hook.remove()
     assert (without, with_them > 8) == (0, True)
     assert same(flushed.state_dict, kept.state_dict)
 
