@@ -1,6 +1,6 @@
 # make          environment, then every target at smoke scale
 # make check    whether it can run here: environment, torch, Slurm, config, disk; of one's own config: CONFIG=mine.yaml
-# make targets  what can be asked for, what it shows, how long it takes; of one scale: SCALE=paper; of one's own config: CONFIG=mine.yaml
+# make targets  what can be asked for, what it shows, how long it takes; of another scale: SCALE=quick; of one's own config: CONFIG=mine.yaml
 # make test     the tests
 # make test-fast   those of single functions, within a minute
 # make test-slurm-full   the whole DAG, and more, on a Slurm cluster started for it (root, Debian)
@@ -8,12 +8,12 @@
 # make quick    every target at quick scale (a few hours on 2 CPU cores)
 # make paper    every target at paper scale (wants a GPU)
 # make test-config MUTATIONS=200   as many random mistakes in configs, each in a fraction of a second
-# make figures  figures and tables from the predictions that are here; of one scale: SCALE=quick
-# make redrawn SCALE=paper   the same anew, and a note that it came out as it is committed
-# make report   the same as one HTML file a scale, with captions, code and run times
-# make provenance FIGURE=paper_figures/quick/scutt/fig5.png   what a product was made from
+# make figures  figures and tables from the predictions that are here; of another scale than paper: SCALE=quick
+# make redrawn   the same anew, and a note that it came out as it is committed
+# make report   the same as one HTML file, with captions, code and run times
+# make provenance FIGURE=paper_figures/paper/scutt/fig5.png   what a product was made from
 # make crate SCALE=smoke   a run as a Provenance Run Crate, ro-crate-metadata.json
-# make records SCALE=paper   join what jobs took here into benchmarks/paper.csv
+# make records   join what jobs took here into benchmarks/paper.csv
 # make deposit  what is here and in no commit, packed in deposit/ for an archive (docs/developers/releases.md)
 # make bench    the table of speeds, benchmarks/speed.csv, and its plot
 # make bench-simulation   of these only simulation
@@ -26,8 +26,9 @@ BIN := .venv/bin
 ENV := .venv/.installed
 BENCH_ENV := .venv-bench/.installed
 DOCS_ENV := .venv-docs/.installed
-SCALE ?= quick $(if $(wildcard results/paper/*/predictions),paper)
-RELEASED = --configfile config/$(patsubst paper,config,$*).yaml --config predictions=released
+SCALE ?= paper
+CONFIG_OF_SCALE = config/$(patsubst paper,config,$(SCALE)).yaml
+RELEASED = --configfile $(CONFIG_OF_SCALE) --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: all smoke quick paper check targets figures redrawn report provenance crate records deposit docs docs-site test test-fast test-slurm-full test-faults test-config format types bench bench-simulation clean
@@ -58,31 +59,27 @@ check: $(ENV)
 	@PYTHONPATH=src python tools/check.py $(CONFIG)
 
 targets: $(ENV)
-	@PYTHONPATH=src python tools/targets.py $(or $(CONFIG),config/$(patsubst paper,config,$(firstword $(SCALE))).yaml)
+	@PYTHONPATH=src python tools/targets.py $(or $(CONFIG),$(CONFIG_OF_SCALE))
 
-figures: $(SCALE:%=figures-%)
-
-figures-%: $(ENV)
+figures: $(ENV)
 	snakemake --cores $(CORES) --quiet rules --keep-going $(RELEASED) -- figures
 
 redrawn: $(ENV)
-	@PYTHONPATH=src python tools/redrawn.py $(firstword $(SCALE))
+	@PYTHONPATH=src python tools/redrawn.py $(SCALE)
 
-report: $(SCALE:%=report-%)
-
-report-%: figures-%
-	snakemake $(RELEASED) --report report_$*.html -- figures
-	@ls -sh report_$*.html
+report: figures
+	snakemake $(RELEASED) --report report_$(SCALE).html -- figures
+	@ls -sh report_$(SCALE).html
 
 provenance: $(ENV)
-	@test -n "$(FIGURE)" || { echo "make provenance FIGURE=paper_figures/quick/scutt/fig5.png"; exit 1; }
+	@test -n "$(FIGURE)" || { echo "make provenance FIGURE=paper_figures/paper/scutt/fig5.png"; exit 1; }
 	@PYTHONPATH=src python scripts/provenance.py $(FIGURE)
 
 crate: $(ENV)
-	@PYTHONPATH=src python tools/crate.py $(firstword $(SCALE))
+	@PYTHONPATH=src python tools/crate.py $(SCALE)
 
 records: $(ENV)
-	@PYTHONPATH=src python tools/records.py $(firstword $(SCALE))
+	@PYTHONPATH=src python tools/records.py $(SCALE)
 
 deposit: $(ENV)
 	@PYTHONPATH=src python tools/deposit.py prepare $(SCALE)

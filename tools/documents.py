@@ -4,7 +4,7 @@
 
 Each stands between two marks, in whichever document has them. In the graph figures and tables made
 by the same rules share a box, and so do the variants of scutt. The summary is that of the claims
-page of each scale that has one.
+page of paper scale.
 """
 
 import argparse
@@ -14,9 +14,6 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
-
-SCALES = ("paper", "quick")
-"""Scales whose claims are shown, the largest first."""
 
 
 def arrows(mermaid: str) -> dict[str, set[str]]:
@@ -58,24 +55,18 @@ def rules() -> str:
     return boxes(arrows(done.stdout))
 
 
-def claims() -> str:
-    """Summaries of the claims pages of the scales that have one."""
-    pages = [Path(f"paper_figures/{scale}/claims.md") for scale in SCALES]
-    if not any(page.exists() for page in pages):
-        sys.exit(f"error: there is none of {', '.join(map(str, pages))}: make the target claims")
-    return "\n".join(summary(page) for page in pages if page.exists())
-
-
-def summary(page: Path) -> str:
-    """Return what a claims page says before it comes to single claims."""
-    title, _, rest = page.read_text(encoding="utf-8").partition("\n## Summary\n")
-    note = re.search(r"^\*\*.*\*\*$", title, re.M)
-    heading = f"Scale `{page.parent.name}`, from [claims.md](../{page})."
-    parts = [heading, note and note[0], rest.partition("\n## ")[0].strip()]
-    return "\n\n".join(filter(None, parts)) + "\n"
-
-
 FIGURES = Path("paper_figures/paper")
+
+
+def claims() -> str:
+    """Return what the claims page says before it comes to single claims."""
+    page = FIGURES / "claims.md"
+    if not page.exists():
+        sys.exit(f"error: there is no {page}: make the target claims")
+    _, _, rest = page.read_text(encoding="utf-8").partition("\n## Summary\n")
+    summary = rest.partition("\n## ")[0].strip()
+    return f"Scale `paper`, from [claims.md](../{page}).\n\n{summary}\n"
+
 
 SYMBOLS = {"theta_E": "theta_E, arcsec", "ellipticity": "1 - b/a", "phi": "phi, rad"}
 

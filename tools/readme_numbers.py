@@ -1,6 +1,6 @@
 """Print what documents say of pearson2019's results beyond the tables of the workflow.
 
-    PYTHONPATH=src python tools/readme_numbers.py results/quick
+    PYTHONPATH=src python tools/readme_numbers.py results/paper
 
 reads the test samples and the predictions of pearson2019 under that folder, and the committed table
 of colours.
@@ -22,7 +22,7 @@ from lenscnn.papers.pearson2019.metrics import errors, parameters
 ENDS = (2.3, 2.5, 2.8, 3.0, 3.5)  # arcsec
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-parser.add_argument("results", type=Path, help="folder of a scale, results/quick")
+parser.add_argument("results", type=Path, help="folder of a scale, results/paper")
 paper = parser.parse_args().results / "pearson2019"
 
 

@@ -50,7 +50,7 @@ def test_targets_of_a_bad_config_are_refused(tmp_path):
 
 def test_numbers_that_the_documents_take_from_no_table_can_be_computed():
     """To the last of them, as the documents have them."""
-    code, text = script("tools/readme_numbers.py", "results/quick")
+    code, text = script("tools/readme_numbers.py", "results/paper")
     assert code == 0, text
     assert 'euclid to 2.5": 81 of 10000, 0.031"' in text and "z = 4: -2.2 mag" in text
     reasons = (ROOT / "docs/explanation/pearson2019.md").read_text()
@@ -183,32 +183,31 @@ def test_released_predictions_of_other_settings_are_refused(tmp_path):
 def test_a_population_that_is_detected_otherwise_is_refused(tmp_path):
     """By a criterion that is younger than the committed predictions."""
     copy = clone(tmp_path)
-    made = "results/quick/pearson2019/predictions/vis_removed/vis_removed_seed0.h5"
+    made = "results/paper/pearson2019/predictions/vis_removed/vis_removed_seed0.h5"
     (copy / made).parent.mkdir(parents=True)
     shutil.copy(ROOT / made, copy / made)
     config = copy / "config/config.yaml"
     config.write_text(config.read_text().replace("pixels: bright", "pixels: all"))
-    quick = ("--configfile", "config/quick.yaml", *RELEASED)
-    text = snakemake("-n", *quick, "pearson2019_fig7", cwd=copy, check=False)
+    text = snakemake("-n", *RELEASED, "pearson2019_fig7", cwd=copy, check=False)
     assert "criteria.pixels is bright there, all in the config" in text
 
 
 def test_provenance_of_a_committed_figure():
     """A verdict and some lines of grounds, which know the settings that are younger than it."""
-    figure = "paper_figures/quick/scutt/fig5.png"
+    figure = "paper_figures/paper/scutt/fig5.png"
     code, text = script("scripts/provenance.py", "-v", figure)
     assert code == 0, text
     tree, grounds = text.split(f"\n\n{figure}: unknown: ")
     assert tree.startswith(f"{figure}  [scutt_fig5; no record")
-    assert "results/quick/scutt/predictions/fixed/n_cnn_seed0.h5  [predict; A]" in tree
+    assert "results/paper/scutt/predictions/fixed/n_cnn_seed0.h5  [predict; A]" in tree
     assert 3 < len(grounds.splitlines()) < 25
     assert "harmless: " in grounds and "changes numbers" not in grounds and "seeds: " in grounds
 
 
 def test_provenance_of_no_product_is_refused(tmp_path):
-    code, text = script("scripts/provenance.py", "paper_figures/quick/scutt/fig99.png")
+    code, text = script("scripts/provenance.py", "paper_figures/paper/scutt/fig99.png")
     assert code == 1 and text == (
-        "error: there is no file paper_figures/quick/scutt/fig99.png in this project\n"
+        "error: there is no file paper_figures/paper/scutt/fig99.png in this project\n"
     )
     assert script("scripts/provenance.py", tmp_path)[0] == 1
     code, text = script("scripts/provenance.py", "README.md")
@@ -256,10 +255,10 @@ def test_trainings_that_cannot_be_compared_are_refused(tmp_path):
 def test_neither_locale_nor_notebook_reaches_a_step(tmp_path):
     """Text is UTF-8 whatever the locale, figures go to files whatever a notebook draws on."""
     copy = clone(tmp_path)
-    for folder in ("results/quick", "paper_figures/quick"):
+    for folder in ("results/paper", "paper_figures/paper"):
         shutil.copytree(ROOT / folder, copy / folder)
     targets = [
-        f"paper_figures/quick/{name}" for name in ("claims.md", "claims.csv", "scutt/fig6.png")
+        f"paper_figures/paper/{name}" for name in ("claims.md", "claims.csv", "scutt/fig6.png")
     ]
     for target in targets:
         (copy / target).unlink()
@@ -267,7 +266,7 @@ def test_neither_locale_nor_notebook_reaches_a_step(tmp_path):
         "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }  # fmt: skip
-    command = ["snakemake", "--cores", "1", "--configfile", "config/quick.yaml", *RELEASED]
+    command = ["snakemake", "--cores", "1", *RELEASED]
     done = subprocess.run([*command, *targets], cwd=copy, env=environment, capture_output=True)
     logs = [path.read_text(errors="replace") for path in (copy / "logs").rglob("*.log")]
     assert done.returncode == 0, (done.stderr.decode(errors="replace"), *logs)
@@ -303,4 +302,4 @@ def test_targets_are_listed_with_what_they_take(monkeypatch):
     assert targets.in_words(600.0, True) == "10 min"
     del times["scutt", "train", "b"]
     assert targets.in_words(*targets.seconds(["fig"], makers, times)) == "more than 2 min"
-    assert targets.recorded("quick")["scutt", "train", "fixed/n_cnn_seed0"] > 60
+    assert targets.recorded("paper")["scutt", "train", "fixed/n_cnn_seed0"] > 60

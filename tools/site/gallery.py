@@ -14,12 +14,11 @@ from lenscnn.papers.config import config_of_scale
 from lenscnn.papers.paper import Paper, Target
 from lenscnn.papers.registry import make_papers, targets_of
 
-SCALES = {"paper": "the paper's size", "quick": "trends, no results"}
-"""Scales whose figures may be shown, the first that has a figure; what they are."""
+FIGURES = "paper_figures/paper"
 
 
 def gallery(root: Path, page: str) -> str:
-    """Return every figure and table that is here, with its caption and its scale."""
+    """Return every figure and table that is here, with its caption."""
     config = config_of_scale(root / "config")
     parts = []
     for name, paper in make_papers(config).items():
@@ -48,13 +47,10 @@ def _title(target: Target) -> str:
     return re.sub(r"(\d+)", r" \1", target.name.replace("fig", "figure"))
 
 
-def _product(root: Path, paper: Paper, target: Target) -> tuple[str, Path] | None:
-    """Return the largest scale that has a target, and the file."""
-    for scale in SCALES:
-        path = root / f"paper_figures/{scale}/{paper.name}/{target.name}.{target.shown}"
-        if path.exists():
-            return scale, path
-    return None
+def _product(root: Path, paper: Paper, target: Target) -> Path | None:
+    """Return the file of a target, if it is here."""
+    path = root / FIGURES / paper.name / f"{target.name}.{target.shown}"
+    return path if path.exists() else None
 
 
 def _link(path: Path, root: Path, page: str) -> str:
@@ -64,18 +60,16 @@ def _link(path: Path, root: Path, page: str) -> str:
 def _shown(root: Path, page: str, paper: Paper, target: Target) -> str:
     title = _title(target)
     heading = f"### {title[0].upper()}{title[1:]}: {target.title} {{#{paper.name}-{target.name}}}\n"
-    found = _product(root, paper, target)
-    if found is None:
-        return f"{heading}\nNot computed yet at any scale that is kept.\n"
-    scale, path = found
-    stamp = f'<span class="scale scale-{scale}">scale {scale}: {SCALES[scale]}</span>\n'
+    path = _product(root, paper, target)
+    if path is None:
+        return f"{heading}\nNot computed yet.\n"
     link = _link(path, root, page)
     if path.suffix == ".png":
         shown = f"[![{target.title}]({link}){{loading=lazy}}]({link})\n"
     else:
         values = f'<details class="data" markdown="1"><summary>Values</summary>\n\n{_table(path)}'
         shown = f"{values}\n\n</details>\n\n[As CSV]({link})\n"
-    return "\n".join([heading, stamp, shown, _caption(root, target, scale)])
+    return "\n".join([heading, shown, _caption(root, target)])
 
 
 def _table(path: Path) -> str:
@@ -90,20 +84,19 @@ def _table(path: Path) -> str:
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
 
 
-def _caption(root: Path, target: Target, scale: str) -> str:
+def _caption(root: Path, target: Target) -> str:
     """Return a target's caption as HTML, without its last paragraph, which names the rule."""
     text = (root / f"workflow/report/{target.caption}.rst").read_text(encoding="utf-8")
-    snakemake = SimpleNamespace(config=config_of_scale(root / "config", scale), rule=target.name)
+    snakemake = SimpleNamespace(config=config_of_scale(root / "config"), rule=target.name)
     filled = jinja2.Template(text.rpartition("\n\nTarget ")[0]).render(snakemake=snakemake)
     html = publish_parts(filled, writer="html5", settings_overrides={"halt_level": 2})["body"]
     return f'<div class="caption">{html}</div>\n'
 
 
 def _row(root: Path, page: str, paper: Paper, target: Target) -> str:
-    found, view = _product(root, paper, target), ""
-    if found and found[1].suffix == ".png":
-        link = _link(found[1], root, page)
-        view = f'<img src="{link}" alt="" width="160" loading="lazy"><br>scale {found[0]}'
+    path, view = _product(root, paper, target), ""
+    if path and path.suffix == ".png":
+        view = f'<img src="{_link(path, root, page)}" alt="" width="160" loading="lazy">'
     cells = (f"`{paper.name}_{target.name}`", target.title, _made_of(target), view)
     return "| " + " | ".join(cells) + " |"
 

@@ -51,7 +51,7 @@ def test_tables_of_papers_may_say_what_is_changed(path):
 
 
 def test_every_described_table_is_here():
-    """Else nothing holds its description: quick is committed whole."""
+    """Else nothing holds its description."""
     assert {reference.table_of(path, TABLES)["title"] for path in FILES} == {
         table["title"] for table in TABLES
     }

@@ -145,16 +145,16 @@ def test_only_precision_and_patience_may_differ(tmp_path):
 def test_metrics_are_not_made_of_predictions_of_other_settings(tmp_path):
     """Where Snakemake has forgotten what they were made with."""
     copy = clone(tmp_path)
-    folder = copy / "results/quick/scutt/predictions"
-    shutil.copytree(ROOT / "results/quick/scutt/predictions", folder)
-    arguments = ("--cores", "1", "--configfile", "config/quick.yaml", "--allowed-rules", "metrics")
-    target = "results/quick/scutt/metrics/lowres.csv"
+    folder = copy / "results/paper/scutt/predictions"
+    shutil.copytree(ROOT / "results/paper/scutt/predictions", folder)
+    arguments = ("--cores", "1", "--allowed-rules", "metrics")
+    target = "results/paper/scutt/metrics/lowres.csv"
     snakemake(*arguments, "--", target, cwd=copy)
     assert (copy / target).read_bytes() == (ROOT / target).read_bytes()
     (copy / target).unlink()
     for other in folder.glob("fixed/*"):
         shutil.copy(other, folder / "lowres" / other.name)  # of another camera
     text = snakemake(*arguments, "--", target, cwd=copy, check=False)
-    log = (copy / "logs/quick/scutt/metrics/lowres.log").read_text() + text
+    log = (copy / "logs/paper/scutt/metrics/lowres.log").read_text() + text
     assert "was made with other settings: images.view.n_pix is 60 there, 30 in the config" in log
     assert not (copy / target).exists()
