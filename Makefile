@@ -47,7 +47,7 @@ smoke: $(ENV)
 	snakemake --cores $(CORES) --quiet rules --configfile config/smoke.yaml -- all
 	@echo
 	@echo "Every figure and table stands in paper_figures/smoke/. At this scale they show that the"
-	@echo "pipeline runs and nothing about lenses: results take 'make quick' or a GPU (README.md)."
+	@echo "pipeline runs and nothing about lenses: trends take 'make quick', results 'make paper' (README.md)."
 
 quick: $(ENV)
 	snakemake --cores $(CORES) --configfile config/quick.yaml -- all
