@@ -4,7 +4,7 @@
 
 Each stands between two marks, in whichever document has them. In the graph figures and tables made
 by the same rules share a box, and so do the variants of scutt. The summary is that of the claims
-page of paper scale.
+page. All are of paper scale.
 """
 
 import argparse
@@ -14,6 +14,8 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
+
+FIGURES = Path("paper_figures/paper")
 
 
 def arrows(mermaid: str) -> dict[str, set[str]]:
@@ -53,9 +55,6 @@ def rules() -> str:
     if done.returncode != 0:
         sys.exit(f"error: the workflow has no graph:\n{done.stderr}")
     return boxes(arrows(done.stdout))
-
-
-FIGURES = Path("paper_figures/paper")
 
 
 def claims() -> str:

@@ -1,4 +1,4 @@
-"""The claims ledger of each scale as a table to sort and filter."""
+"""The claims ledger of paper scale as a table to sort and filter."""
 
 from pathlib import Path
 
