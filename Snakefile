@@ -34,6 +34,7 @@ include: "workflow/rules/records.smk"
 onstart:
     refuse_beside_slurm_jobs()
     refuse_what_must_fail()
+    lift_limit_of_starts()
 
 
 # Last of all, below what Snakemake says itself.

@@ -514,7 +514,8 @@ def checkout(tmp_path_factory):
         run.wait()
     assert not (copy / "paper_figures/tiny/scutt/fig6.pdf").exists()
     snakemake("--unlock", *arguments(copy), cwd=copy)
-    snakemake(*arguments(copy), cwd=copy, environment=environment)
+    text = snakemake("--verbose", *arguments(copy), cwd=copy, environment=environment)
+    (copy.parent / "run.txt").write_text(text)
     return copy
 
 
@@ -523,6 +524,13 @@ def test_a_killed_run_goes_on_to_the_end(checkout):
         assert (checkout / f"paper_figures/tiny/scutt/{name}").stat().st_size > 5000
     assert not [path for path in checkout.rglob(".*.tmp") if "results" in path.parts]
     assert not list(checkout.rglob("*.checkpoint"))
+
+
+def test_waiting_jobs_are_looked_at_when_a_job_ends(checkout):
+    """And not over and over, which with many jobs takes a core of its own."""
+    text = (checkout.parent / "run.txt").read_text()
+    n_jobs, looks = text.count("Finished jobid: "), text.count("Ready jobs: ")
+    assert 10 < n_jobs and looks <= n_jobs + 1
 
 
 def reasons(checkout, *extra):

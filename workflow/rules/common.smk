@@ -88,6 +88,17 @@ def spec_file(spec):
     return write_spec(spec, ".snakemake/specs")
 
 
+def lift_limit_of_starts():
+    """Take away the limit of 100 jobs a second that Snakemake has, not one that was asked for.
+
+    With a limit every look at the waiting jobs starts a timer, which looks again a second later,
+    and every job that ends makes one look more: after n jobs there are n looks a second.
+    """
+    limiter = workflow.scheduler.job_rate_limiter
+    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 def growing(amount, unit):
     """Of a resource so much in the first attempt at a job, twice as much in the second, ..."""
     return lambda wildcards, attempt: f"{amount * attempt}{unit}"

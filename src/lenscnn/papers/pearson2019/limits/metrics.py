@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from lenscnn.information.floors import factor_and_floor
-from lenscnn.papers.pearson2019.limits.bounds import COLUMNS, KINDS
 from lenscnn.papers.pearson2019.metrics import (
     BINNED_BY,
     ESTIMATED,
@@ -44,7 +43,7 @@ def expected_errors(
     true : dict of ndarray, shape (n,)
         From `metrics.parameters`.
     bound : ndarray, shape (n, 4)
-        With `bounds.COLUMNS`.
+        Standard deviations of `ESTIMATED`, and the correlation of e1 and e2 (`bounds.COLUMNS`).
     prior_sd
         Scatter of e1 and of e2 in the population; None for estimates from the image alone.
 
@@ -53,12 +52,12 @@ def expected_errors(
     dict of ndarray, shape (n,)
         `metrics.ERRORS`.
     """
-    bound = np.asarray(bound, float)
-    found = {name: bound[:, k] for k, name in enumerate(ESTIMATED)}
+    *deviations, correlation = np.asarray(bound, float).T
+    found = dict(zip(ESTIMATED, deviations, strict=True))
     s1, s2 = (np.minimum(found[name], _WIDEST) for name in ("e1", "e2"))
     covariance = np.empty((len(bound), 2, 2))
     covariance[:, 0, 0], covariance[:, 1, 1] = s1**2, s2**2
-    covariance[:, 0, 1] = covariance[:, 1, 0] = bound[:, COLUMNS.index("correlation")] * s1 * s2
+    covariance[:, 0, 1] = covariance[:, 1, 0] = correlation * s1 * s2
     mean = np.stack([true["e1"], true["e2"]], axis=1)
     if prior_sd is not None:
         lost = covariance / prior_sd**2
@@ -84,12 +83,11 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 
 def limits_by_kind(limits: dict[str, np.ndarray], true: dict) -> dict[str, dict]:
-    """Return the `expected_errors` of each kind of limit that a file holds."""
+    """Return the `expected_errors` of limits of some of `bounds.KINDS`, in their order."""
     prior_sd = float(np.std([true["e1"], true["e2"]]))
     return {
-        kind: expected_errors(true, limits[kind], prior_sd if kind.startswith("informed") else None)
-        for kind in KINDS
-        if kind in limits
+        kind: expected_errors(true, bound, prior_sd if kind.startswith("informed") else None)
+        for kind, bound in limits.items()
     }
 
 
@@ -102,7 +100,7 @@ def summarise(expected: dict[str, dict], singular: np.ndarray, true: dict) -> pd
         From `limits_by_kind`.
     singular : ndarray of bool, shape (n,)
         Images that do not tell all parameters apart. Their limits are infinite but for those of
-        `KINDS` that know more; root mean squares are of the others.
+        kinds that know more; root mean squares are of the others.
     true
         From `metrics.parameters`.
 
