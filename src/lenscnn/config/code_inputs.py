@@ -23,25 +23,30 @@ def code_of(script: str, base) -> list[str]:
     list of str
         Relative to `base`, the script first.
     """
-    base, files, queue = Path(base), set(), [Path(script)]
+    first, base = Path(script), Path(base)
+    files, queue = set(), [first]
     while queue:
         path = queue.pop()
-        if path in files or not (base / path).exists():
-            continue
-        files.add(path)
-        if path.suffix != ".py":
-            continue
-        modules, styles = _names_in((base / path).read_text(encoding="utf-8"))
-        queue += [path.with_name(style) for style in styles]
-        for module in modules:
-            place = Path("src", *module.split("."))
-            queue.append(place.with_suffix(".py"))
-            queue += [package / "__init__.py" for package in (place, *place.parents)]
-    files.discard(Path(script))
-    return [Path(script).as_posix(), *sorted(path.as_posix() for path in files)]
+        if path not in files:
+            files.add(path)
+            queue += _named_in(path, base)
+    return [first.as_posix(), *sorted(path.as_posix() for path in files - {first})]
 
 
 @functools.cache  # a module is reached from many scripts
+def _named_in(path: Path, base: Path) -> list[Path]:
+    """Return the files of the checkout that a file names, relative to `base` as it is."""
+    if path.suffix != ".py":
+        return []
+    modules, styles = _names_in((base / path).read_text(encoding="utf-8"))
+    named = [path.with_name(style) for style in styles]
+    for module in modules:
+        place = Path("src", *module.split("."))
+        named.append(place.with_suffix(".py"))
+        named += [package / "__init__.py" for package in (place, *place.parents)]
+    return [file for file in dict.fromkeys(named) if (base / file).exists()]
+
+
 def _names_in(code: str) -> tuple[list[str], list[str]]:
     """Return the names of the library that code imports, and the style files that it names."""
     names, styles = [], []
