@@ -57,9 +57,10 @@ def test_all_is_every_figure_and_table_of_both_readings(fresh):
     # pearson2019. Networks: 6 core, 2 of the literal dark current, 3 further visits, for figures
     # 10-12 a control, one without scatter and 3 x 3 with. Test sets: the 11 first, 3 with a fitted
     # and 3 with bright lenses, control, no scatter, and 6 + 4 + 5 others. Estimates: 4 x 4 visits;
-    # 10 networks where there is no scatter, else 4; one everywhere else.
+    # 10 networks where there is no scatter, else 4; one everywhere else. A second seed: a network
+    # tested on 4 stacks of visits, a fitted profile and bright lenses.
     networks, tests = 22, 34
-    estimates = 16 + 10 + 4 * (6 + 4 + 5) + (5 + 2 + 6 + 1)
+    estimates = 16 + 10 + 4 * (6 + 4 + 5) + (5 + 2 + 6 + 1) + 6
     # 4 samples of 50,000 + 10,000 lenses, 2 of 10,000, 2 of 1,000; 5,000 a job.
     pearson = {f"pearson2019_{name}": 1 for name in PEARSON_TARGETS} | {
         "pearson2019_population": 4 * 12 + 2 * 2 + 2, "pearson2019_selection": 1,
@@ -73,7 +74,7 @@ def test_all_is_every_figure_and_table_of_both_readings(fresh):
         "pearson2019_limit_metrics": 10 + 16, "pearson2019_limit_network": 10,
         "pearson2019_fit_images": 3,
     }  # fmt: skip
-    stages["train"] += networks
+    stages["train"] += networks + 1
     stages["predict"] += estimates
     assert planned == targets | aids | stages | pearson | {
         "claims": 1, "claims_table": 1, "provenance_table": 1,
@@ -112,7 +113,7 @@ def test_every_target_has_a_name_and_a_path(fresh):
         ("pearson2019_fig5", {}),
         ("pearson2019_limits_fig14", {"train": 4, "predict": 4, "pearson2019_images": 8}),
         ("pearson2019_fig7", {"train": 3, "predict": 3, "pearson2019_images": 6}),
-        ("pearson2019_fig14", {"train": 4, "predict": 16, "pearson2019_images": 8}),
+        ("pearson2019_fig14", {"train": 5, "predict": 20, "pearson2019_images": 8}),
     ],
 )
 def test_a_single_target_asks_for_no_more_than_it_needs(target, stages, fresh):
@@ -128,7 +129,7 @@ def test_a_single_target_asks_for_no_more_than_it_needs(target, stages, fresh):
 
 def test_the_slurm_profile_resolves_as_typed(fresh):
     planned = jobs(snakemake("-n", "--profile", "slurm", "all", cwd=fresh))
-    assert planned["train"] == 14 + 22
+    assert planned["train"] == 14 + 22 + 1
     submitted = {
         "populations": planned["population"] + planned["pearson2019_population"],
         "sets of images": sum(
@@ -227,6 +228,10 @@ def test_types():
         (
             {"scutt": {"networks": {"n_cnn": {"targets": ["alpha"]}}}},
             ["n_cnn.targets: ['alpha'] must be ['N']"],
+        ),
+        (
+            {"pearson2019": {"more_seeds": {"vis_remove": [1]}}},
+            ["more_seeds.vis_remove", "did you mean vis_removed?"],
         ),
         ({"scutt": {"training": {"seeds": [0, 0]}}}, ["training.seeds: [0, 0] has an entry twice"]),
         (
@@ -380,7 +385,8 @@ def test_a_scale_may_be_computed_elsewhere_and_in_other_portions(tmp_path):
     path = overlay(tmp_path, "free", free)
     arguments = ("--config", "device=cpu", "--configfile", "config/config.yaml", path)
     planned = jobs(snakemake("-n", *arguments, "--", "pearson2019_table1"))
-    assert planned["pearson2019_population"] == 3 * 60 and planned["train"] == 2 * 11
+    assert planned["pearson2019_population"] == 3 * 60
+    assert planned["train"] == 2 * 11  # two seeds of each; that of more_seeds is one of them
 
 
 def test_each_reading_of_scutt_has_its_noise():
@@ -411,9 +417,11 @@ def test_table1_alone_asks_for_mirrored_images(fresh):
     views = [f"{camera}_{light}" for camera in ("vis", "r", "gri", "vis_dark")
              for light in ("removed", "kept")]  # fmt: skip
     folder = "results/paper/pearson2019/predictions"
-    assert sorted(mirrored) == sorted(f"{folder}/{view}/{view}_seed0.h5" for view in views)
-    # Beside them 3 with a fitted profile, 4 x 4 - 1 of figure 14, 3 of scutt.
-    assert len(commands) == 8 + 3 + 15 + 3
+    seeds = [(view, 0) for view in views] + [("vis_removed", 1)]
+    files = [f"{folder}/{view}/{view}_seed{seed}.h5" for view, seed in seeds]
+    assert sorted(mirrored) == sorted(files)
+    # Beside them 3 + 1 with a fitted profile, 4 x 5 - 2 of figure 14, 3 of scutt.
+    assert len(commands) == 9 + 4 + 18 + 3
 
 
 def test_round_lens_is_allowed(tmp_path, fresh):
@@ -432,9 +440,9 @@ def test_released_predictions_ask_for_no_image(tmp_path):
     ridge = re.findall(r"output: (results/paper/\w+/predictions/\S+ridge_n_seed0\.h5)", text)
     assert len(ridge) == 6
     files = [file for file in files if file not in ridge]
-    assert len(files) == 20 + 100
+    assert len(files) == 20 + 100 + 6  # the second seed of vis_removed
     files += re.findall(r"output: (results/paper/pearson2019/population/\S+\.h5)", text)
-    assert len(files) == 120 + 54
+    assert len(files) == 126 + 54
     files += re.findall(r"(results/paper/pearson2019/limits/\w+\.h5)", text)
     files += re.findall(r"output: (results/paper/pearson2019/fits/\w+\.csv)", text)
     for file in files:

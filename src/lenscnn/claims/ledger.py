@@ -1,5 +1,6 @@
 """The claims ledger: ours beside each printed number, with a verdict."""
 
+import ast
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lenscnn.claims import formulas
-from lenscnn.claims.formulas import FormulaError
+from lenscnn.claims.formulas import FormulaError, Quantity
 from lenscnn.claims.quantities import NotComputed, RunResults
 from lenscnn.claims.registry import KINDS, LOWER, UNITY, ClaimError, reason_for
 from lenscnn.core import storage
@@ -64,8 +65,8 @@ def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
     Raises
     ------
     NotComputed
-        If the formula asks for files that the run is still to make, or for a view or subset that
-        its configuration has not.
+        If the formula asks, whatever the seed, for files that the run is still to make, or for a
+        view or subset that its configuration has not.
     ClaimError
         If the formula asks for what no run makes, for files of another run or two of the
         same thing, or gives other units or another count of numbers than the claim has.
@@ -74,9 +75,7 @@ def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
     trained = formulas.calls(tree) & results.OF_NETWORKS
     seeds = results.seeds() if trained else [None]
     try:
-        found = [
-            formulas.evaluate(tree, results.functions(seed), results.CONSTANTS) for seed in seeds
-        ]
+        found = _of_each_seed(tree, results, seeds)
     except (FormulaError, storage.DataFileError) as error:
         raise ClaimError(f"{claim['id']}: {error}") from error
     count = 1 if claim["kind"] == "bounds" else len(claim["value"].split("|"))
@@ -91,9 +90,23 @@ def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
     ours, draws = values[..., 0], values[..., 1:]
     # Seeds share the test images, so this part does not shrink with their number.
     errors = draws.std(axis=-1, ddof=1).mean(axis=0) if draws.size else np.zeros(count)
-    if len(seeds) > 1:
-        errors = np.hypot(errors, ours.std(axis=0, ddof=1) / np.sqrt(len(seeds)))
-    return Estimate(ours.mean(axis=0), errors, len(seeds) if trained else 0, found[0].note)
+    if len(found) > 1:
+        errors = np.hypot(errors, ours.std(axis=0, ddof=1) / np.sqrt(len(found)))
+    return Estimate(ours.mean(axis=0), errors, len(found) if trained else 0, found[0].note)
+
+
+def _of_each_seed(tree: ast.Expression, results: RunResults, seeds: list) -> list[Quantity]:
+    """Evaluate a formula for each seed that all its networks have; some have more than others."""
+    found, missing = [], []
+    for seed in seeds:
+        try:
+            functions = results.functions(seed)
+            found.append(formulas.evaluate(tree, functions, results.CONSTANTS))
+        except NotComputed as error:
+            missing.append(error)
+    if not found:
+        raise missing[0]
+    return found
 
 
 def verdict(claim: pd.Series, found: Estimate, tolerances: dict[str, float]) -> tuple[str, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from lenscnn.config.yaml_files import read_configs
 from lenscnn.records.provenance import changes
 
-FREE_KEYS = {"device", "predictions", "seeds", "shard_size", "lenses_per_job"}
+FREE_KEYS = {"device", "predictions", "seeds", "more_seeds", "shard_size", "lenses_per_job"}
 """What may differ within one scale: where, in what portions and how often it is computed."""
 
 SCALES = ("paper", "quick", "smoke")
@@ -189,7 +189,7 @@ def check_scale(config: dict, own: dict | None) -> None:
     if own is None:
         return
     changed = [
-        change for change in changes(own, config) if change[0].rpartition(".")[2] not in FREE_KEYS
+        change for change in changes(own, config) if FREE_KEYS.isdisjoint(change[0].split("."))
     ]
     if changed:
         (key, expected, value), more = changed[0], len(changed) - 1

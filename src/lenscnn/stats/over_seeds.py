@@ -62,10 +62,19 @@ def error_of_mean(averaged: pd.DataFrame, name: str) -> pd.Series:
 
 
 def describe_seeds(n_seeds: int) -> str:
-    """Return what a caption says of the training seeds behind numbers and their errors."""
+    """Return what a caption says of the training seeds behind numbers and their errors.
+
+    Parameters
+    ----------
+    n_seeds
+        The most that any of the numbers has.
+    """
     if n_seeds == 1:
         return "One training seed: the scatter over seeds is not in the errors."
-    return f"Means over {n_seeds} training seeds."
+    return (
+        f"Means over up to {n_seeds} training seeds; where there is one, the scatter over seeds is "
+        "not in the error."
+    )
 
 
 def rms_of(metrics: pd.DataFrame, estimate: str, keys: list[str]) -> pd.DataFrame:

@@ -587,6 +587,21 @@ def test_seeds_are_averaged_and_their_scatter_joins_the_error(tmp_path):
     assert both.errors[0] == pytest.approx(np.hypot(bootstrap, sem))
 
 
+def test_a_number_of_several_networks_is_of_the_seeds_that_all_have(tmp_path):
+    pairs = [("r_kept", 0, 0.05), ("vis_kept", 0, 0.1), ("vis_kept", 1, 0.2)]
+    of = lens_products([lens_file(tmp_path, view, view, seed, error)
+                        for view, seed, error in pairs])  # fmt: skip
+
+    def found(views):
+        claim = claim_of(value="1", unit="arcsec", formula=f"mean(rms({views}, 'theta_E'))")
+        return evaluate(claim, of)
+
+    single, both = found("'vis_kept'"), found("['r_kept', 'vis_kept']")
+    assert (single.n_seeds, both.n_seeds) == (2, 1)
+    assert single.values[0] == pytest.approx(0.15, rel=0.2)
+    assert both.values[0] == pytest.approx(0.075, rel=0.2)
+
+
 # Verdicts.
 
 
@@ -690,7 +705,7 @@ def test_what_a_configuration_has_not_is_not_computed_and_named(tmp_path):
     papers = {"scutt": [of], "pearson2019": [lens_products(paths)]}
     cases = {
         "stat('fixed', 'n_cnn', 'alpha-3.0', 'rmse')": "no subset 'alpha-3.0'.*there are .*varied",
-        "stat('fixed', 'alpha_cnn', 'varied', 'rmse')": "by network 'alpha_cnn', seed 1",
+        "stat('lowres', 'alpha_cnn', 'varied', 'rmse')": "view 'lowres' by network 'alpha_cnn'",
         "rms('r_keep', 'phi')": "no predictions of view 'r_keep'.*there are r_kept",
         "rms('r_kept', 'phi', network='gri_kept')": "network 'gri_kept'.*there are r_kept",
     }

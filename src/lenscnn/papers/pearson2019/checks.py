@@ -18,6 +18,7 @@ from lenscnn.papers.pearson2019.specs import (
     CAMERAS,
     CAUSTIC,
     CONTROL_VIEW,
+    LIGHTS,
     SELECTED,
     scatter_of,
     surveys_with_colours,
@@ -47,9 +48,16 @@ def check(config: dict) -> None:
     _check_scatter(config, config["misalignment"], "misalignment")
     _check_scatter(config, config["study"]["scatter"], "study.scatter")
     _check_study(config)
+    _check_more_seeds(config)
     for name, edges in config["evaluation"]["bins"].items():
         if edges != sorted(edges):
             report(f"pearson2019.evaluation.bins.{name}", "the edges do not increase")
+
+
+def _check_more_seeds(config: dict) -> None:
+    networks = {f"{camera}_{light}": () for light in LIGHTS for camera in config["cameras"]}
+    for name in config["more_seeds"]:
+        check_name(name, networks, f"pearson2019.more_seeds.{name}")
 
 
 def _check_surveys(config: dict) -> None:

@@ -20,6 +20,7 @@ from lenscnn.config.model import (
     within,
 )
 
+Seeds = Annotated[list[Annotated[Count, Field(ge=0)]], Distinct]
 Scatters = Annotated[list[Annotated[Number, Field(ge=0)]], Distinct]
 Edges = Annotated[list[Number], Distinct]
 
@@ -319,4 +320,8 @@ class Pearson2019Config(Section):
     study: Study = setting("A study of one's own.", default=Study())
     networks: dict[Name, Network] = setting("Architectures.")
     training: Training = setting("How networks are trained.")
+    more_seeds: dict[str, Seeds] = setting(
+        "Seeds of single networks besides those of training, by the view a network is trained on.",
+        default={},
+    )
     evaluation: Evaluation = setting("How results are measured.")

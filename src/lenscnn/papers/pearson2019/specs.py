@@ -14,7 +14,8 @@ from lenscnn.papers.paper import (
 CAMERAS = ("vis", "r", "gri")
 """Cameras of the paper's figures, of those in the config."""
 
-CORE_VIEWS = [f"{camera}_{light}" for light in ("removed", "kept") for camera in CAMERAS]
+LIGHTS = ("removed", "kept")
+CORE_VIEWS = [f"{camera}_{light}" for light in LIGHTS for camera in CAMERAS]
 DARK_VIEWS = ["vis_dark_removed", "vis_dark_kept"]
 CAUSTIC = "euclid_caustic"
 """The sample of figures 10-12."""
@@ -122,11 +123,7 @@ class Pearson2019:
     def _describe_views(self) -> dict[str, dict]:
         """Return what the views of cameras and of the paper's figures are, by name."""
         cameras, seen = self.config["cameras"], self._describe_view
-        views = {
-            f"{camera}_{light}": seen(camera, light)
-            for camera in cameras
-            for light in ("removed", "kept")
-        }
+        views = {f"{camera}_{light}": seen(camera, light) for camera in cameras for light in LIGHTS}
         for camera in CAMERAS:
             views[f"{camera}_fitted"] = seen(camera, "fitted")
             views[f"{camera}_bright"] = seen(
@@ -384,13 +381,18 @@ class Pearson2019:
         """Return whether an estimate is also averaged over mirrored images, for table 1."""
         return view == estimate and view in (*CORE_VIEWS, *DARK_VIEWS, *self.study_views())
 
+    def seeds_of(self, network: str) -> list[int]:
+        """Return the training seeds of a network, named as the view that it is trained on."""
+        more = self.config["more_seeds"].get(network, ())
+        return list(dict.fromkeys([*self.config["training"]["seeds"], *more]))
+
     def predictions(self, views, networks) -> list[str]:
         """Return the predictions files of each network on each view."""
         return [
             f"<results>/{self.name}/predictions/{view}/{network}_seed{seed}.h5"
             for view in views
             for network in networks
-            for seed in self.config["training"]["seeds"]
+            for seed in self.seeds_of(network)
         ]
 
     def own_predictions(self, views) -> list[str]:
