@@ -12,16 +12,15 @@ import hashlib
 import io
 import json
 import subprocess
-import tarfile
-import tempfile
-from pathlib import Path
+import zipfile
+from pathlib import Path, PurePath, PurePosixPath
 
 import yaml
 
-from lenscnn import source_digest
+from lenscnn import digest_of
 from lenscnn.records.provenance import file_digest, git
 
-_CODE = ("src", "scripts")
+_CODE, _LIBRARY = ("src", "scripts"), "src/lenscnn"
 
 REDRAWN = "paper_figures/{scale}/redrawn.json"
 """Where it is noted that the files of a scale came out as committed when they were made anew:
@@ -108,15 +107,18 @@ class Checkout:
         Both are empty if the history does not have the commit.
         """
         try:
-            packed = git(self.root, "archive", commit, *_CODE)
+            packed = git(self.root, "archive", "--format=zip", "-0", commit, *_CODE)
         except (OSError, subprocess.SubprocessError):
             return {}, ""
-        with tempfile.TemporaryDirectory() as folder:
-            with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-                archive.extractall(folder, filter="data")
-            files = [path for path in Path(folder).rglob("*") if path.is_file()]
-            code = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-            return code, source_digest(Path(folder, "src/lenscnn"))
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+            code = {name: archive.read(name) for name in names}
+        library: dict[PurePath, bytes] = {
+            PurePosixPath(name).relative_to(_LIBRARY): content
+            for name, content in code.items()
+            if name.startswith(f"{_LIBRARY}/") and name.endswith(".py")
+        }
+        return code, digest_of(library)
 
     def _commit_of(self, library: str, commit: str) -> str:
         """Return the commit whose library has a digest: the one on record, or a later one.
