@@ -27,6 +27,9 @@ ENV := .venv/.installed
 BENCH_ENV := .venv-bench/.installed
 DOCS_ENV := .venv-docs/.installed
 SCALE ?= paper
+ifneq ($(words $(SCALE)),1)
+$(error SCALE is one scale, as paper, quick or smoke, not "$(SCALE)")
+endif
 CONFIG_OF_SCALE = config/$(patsubst paper,config,$(SCALE)).yaml
 RELEASED = --configfile $(CONFIG_OF_SCALE) --config predictions=released
 export PATH := $(CURDIR)/$(BIN):$(PATH)
