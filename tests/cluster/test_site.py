@@ -43,7 +43,7 @@ def test_parts_may_be_empty_or_missing(tmp_path, text):
         ("partition: {a: {}}", "partition is none of partitions, every_job, gpu_job"),
         ("every_job: {qos: long}", "partitions is empty"),
         ("partitions: [cpu]", r"partitions is \['cpu'\], not"),
-        ("partitions: {a: {\n  b: }", "line 3: not YAML: did not find expected .*}"),
+        ("partitions: {a: {\n  b: }", "line [23]: not YAML: .*expected ',' or '}'"),
         ("", "holds none of partitions, every_job, gpu_job"),
     ],
 )

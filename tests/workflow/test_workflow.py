@@ -381,7 +381,10 @@ def test_captions_of_the_report_are_filled_from_the_config(config):
 
 
 def test_a_scale_may_be_computed_elsewhere_and_in_other_portions(tmp_path):
-    free = {"pearson2019": {"lenses_per_job": 1000, "training": {"seeds": [0, 1]}}}
+    free = {
+        "lenses_per_job": 1000, "training": {"seeds": [0, 1]}, "more_seeds": {"r_kept": [1]},
+    }  # fmt: skip
+    free = {"pearson2019": free}
     path = overlay(tmp_path, "free", free)
     arguments = ("--config", "device=cpu", "--configfile", "config/config.yaml", path)
     planned = jobs(snakemake("-n", *arguments, "--", "pearson2019_table1"))

@@ -89,12 +89,14 @@ def spec_file(spec):
 
 
 def lift_limit_of_starts():
-    """Take away the limit of 100 jobs a second that Snakemake has, not one that was asked for.
+    """Take away Snakemake's default limit, 100 jobs a second.
 
     With a limit every look at the waiting jobs starts a timer, which looks again a second later,
     and every job that ends makes one look more: after n jobs there are n looks a second.
     """
-    limiter = workflow.scheduler.job_rate_limiter
+    limiter = getattr(
+        workflow.scheduler, "job_rate_limiter", None
+    )  # not a public attribute
     if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
 

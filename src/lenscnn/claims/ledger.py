@@ -65,8 +65,8 @@ def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
     Raises
     ------
     NotComputed
-        If the formula asks, whatever the seed, for files that the run is still to make, or for a
-        view or subset that its configuration has not.
+        If the formula asks for every seed for files that the run is still to make, or for a view
+        or subset that its configuration has not.
     ClaimError
         If the formula asks for what no run makes, for files of another run or two of the
         same thing, or gives other units or another count of numbers than the claim has.
@@ -96,7 +96,7 @@ def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
 
 
 def _of_each_seed(tree: ast.Expression, results: RunResults, seeds: list) -> list[Quantity]:
-    """Evaluate a formula for each seed that all its networks have; some have more than others."""
+    """Evaluate a formula for each seed of which all predictions are here, at least one."""
     found, missing = [], []
     for seed in seeds:
         try:

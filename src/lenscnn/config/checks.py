@@ -189,7 +189,9 @@ def check_scale(config: dict, own: dict | None) -> None:
     if own is None:
         return
     changed = [
-        change for change in changes(own, config) if FREE_KEYS.isdisjoint(change[0].split("."))
+        (key, *values)
+        for key, *values in changes(own, config)
+        if key.rpartition(".")[2] not in FREE_KEYS and ".more_seeds." not in key
     ]
     if changed:
         (key, expected, value), more = changed[0], len(changed) - 1

@@ -24,18 +24,24 @@ def code_of(script: str, base) -> list[str]:
         Relative to `base`, the script first.
     """
     first, base = Path(script), Path(base)
-    files, queue = set(), [first]
+    seen, files, queue = set(), set(), [first]
     while queue:
         path = queue.pop()
-        if path not in files:
-            files.add(path)
-            queue += _named_in(path, base)
+        if path in seen:
+            continue
+        seen.add(path)
+        try:
+            written = (base / path).stat().st_mtime_ns
+        except FileNotFoundError:
+            continue
+        files.add(path)
+        queue += _named_in(path, base, written)
     return [first.as_posix(), *sorted(path.as_posix() for path in files - {first})]
 
 
-@functools.cache  # a module is reached from many scripts
-def _named_in(path: Path, base: Path) -> list[Path]:
-    """Return the files of the checkout that a file names, relative to `base` as it is."""
+@functools.cache  # a module is reached from many scripts; one that is edited is read again
+def _named_in(path: Path, base: Path, written: int) -> list[Path]:
+    """Return the files that one of `base` may mean by what it names, relative to `base`."""
     if path.suffix != ".py":
         return []
     modules, styles = _names_in((base / path).read_text(encoding="utf-8"))
@@ -44,7 +50,7 @@ def _named_in(path: Path, base: Path) -> list[Path]:
         place = Path("src", *module.split("."))
         named.append(place.with_suffix(".py"))
         named += [package / "__init__.py" for package in (place, *place.parents)]
-    return [file for file in dict.fromkeys(named) if (base / file).exists()]
+    return named
 
 
 def _names_in(code: str) -> tuple[list[str], list[str]]:

@@ -160,6 +160,9 @@ class Network(Section):
     dropout: Number = setting("Fraction dropped after each convolution block.", ge=0, lt=1)
 
 
+Seeds = Annotated[list[Annotated[Count, Field(ge=0)]], Distinct]
+
+
 class Training(Section):
     """How networks are trained."""
 
@@ -196,7 +199,7 @@ class Training(Section):
         "training, on CUDA and on processors with AMX, and in prediction tf32 on CUDA, float32 on "
         "a CPU."
     )
-    seeds: Annotated[list[Annotated[Count, Field(ge=0)]], Distinct] = setting(
+    seeds: Seeds = setting(
         "One network is trained for each: seeds of weights and order.", min_length=1
     )
 

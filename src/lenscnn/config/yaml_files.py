@@ -7,9 +7,6 @@ from typing import Any
 
 import yaml
 
-# That of libyaml, where PyYAML has it, is several times as fast.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 _TWICE = "key {} is there twice, and the first would not count: join the two"
 
 
@@ -55,8 +52,10 @@ def read_yaml(path) -> tuple[str, Any]:
 
 
 def _read(text: str) -> tuple[yaml.ScalarNode | None, Any]:
-    """Return the first key of YAML that is there twice, if one is, and what it says."""
-    loader = _Loader(text)
+    """Return the first key of YAML that is there twice (None if none is), and the values."""
+    # libyaml is several times as fast, where PyYAML has it. It takes tabs that Snakemake refuses.
+    python = "\t" in text or not yaml.__with_libyaml__
+    loader = yaml.SafeLoader(text) if python else yaml.CSafeLoader(text)
     try:
         tree = loader.get_single_node()
         twice = _twice(tree)  # before the values are made, which joins what `<<` merges

@@ -61,19 +61,22 @@ def error_of_mean(averaged: pd.DataFrame, name: str) -> pd.Series:
     return np.hypot(averaged[f"{name}_err"], scatter)
 
 
-def describe_seeds(n_seeds: int) -> str:
+def describe_seeds(n_seeds: pd.Series) -> str:
     """Return what a caption says of the training seeds behind numbers and their errors.
 
     Parameters
     ----------
     n_seeds
-        The most that any of the numbers has.
+        How many each of the numbers has.
     """
-    if n_seeds == 1:
+    fewest, most = n_seeds.min(), n_seeds.max()
+    if most == 1:
         return "One training seed: the scatter over seeds is not in the errors."
+    if fewest == most:
+        return f"Means over {most} training seeds."
     return (
-        f"Means over up to {n_seeds} training seeds; where there is one, the scatter over seeds is "
-        "not in the error."
+        f"Means over {fewest} to {most} training seeds; where there is one, the scatter over seeds "
+        "is not in the error."
     )
 
 

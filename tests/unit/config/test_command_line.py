@@ -65,13 +65,22 @@ def test_json_is_read_as_snakemake_reads_it(tmp_path):
     ("text", "told"),
     [
         ('{\n\t"seed": 1,\n\t"seed": 2}', "a.json: key seed is there twice"),
-        ('{\n\t"seed" 1}', r"a.json: line 2: neither JSON \(Expecting ':' .*\) nor YAML: .*'}'"),
+        ('{\n\t"seed" 1}', r"a.json: line 2: neither JSON \(Expecting ':' .*\) nor YAML: found"),
     ],
 )
 def test_mistakes_of_json_are_told(tmp_path, text, told):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(InputError, match=told):
         read_yaml(tmp_path / "a.json")
+
+
+def test_a_tab_that_snakemake_refuses_is_refused(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a: 1\nb: 2\t# two\n")
+    with pytest.raises(Exception, match="not valid JSON or YAML"):
+        load_configfile(str(path))
+    with pytest.raises(InputError, match="a.yaml: line 2: not YAML"):
+        read_yaml(path)
 
 
 def test_a_key_that_is_twice_in_a_mapping_below_is_named(tmp_path):

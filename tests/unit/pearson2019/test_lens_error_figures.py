@@ -97,6 +97,14 @@ def test_seeds_are_averaged_and_the_error_is_that_of_their_mean():
     np.testing.assert_allclose(single["rms_error"], 0.01)
 
 
+@pytest.mark.parametrize(
+    ("n_seeds", "said"),
+    [([1, 1], "One training seed"), ([3, 3], "over 3 training"), ([1, 3], "over 1 to 3 training")],
+)
+def test_a_caption_says_how_many_seeds_there_are(n_seeds, said):
+    assert said in over_seeds.describe_seeds(pd.Series(n_seeds))
+
+
 def test_a_missing_network_is_named():
     with pytest.raises(ValueError, match=r"view vis_kept hold no estimate 'r_kept'.*'vis_kept'"):
         over_seeds.rms_of(rms_rows("vis_kept", "vis_kept", 0.1), "r_kept", ["target"])

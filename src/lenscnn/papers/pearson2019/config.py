@@ -14,13 +14,13 @@ from lenscnn.config.model import (
     Number,
     Range,
     Section,
+    Seeds,
     Training,
     TruncatedNormal,
     setting,
     within,
 )
 
-Seeds = Annotated[list[Annotated[Count, Field(ge=0)]], Distinct]
 Scatters = Annotated[list[Annotated[Number, Field(ge=0)]], Distinct]
 Edges = Annotated[list[Number], Distinct]
 
@@ -320,8 +320,9 @@ class Pearson2019Config(Section):
     study: Study = setting("A study of one's own.", default=Study())
     networks: dict[Name, Network] = setting("Architectures.")
     training: Training = setting("How networks are trained.")
-    more_seeds: dict[str, Seeds] = setting(
-        "Seeds of single networks besides those of training, by the view a network is trained on.",
+    more_seeds: dict[Name, Seeds] = setting(
+        "Seeds of cameras' networks besides those of training, by the view that a network is "
+        "trained on: <camera>_removed or <camera>_kept.",
         default={},
     )
     evaluation: Evaluation = setting("How results are measured.")

@@ -386,13 +386,14 @@ class Pearson2019:
         more = self.config["more_seeds"].get(network, ())
         return list(dict.fromkeys([*self.config["training"]["seeds"], *more]))
 
-    def predictions(self, views, networks) -> list[str]:
+    def predictions(self, views, networks, first_seed_only=False) -> list[str]:
         """Return the predictions files of each network on each view."""
+        n_seeds = 1 if first_seed_only else None
         return [
             f"<results>/{self.name}/predictions/{view}/{network}_seed{seed}.h5"
             for view in views
             for network in networks
-            for seed in self.seeds_of(network)
+            for seed in self.seeds_of(network)[:n_seeds]
         ]
 
     def own_predictions(self, views) -> list[str]:

@@ -154,7 +154,7 @@ def _caption(table: pd.DataFrame) -> str:
             r" Networks tested on images less a fitted profile were trained on images less the "
             r"true lens light."
         )
-    caption += f" {describe_seeds(table['n_seeds'].max())}"
+    caption += f" {describe_seeds(table['n_seeds'])}"
     if table["estimate"].str.endswith(MIRRORS).any():
         caption += (
             r" A mean over mirrored images is that of one network's estimates from each test image "

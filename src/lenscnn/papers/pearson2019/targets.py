@@ -194,8 +194,9 @@ def visits(paper: Pearson2019, name: str, views: dict[str, int]) -> Target:
     """
     inputs = {
         "metrics": paper.metrics(views),
-        # The metrics may be of fewer networks; this figure needs the predictions of all of them.
-        "predictions": paper.predictions(views, views),
+        # The metrics may be of fewer networks; this figure needs the predictions of all of them,
+        # of one seed at least.
+        "predictions": paper.predictions(views, views, first_seed_only=True),
     }
     params = {"visits": list(views.values()), "trained": views, "note": paper.note(views)}
     return figure(name, inputs, params, script="fig14")
@@ -220,7 +221,7 @@ def scatter(
     inputs = {
         "metrics": paper.metrics(views["test"]),
         # As for the number of visits.
-        "predictions": paper.predictions(views["test"], views["train"]),
+        "predictions": paper.predictions(views["test"], views["train"], first_seed_only=True),
         "control": paper.metrics([control])[0],
     }
     params = {

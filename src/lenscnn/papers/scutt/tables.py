@@ -195,7 +195,7 @@ def performance_latex(
         r"The paper has no $r$, the correlation of predicted and true values, and seems to print "
         r"for varied $\alpha$ the $\sigma$ of unpaired differences of $\alpha$. "
         r"In brackets the error: bootstrap over the test images, joined with the scatter over "
-        rf"training seeds where there are several. {describe_seeds(table['n_seeds'].max())}"
+        rf"training seeds where there are several. {describe_seeds(table['n_seeds'])}"
     )
     return latex_table(caption, run, "l" + "cccc" * len(estimates), heading, body)
 
@@ -231,7 +231,7 @@ def skill_latex(table: pd.DataFrame, run: dict[str, str]) -> str:
         + r"``Constant'' answers the mean of the prior ($\alpha$) or of the training set ($N$); "
         r"$\mathrm{E}[\alpha \mid N]$ is learned from the training catalogue alone, as if $N$ were "
         r"known; at a noisy $N$ it is not the best possible. "
-        rf"Errors as in the other tables. {describe_seeds(table['n_seeds'].max())}"
+        rf"Errors as in the other tables. {describe_seeds(table['n_seeds'])}"
     )
     heading = latex_row(
         ["View", "", "Estimator", "Gradient", "$r$", "RMSE", "Bias", r"$\sigma$", "Skill"]

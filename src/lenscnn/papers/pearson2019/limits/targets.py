@@ -106,7 +106,7 @@ def _misalignment(paper: Pearson2019) -> Target:
         "predictions": [
             path
             for view, used in networks.items()
-            for path in paper.predictions([view], dict.fromkeys(used))
+            for path in paper.predictions([view], dict.fromkeys(used), first_seed_only=True)
         ],
     }
     params = {"views": list(networks), "axes": axes, "note": paper.note(networks)}
