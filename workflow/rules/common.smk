@@ -94,9 +94,8 @@ def lift_limit_of_starts():
     With a limit every look at the waiting jobs starts a timer, which looks again a second later,
     and every job that ends makes one look more: after n jobs there are n looks a second.
     """
-    limiter = getattr(
-        workflow.scheduler, "job_rate_limiter", None
-    )  # not a public attribute
+    # It is not public, so that it may be gone in another version.
+    limiter = getattr(workflow.scheduler, "job_rate_limiter", None)
     if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
 
