@@ -47,11 +47,14 @@ for survey in ("euclid", "lsst"):
         )
 
 print("RMS error of theta_E up to the end of the training range, lens light removed")
-for camera in ("vis", "r", "gri"):
-    path = paper / f"predictions/{camera}_removed/{camera}_removed_seed0.h5"
-    if not path.exists():
-        print(f"  {camera}: not predicted yet")
-        continue
+paths = [
+    path
+    for name in ("vis_removed", "r_removed", "gri_removed")
+    for path in sorted((paper / f"predictions/{name}").glob(f"{name}_seed*.h5"))
+]
+if not paths:
+    print("  not predicted yet")
+for path in paths:
     arrays, attrs = read_h5(path)
     population = json.loads(attrs["spec"])["training"]["images"]["population"]
     limits = population["training"]["theta_E"]
@@ -59,7 +62,7 @@ for camera in ("vis", "r", "gri"):
     inside = truth <= limits["maximum"]
     error = estimate - truth
     print(
-        f'  {camera}: {rms(error[inside]):.4f}", {1 - inside.mean():.1%} of the lenses left out; '
+        f'  {path.stem}: {rms(error[inside]):.4f}", {1 - inside.mean():.1%} of lenses left out; '
         f'these {np.count_nonzero(~inside)} add {rms(error * ~inside):.4f}" in quadrature'
     )
 
