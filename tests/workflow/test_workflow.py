@@ -538,7 +538,7 @@ def test_a_killed_run_goes_on_to_the_end(checkout):
 
 
 def test_waiting_jobs_are_looked_at_when_a_job_ends(checkout):
-    """And not over and over, which with many jobs takes a core of its own."""
+    """And not over and over, which costs the more time the more jobs there are."""
     text = (checkout.parent / "run.txt").read_text()
     n_jobs, looks = text.count("Finished jobid: "), text.count("Ready jobs: ")
     assert 10 < n_jobs and looks <= n_jobs + 1

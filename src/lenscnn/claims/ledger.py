@@ -65,8 +65,8 @@ def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
     Raises
     ------
     NotComputed
-        If the formula asks for every seed for files that the run is still to make, or for a view
-        or subset that its configuration has not.
+        If of each seed some predictions are still to be made, or if the configuration has no such
+        view or subset.
     ClaimError
         If the formula asks for what no run makes, for files of another run or two of the
         same thing, or gives other units or another count of numbers than the claim has.
@@ -96,7 +96,7 @@ def evaluate(claim: pd.Series, results: RunResults) -> Estimate:
 
 
 def _of_each_seed(tree: ast.Expression, results: RunResults, seeds: list) -> list[Quantity]:
-    """Evaluate a formula for each seed of which all predictions are here, at least one."""
+    """Evaluate a formula for each seed whose predictions are here; raise if there is none."""
     found, missing = [], []
     for seed in seeds:
         try:

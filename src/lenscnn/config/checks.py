@@ -9,8 +9,11 @@ from pathlib import Path
 from lenscnn.config.yaml_files import read_configs
 from lenscnn.records.provenance import changes
 
-FREE_KEYS = {"device", "predictions", "seeds", "more_seeds", "shard_size", "lenses_per_job"}
-"""What may differ within one scale: where, in what portions and how often it is computed."""
+FREE_KEYS = {"device", "predictions", "seeds", "shard_size", "lenses_per_job"}
+"""What may differ within one scale: where, in what portions and how often it is computed.
+
+So may all below ``more_seeds``.
+"""
 
 SCALES = ("paper", "quick", "smoke")
 """Scales of the project's own, with an overlay each but for the first."""
@@ -189,9 +192,9 @@ def check_scale(config: dict, own: dict | None) -> None:
     if own is None:
         return
     changed = [
-        (key, *values)
-        for key, *values in changes(own, config)
-        if key.rpartition(".")[2] not in FREE_KEYS and ".more_seeds." not in key
+        change
+        for change in changes(own, config)
+        if change[0].rpartition(".")[2] not in FREE_KEYS and ".more_seeds." not in change[0]
     ]
     if changed:
         (key, expected, value), more = changed[0], len(changed) - 1

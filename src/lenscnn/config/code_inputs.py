@@ -41,7 +41,7 @@ def code_of(script: str, base) -> list[str]:
 
 @functools.cache  # a module is reached from many scripts; one that is edited is read again
 def _named_in(path: Path, base: Path, written: int) -> list[Path]:
-    """Return the files that one of `base` may mean by what it names, relative to `base`."""
+    """Return the files that a file names, whether they exist or not; all relative to `base`."""
     if path.suffix != ".py":
         return []
     modules, styles = _names_in((base / path).read_text(encoding="utf-8"))

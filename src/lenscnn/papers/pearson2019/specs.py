@@ -398,8 +398,11 @@ class Pearson2019:
 
     def own_predictions(self, views) -> list[str]:
         """Return, for each view, the predictions of its own network, first seed."""
-        seed = self.config["training"]["seeds"][0]
-        return [f"<results>/{self.name}/predictions/{view}/{view}_seed{seed}.h5" for view in views]
+        return [
+            path
+            for view in views
+            for path in self.predictions([view], [view], first_seed_only=True)
+        ]
 
     def all_predictions(self) -> list[str]:
         """Return every predictions file of a network."""

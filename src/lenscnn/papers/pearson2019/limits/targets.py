@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from lenscnn.papers.paper import Available, Target, changes_by_view
 from lenscnn.papers.pearson2019.limits.specs import TABLE_VIEWS, fits_files, limits_metrics
-from lenscnn.papers.pearson2019.specs import CAMERAS, CORE_VIEWS, Pearson2019
+from lenscnn.papers.pearson2019.specs import CAMERAS, CORE_VIEWS, LIGHTS, Pearson2019
 from lenscnn.papers.pearson2019.targets import figure, looks
 
 TITLES = {
@@ -67,7 +67,7 @@ def limits_table(paper: Pearson2019, views) -> Target:
 
 def _figures(paper: Pearson2019) -> list[Target]:
     core = {"cameras": looks(paper, CAMERAS), "note": paper.note(CORE_VIEWS)}
-    removed, kept = ([f"{camera}_{light}" for camera in CAMERAS] for light in ("removed", "kept"))
+    removed, kept = ([f"{camera}_{light}" for camera in CAMERAS] for light in LIGHTS)
     visits = {"visits": paper.visit_views, "note": paper.note(paper.visit_views)}
 
     def beside(name, views, number):
@@ -120,10 +120,7 @@ def _made_of(paper: Pearson2019, views, *kinds: str) -> dict[str, list[str]]:
 
 def _pairs(paper: Pearson2019) -> list[tuple[str, str, str]]:
     """Return what is compared: a text, the view that has it, and the one that has it not."""
-    pairs = [
-        ("g and i beside r, " + light, f"gri_{light}", f"r_{light}")
-        for light in ("removed", "kept")
-    ]
+    pairs = [("g and i beside r, " + light, f"gri_{light}", f"r_{light}") for light in LIGHTS]
     pairs += [
         (f"{visits} visits for 1", view, "vis_removed")
         for view, visits in paper.visit_views.items()
